@@ -1,0 +1,96 @@
+# From nothing to a labelled radiograph on a Debian machine with make, git and Python >= 3.11.
+#
+#   make demo              all of it, shown on phantoms of every class; Ctrl-C ends it
+#   make demo ARGS=--exit  the same, and ends by itself: status 0 if every instance came through
+#   make up                the stack alone
+#   make doctor            what is missing on this machine
+#   make test              linters, types, import contracts, tests (ARGS='-k webhook -x' goes to pytest)
+#   make lint              the same without the tests
+#   make install           what the others do first: Debian packages, virtual environment, wheels
+#
+# PIP_ARGS goes to pip. Without a GPU, torch for processors alone is a far smaller download:
+#   make demo PIP_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu'
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.ONESHELL:
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.SUFFIXES:
+.PHONY: help demo up doctor test lint install debian clean
+
+VENV ?= .venv
+EXTRAS ?= local,phantoms,samples,dev
+ARGS ?=
+PIP_ARGS ?=
+INSTALLED := $(VENV)/.installed
+NEW_ENOUGH := -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
+
+# The PACS; Mesa and the X libraries that gvxr loads to render phantoms, with no display; the tests' DICOM validator.
+DEBIAN_PACKAGES := orthanc orthanc-python \
+    libegl1 libgl1 libgl1-mesa-dri libopengl0 \
+    libxcb-res0 libxcb-ewmh2 libxcb-composite0 libxcb-xinerama0 libxcb-keysyms1 libxcb-icccm4 \
+    libxrandr2 libxcursor1 libxi6 libxinerama1 \
+    dicom3tools
+
+help:
+	@sed -n 's/^#   /    /p' Makefile
+
+demo: install
+	@exec $(VENV)/bin/msk demo $(ARGS)
+
+up: install
+	@exec $(VENV)/bin/msk up $(ARGS)
+
+doctor: install
+	@exec $(VENV)/bin/msk doctor $(ARGS)
+
+test: lint
+	@exec $(VENV)/bin/pytest $(ARGS)
+
+lint: install
+	@$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+install: debian $(INSTALLED)
+
+# dpkg is asked each time, which takes milliseconds; apt only for what is missing. The server that Debian's orthanc
+# package starts by itself where there is systemd (on 8042) is left alone: ours has its own ports and its own data.
+debian:
+	@if ! command -v dpkg-query >/dev/null; then
+	    echo "not a Debian: install Orthanc with its Python plugin, Mesa's EGL and dicom3tools as your system does"
+	    exit 0
+	fi
+	wanted=($(DEBIAN_PACKAGES))
+	for python in python3.11 python3; do
+	    "$$python" $(NEW_ENOUGH) 2>/dev/null && break
+	    [[ $$python == python3 ]] && wanted+=(python3 python3-venv)
+	done
+	present=$$(dpkg-query -W -f '$${db:Status-Status} $${Package}\n' "$${wanted[@]}" 2>/dev/null | sed -n 's/^installed //p' || true)
+	missing=($$(comm -23 <(printf '%s\n' "$${wanted[@]}" | sort) <(sort <<<"$$present")))
+	[[ $${#missing[@]} -gt 0 ]] || exit 0
+	root=()
+	if [[ $$(id -u) != 0 ]]; then
+	    command -v sudo >/dev/null || { echo "as root, run: apt-get install $${missing[*]}" >&2; exit 1; }
+	    root=(sudo)
+	fi
+	echo "installing Debian packages: $${missing[*]}"
+	apt() { "$${root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=600 -o APT::Lock::Timeout=600 "$$@" </dev/null; }
+	fetch() { apt install --yes --no-install-recommends "$${missing[@]}" >/dev/null; }
+	apt install --simulate "$${missing[@]}" >/dev/null 2>&1 || apt update
+	fetch || { apt update && fetch; }
+
+# Inside the virtual environment, so that removing the one removes the other.
+$(INSTALLED): pyproject.toml
+	@for python in python3.11 python3; do
+	    "$$python" $(NEW_ENOUGH) 2>/dev/null && break
+	done
+	"$$python" $(NEW_ENOUGH) || { echo "Python 3.11 or newer with its venv module is needed, and $$python is not" >&2; exit 1; }
+	[[ -x $(VENV)/bin/python ]] || "$$python" -m venv $(VENV)
+	echo "installing wheels into $(VENV): some minutes the first time"
+	$(VENV)/bin/python -m pip install --disable-pip-version-check $(PIP_ARGS) --editable '.[$(EXTRAS)]'
+	touch $@
+
+clean:
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info

@@ -1,0 +1,1 @@
+"""The subcommands of `msk`, one a file, each a click object named `command`."""
