@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from pydicom.sr.codedict import Code, codes
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 
 __all__ = ["BY_KEY", "KEYS", "LABELS", "Label"]
 
