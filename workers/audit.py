@@ -1,0 +1,85 @@
+"""The audit: what became of every instance that Orthanc holds.
+
+It reads Orthanc's own list of instances, not ours, so that nothing can hide.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from workers.ledger import Ledger
+from workers.orthanc_client import OrthancClient
+from workers.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
+
+__all__ = ["Audit", "audit"]
+
+QUEUED = "queued"
+UNACCOUNTED = "unaccounted"
+STATUSES = (LABELLED, NEEDS_REVIEW, SKIPPED, FAILED, QUEUED, UNACCOUNTED)
+
+#: Instances read at a time.
+PAGE = 1000
+#: Seconds that an instance stored during the audit has to reach the ledger.
+GRACE_SECONDS = 5.0
+
+
+@dataclass
+class Audit:
+    """Counts by status, with the reasons of what is not labelled."""
+
+    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
+    reasons: dict[str, Counter[str]] = field(default_factory=dict)
+    """Status to reasons and how often each was given."""
+    failed: list[str] = field(default_factory=list)
+    unaccounted: list[str] = field(default_factory=list)
+
+    def add(self, status: str, reason: str | None = None) -> None:
+        """Count one instance."""
+        self.counts[status] += 1
+        if reason:
+            self.reasons.setdefault(status, Counter())[reason] += 1
+
+    def as_dict(self) -> dict[str, object]:
+        """The audit as JSON shows it."""
+        return {**self.counts, "reasons": self.reasons, "failed_ids": self.failed, "unaccounted_ids": self.unaccounted}
+
+
+def audit(
+    orthanc: OrthancClient, ledger: Ledger, progress: Callable[[int], None] = lambda done: None
+) -> Audit:
+    """Classify every instance in Orthanc as exactly one of `STATUSES`."""
+    result = Audit()
+    suspects: list[str] = []
+    since = 0
+    while page := orthanc.instance_ids(since, PAGE):
+        suspects += _classify(page, orthanc, ledger, result)
+        since += len(page)
+        progress(since)
+    deadline = time.monotonic() + GRACE_SECONDS
+    while suspects and time.monotonic() < deadline:
+        suspects = _classify(suspects, orthanc, ledger, result)
+        time.sleep(0.2 if suspects else 0)
+    result.unaccounted = suspects
+    result.counts[UNACCOUNTED] = len(suspects)
+    return result
+
+
+def _classify(page: list[str], orthanc: OrthancClient, ledger: Ledger, result: Audit) -> list[str]:
+    """Count a page's instances; returns those that are nowhere."""
+    held = ledger.holds(page)  # before the metadata: an entry is closed only after its outcome is written
+    metadata = orthanc.metadata_of(page)
+    nowhere = []
+    for instance_id in page:
+        if instance_id in held:
+            result.add(QUEUED)
+        elif instance_id not in metadata:
+            continue  # deleted meanwhile
+        elif (text := metadata[instance_id].get(PREDICTION)) is None:
+            nowhere.append(instance_id)
+        else:
+            outcome = Outcome.from_json(text)
+            result.add(outcome.status, outcome.reason)
+            if outcome.status == FAILED:
+                result.failed.append(instance_id)
+    return nowhere

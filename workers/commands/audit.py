@@ -1,0 +1,67 @@
+"""`msk audit`: what became of every instance."""
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from workers.audit import Audit
+    from workers.ledger import Ledger
+    from workers.orthanc_client import OrthancClient
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.option("--fix", is_flag=True, help="Enqueue what is unaccounted for.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(fix: bool, as_json: bool) -> None:
+    """Count the instances in Orthanc by what became of them; exit 1 if any is unaccounted for."""
+    from workers.celery_app import publisher
+    from workers.enqueue import enqueue
+    from workers.ledger import BACKFILL, Ledger
+    from workers.orthanc_client import OrthancClient
+    from workers.settings import Settings
+
+    settings = Settings.from_environment()
+    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    ledger = Ledger(settings.broker_url)
+    result = _audit_with_progress(orthanc, ledger)
+    if fix and result.unaccounted:
+        enqueue(publisher(settings), ledger, result.unaccounted, BACKFILL)
+    if as_json:
+        click.echo(json.dumps(result.as_dict()))
+    else:
+        _print(result)
+    if result.unaccounted:
+        if fix:
+            click.echo(f"{len(result.unaccounted)} enqueued", err=True)
+        raise SystemExit(1)
+
+
+def _audit_with_progress(orthanc: "OrthancClient", ledger: "Ledger") -> "Audit":
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+    from workers.audit import audit
+
+    columns = (TextColumn("instances"), BarColumn(), MofNCompleteColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("audit", total=orthanc.statistics().instances)
+        return audit(orthanc, ledger, lambda done: bar.update(task, completed=done))
+
+
+def _print(result: "Audit") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("status", "instances", "reason")
+    table.columns[1].justify = "right"
+    for status, count in result.counts.items():
+        table.add_row(status, str(count), "")
+        for reason, times in result.reasons.get(status, {}).items():
+            table.add_row("", str(times), reason)
+    Console().print(table)
+    for instance_id in result.unaccounted:
+        click.echo(f"unaccounted: {instance_id}", err=True)

@@ -1,0 +1,23 @@
+"""`msk worker`: take tasks from queues; all that a new GPU host needs."""
+
+import os
+
+import click
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.option("--queues", default="label,label.backfill", show_default=True, help="Queues to take from, first goes first.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@click.option("--concurrency", type=click.IntRange(1), help="Processes, each with a decoder and a model. Default: the cores.")
+@click.option("--beat", is_flag=True, help="Schedule the sweep too. For exactly one worker of the whole system.")
+@click.option("--name", default="", help="Name of this worker, unique on its host. Default: from the queues.")
+@click.option("--loglevel", default="INFO", show_default=True)
+def command(queues: str, device: str, concurrency: int | None, beat: bool, name: str, loglevel: str) -> None:
+    """Take tasks from queues: label radiographs, train, sweep."""
+    from workers.running import run_worker
+
+    names = tuple(queue.strip() for queue in queues.split(",") if queue.strip())
+    os.environ["MSK_DEVICE"] = device  # the children are fresh interpreters and read it from here
+    run_worker(names, concurrency or os.cpu_count() or 1, beat=beat, name=name or names[0], loglevel=loglevel)

@@ -1,0 +1,96 @@
+"""The outcome of one instance, as `MskPrediction` holds it in Orthanc."""
+
+import json
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from mskmodel.labels import BY_KEY
+
+__all__ = ["FAILED", "LABELLED", "LABEL_METADATA", "NEEDS_REVIEW", "PREDICTION", "SKIPPED", "TRUTH", "Outcome", "disagrees"]
+
+PREDICTION = "MskPrediction"
+LABEL_METADATA = "MskLabel"
+TRUTH = "MskTruth"
+
+LABELLED = "labelled"
+NEEDS_REVIEW = "needs-review"
+SKIPPED = "skipped"
+FAILED = "failed"
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an instance, in terms that a person understands."""
+
+    status: str
+    attachment_md5: str
+    """MD5 of the file that was looked at, hexadecimal: an instance stored anew is another one."""
+    tries: int
+    label: str | None = None
+    confidence: float | None = None
+    """Calibrated probability of the likeliest class."""
+    top5: tuple[tuple[str, float], ...] = ()
+    reason: str | None = None
+    model: str | None = None
+    header: dict[str, str] = field(default_factory=dict)
+    """Body part, view position and laterality as the DICOM header claims them."""
+    header_disagrees: bool | None = None
+    """None where the header does not say or nothing was labelled."""
+    stored_at: str | None = None
+    labelled_at: str = field(default_factory=_now)
+    milliseconds: dict[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Compact JSON, with the fields of this class."""
+        return json.dumps(self.__dict__, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Outcome":
+        """Read what `to_json` wrote, by this or a newer version.
+
+        Raises:
+            ValueError: it is no outcome.
+        """
+        fields = json.loads(text)
+        if not isinstance(fields, dict) or not {"status", "attachment_md5", "tries"} <= fields.keys():
+            raise ValueError(f"{PREDICTION} lacks a status")
+        known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
+        known["top5"] = tuple((key, probability) for key, probability in known.get("top5", ()))
+        return cls(**known)
+
+    def covers(self, attachment_md5: str, model: str) -> bool:
+        """Whether labelling the same file with this model again would change nothing."""
+        if self.attachment_md5 != attachment_md5:
+            return False
+        return self.status == SKIPPED or (self.status in (LABELLED, NEEDS_REVIEW) and self.model == model)
+
+    @property
+    def orthanc_label(self) -> str:
+        """The instance's Orthanc label: the class, or what keeps it from having one."""
+        return f"msk-{(self.label or self.status).replace('_', '-')}"
+
+
+#: Values of View Position that say the same; AP and PA cannot be told apart by these classes.
+_SAME_VIEW = (
+    frozenset({"AP", "PA", "DP"}),
+    frozenset({"LL", "RL", "LAT", "LATERAL", "ML", "LM"}),
+    frozenset({"AXIAL", "AX", "AXILLARY"}),
+)
+#: Values of Body Part Examined that claim nothing in particular.
+_UNSPECIFIC = frozenset({"", "EXTREMITY", "UNKNOWN", "OTHER"})
+
+
+def disagrees(label: str, body_part: str, view_position: str) -> bool | None:
+    """Whether the header names another body part or view than `label`; None where it names neither."""
+    expected = BY_KEY.get(label)
+    body_part, view_position = body_part.strip().upper(), view_position.strip().upper()
+    if expected is None or (body_part in _UNSPECIFIC and not view_position):
+        return None
+    if body_part not in _UNSPECIFIC and body_part != expected.body_part:
+        return True
+    same = next(views for views in _SAME_VIEW if expected.view_position in views)
+    return bool(view_position) and view_position not in same

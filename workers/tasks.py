@@ -1,0 +1,80 @@
+"""The Celery tasks: thin shells whose retry policy shows in the decorator."""
+
+from functools import cache
+from typing import Any
+
+from celery import current_app, shared_task
+from celery.exceptions import SoftTimeLimitExceeded
+from celery.signals import worker_process_init, worker_ready
+from redis import RedisError
+
+from workers.celery_app import LABEL_TASK, MAINTENANCE, SWEEP_TASK, publisher
+from workers.enqueue import CHUNK
+from workers.ledger import BACKFILL, LABEL, Ledger
+from workers.orthanc_client import OrthancClient, OrthancError
+from workers.settings import Settings
+
+__all__ = ["label", "labeller", "sweep"]
+
+
+@cache
+def orthanc() -> OrthancClient:
+    """The one Orthanc client of this process."""
+    settings = Settings.from_environment()
+    return OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+
+
+@cache
+def ledger() -> Ledger:
+    """The one ledger of this process."""
+    return Ledger(Settings.from_environment().broker_url)
+
+
+@cache
+def labeller() -> Any:
+    """The one model, with its decoder, of this process."""
+    # Here and not above: the sweep's worker and the publishers need no torch.
+    from mskmodel.classifier import Classifier
+    from mskmodel.registry import Registry
+    from workers.labelling import Labeller
+
+    settings = Settings.from_environment()
+    classifier = Classifier.load(Registry(settings.models).promoted(), settings.device)
+    return Labeller(orthanc(), ledger(), classifier)
+
+
+@shared_task(
+    name=LABEL_TASK,
+    bind=True,
+    # The instances stay in the ledger, so that giving up here only leaves them to the sweep.
+    autoretry_for=(OrthancError, RedisError, SoftTimeLimitExceeded),
+    retry_backoff=2,
+    retry_backoff_max=30,
+    retry_jitter=True,
+    max_retries=4,
+)
+def label(self: Any, instance_ids: list[str], queue: str) -> None:
+    """Label these instances, topped up to a chunk from what else waits in the queue."""
+    labeller().label(self.request.id, instance_ids, queue, CHUNK)
+
+
+@shared_task(name=SWEEP_TASK, ignore_result=True)
+def sweep() -> None:
+    """Enqueue what the webhook missed, and what lost its message."""
+    from workers.sweep import run
+
+    run(publisher(Settings.from_environment()), orthanc(), ledger())
+
+
+@worker_process_init.connect
+def load_model(**_: Any) -> None:
+    """A child of a label worker counts as up only once it holds its model."""
+    if {LABEL, BACKFILL} & set(current_app.amqp.queues.consume_from):
+        labeller()
+
+
+@worker_ready.connect
+def sweep_at_start(sender: Any, **_: Any) -> None:
+    """What came while everything was down is looked for at once."""
+    if MAINTENANCE in sender.app.amqp.queues.consume_from:
+        sweep.apply_async(queue=MAINTENANCE)
