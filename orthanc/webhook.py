@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: AGPL-3.0-or-later
+#
+# This file runs inside Orthanc's Python plugin, which is under the GNU Affero General Public License, and so
+# is this file: version 3 or, at your option, any later version, without any warranty. See LICENSE beside it.
+# The rest of the project talks to Orthanc over HTTP only and has a licence of its own.
+"""Orthanc plugin: tells the labeller, by a signed webhook, of every instance that Orthanc has stored.
+
+The store itself only appends the instance's identifier to a queue. One thread takes identifiers off it, looks
+up what little the receiver needs in Orthanc's database (never the file, never patient data), signs by the
+Standard Webhooks convention and posts. Where Orthanc has durable queues (1.12.10, with version 7.0 of its
+Python plugin) an event outlives a crash; elsewhere it lives in memory, and the labeller's sweep of /changes
+completes what is lost.
+
+Settings, from the environment of Orthanc: MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET ("whsec_" and base64).
+"""
+
+import base64
+import binascii
+import collections
+import contextlib
+import functools
+import hashlib
+import hmac
+import http.client
+import json
+import os
+import random
+import socket
+import threading
+import time
+import urllib.parse
+
+import orthanc
+
+QUEUE = "msk-webhook"
+#: Identifiers kept in memory where Orthanc has no durable queues: about 10 MB.
+MEMORY_LIMIT = 100_000
+#: Seconds after which a durable event that was taken, but not delivered, can be taken again.
+RESERVATION = 5
+#: Seconds to connect to the receiver, and to wait for its answer.
+CONNECT_TIMEOUT, ANSWER_TIMEOUT = 3.0, 10.0
+#: Seconds before the next try: the first, and the most it grows to.
+FIRST_DELAY, LONGEST_DELAY = 0.25, 8.0
+#: Answers below 500 that ask for another try; all others are final.
+TRY_AGAIN = frozenset({408, 425, 429})
+#: What the plugin's functions raise, depending on its version and on the function.
+SDK_ERRORS = (orthanc.OrthancException, TypeError, ValueError)
+#: What they mean where the instance was deleted after it was stored.
+GONE = (orthanc.ErrorCode.UNKNOWN_RESOURCE, orthanc.ErrorCode.INEXISTENT_ITEM)
+
+
+class Outbox:
+    """Instances to tell of: in Orthanc's database where it has durable queues, otherwise in memory."""
+
+    def __init__(self):
+        self.durable = hasattr(orthanc, "ReserveQueueValue") and hasattr(orthanc, "AcknowledgeQueueValue")
+        self._memory = collections.deque(maxlen=MEMORY_LIMIT)
+        self._dropped = 0
+        self._filled = threading.Event()
+
+    def put(self, ident):
+        """Runs on the thread that stores: it is quick, and it never raises."""
+        try:
+            if self.durable:
+                orthanc.EnqueueValue(QUEUE, ident.encode())
+            else:
+                self._remember(ident)
+        except SDK_ERRORS as error:
+            # A database plugin without queues, or a full disk: memory is second best, a failed store is not.
+            orthanc.LogWarning(f"webhook.queue-refused error={type(error).__name__}")
+            self._remember(ident)
+        self._filled.set()
+
+    def _remember(self, ident):
+        if len(self._memory) == MEMORY_LIMIT:  # the deque lets go of the oldest
+            self._dropped += 1
+            if is_power_of_two(self._dropped):
+                orthanc.LogWarning(f"webhook.dropped total={self._dropped} reason=queue-full")
+        self._memory.append(ident)
+
+    def take(self):
+        """The next (ident, receipt), receipt None for one from memory; None when there is nothing."""
+        self._filled.clear()
+        if self._memory:
+            return self._memory.popleft(), None
+        if not self.durable:
+            return None
+        try:
+            value, receipt = orthanc.ReserveQueueValue(QUEUE, orthanc.QueueOrigin.FRONT, RESERVATION)
+        except SDK_ERRORS:
+            return None  # put() logs it
+        return None if value is None else (value.decode(), receipt)
+
+    def done(self, receipt):
+        if receipt is not None:
+            with contextlib.suppress(*SDK_ERRORS):  # then it is sent again, under the same webhook-id
+                orthanc.AcknowledgeQueueValue(QUEUE, receipt)
+
+    def give_back(self, ident, receipt):
+        if receipt is None:  # a durable event returns by itself when its reservation ends
+            self._remember(ident)
+
+    def wait(self):
+        """Until something was put or stop() wakes it; for durable events also until a reservation ends."""
+        self._filled.wait(RESERVATION if self.durable else None)
+
+    def wake(self):
+        self._filled.set()
+
+    def __len__(self):
+        return len(self._memory)
+
+
+class Receiver:
+    """One kept-alive connection to the receiver of the webhooks. Raises ValueError for unusable settings."""
+
+    def __init__(self, url, secret):
+        parts = urllib.parse.urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise ValueError("MSK_WEBHOOK_URL is not an http or https address")
+        self._key = decode_secret(secret)
+        self._path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
+        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+        self._connection = kind(parts.hostname, parts.port, timeout=CONNECT_TIMEOUT)
+        self.address = f"{parts.scheme}://{self._connection.host}:{self._connection.port}"
+
+    def post(self, webhook_id, body):
+        """The status of the answer. Raises OSError or http.client.HTTPException where there is none."""
+        timestamp = str(int(time.time()))
+        headers = {
+            "content-type": "application/json",
+            "webhook-id": webhook_id,
+            "webhook-timestamp": timestamp,
+            "webhook-signature": signature(self._key, webhook_id, timestamp, body),
+        }
+        kept_alive = self._connection.sock is not None
+        try:
+            return self._exchange(body, headers)
+        except ConnectionError:  # http.client.RemoteDisconnected is one too
+            if not kept_alive:
+                raise
+            return self._exchange(body, headers)  # the receiver had only closed an idle connection
+
+    def _exchange(self, body, headers):
+        try:
+            if self._connection.sock is None:
+                self._connection.connect()
+                self._connection.sock.settimeout(ANSWER_TIMEOUT)
+            self._connection.request("POST", self._path, body, headers)
+            answer = self._connection.getresponse()
+            answer.read()
+        except (OSError, http.client.HTTPException):
+            self.close()
+            raise
+        return answer.status
+
+    def close(self):
+        self._connection.close()
+
+    def interrupt(self):
+        """From another thread: ends an exchange that hangs."""
+        sock = self._connection.sock
+        if sock is not None:
+            with contextlib.suppress(OSError):  # it has just ended by itself
+                sock.shutdown(socket.SHUT_RDWR)
+
+
+class Sender(threading.Thread):
+    """Delivers what is in the outbox, one event after the other, until it is told to stop."""
+
+    def __init__(self, outbox, receiver):
+        super().__init__(name="msk-webhook", daemon=True)
+        self._outbox = outbox
+        self._receiver = receiver
+        self._stopping = threading.Event()
+        self._failures = 0
+
+    def run(self):
+        while not self._stopping.is_set():
+            taken = self._outbox.take()
+            if taken is None:
+                self._outbox.wait()
+                continue
+            ident, receipt = taken
+            if self._deliver(ident):
+                self._failures = 0
+                self._outbox.done(receipt)
+            else:
+                self._outbox.give_back(ident, receipt)
+                self._pause()
+        self._receiver.close()
+
+    def stop(self):
+        """Within the time that a connection may take, whatever the receiver does."""
+        self._stopping.set()
+        self._outbox.wake()
+        self._receiver.interrupt()
+        self.join(CONNECT_TIMEOUT + 1)
+        orthanc.LogWarning(f"webhook.stopped undelivered={len(self._outbox)}")
+
+    def _deliver(self, ident):
+        """True when nothing is left to do for this event."""
+        try:
+            webhook_id, event = describe(ident)
+            status = self._receiver.post(webhook_id, json.dumps(event).encode())
+        except (*SDK_ERRORS, KeyError, OSError, http.client.HTTPException) as error:
+            return was_deleted(error) or self._failed(type(error).__name__)
+        if status >= 500 or status in TRY_AGAIN:
+            return self._failed(status)
+        if not 200 <= status < 300:
+            orthanc.LogError(f"webhook.refused status={status} instance={ident}")
+        elif self._failures:
+            orthanc.LogWarning(f"webhook.recovered after={self._failures}")
+        return True
+
+    def _failed(self, reason):
+        self._failures += 1
+        if is_power_of_two(self._failures) and not self._stopping.is_set():
+            orthanc.LogWarning(f"webhook.failed reason={reason} in_a_row={self._failures}")
+        return False
+
+    def _pause(self):
+        """Grows with the failures in a row; half is chance: many servers must not knock at once."""
+        longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(self._failures - 1, 10))
+        self._stopping.wait(longest * random.uniform(0.5, 1))  # noqa: S311  (spreads load, hides nothing)
+
+
+def describe(ident):
+    """The event's webhook-id, the same for every try, and its body; all from the database."""
+    instance = rest(f"/instances/{ident}")
+    metadata = rest(f"/instances/{ident}/metadata?expand")
+    study, modality = series(instance["ParentSeries"])
+    # The file's own identifier makes an overwritten instance another event, and a repetition the same.
+    name = f"instance.stored {ident} {instance.get('FileUuid', '')}"
+    data = {
+        "instance": ident,
+        "series": instance["ParentSeries"],
+        "study": study,
+        "sop_class": metadata.get("SopClassUid", ""),
+        "modality": modality,
+        "transfer_syntax": metadata.get("TransferSyntax", ""),
+    }
+    event = {"type": "instance.stored", "timestamp": iso_8601(metadata.get("ReceptionDate")), "data": data}
+    return "msg_" + hashlib.sha256(name.encode()).hexdigest()[:32], event
+
+
+@functools.lru_cache(maxsize=256)
+def series(ident):
+    """(study, modality). The instances of a series mostly arrive together."""
+    found = rest(f"/series/{ident}")
+    return found["ParentStudy"], found["MainDicomTags"].get("Modality", "")
+
+
+def rest(path):
+    return json.loads(orthanc.RestApiGet(path))
+
+
+def was_deleted(error):
+    return isinstance(error, orthanc.OrthancException) and error.args[0] in GONE
+
+
+def decode_secret(secret):
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except (binascii.Error, ValueError):
+        key = b""
+    if len(key) < 24:  # the least that Standard Webhooks allows
+        raise ValueError("MSK_WEBHOOK_SECRET is not whsec_ and the base64 of 24 bytes or more")
+    return key
+
+
+def signature(key, webhook_id, timestamp, body):
+    signed = b".".join((webhook_id.encode(), timestamp.encode(), body))
+    return "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+
+
+def iso_8601(reception_date):
+    """Orthanc's "20260131T235959", which is in UTC, as ISO 8601; now, where there is none."""
+    parsed = time.strptime(reception_date, "%Y%m%dT%H%M%S") if reception_date else time.gmtime()
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", parsed)
+
+
+def is_power_of_two(count):
+    """So that what happens 1,000 times in a row is logged 10 times."""
+    return count & (count - 1) == 0
+
+
+def connect():
+    """Registers the callbacks, or logs why there is no webhook: Orthanc stores either way."""
+    url, secret = os.environ.get("MSK_WEBHOOK_URL"), os.environ.get("MSK_WEBHOOK_SECRET")
+    if not url or not secret:
+        orthanc.LogWarning("webhook.off reason=MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET are not both set")
+        return
+    try:
+        receiver = Receiver(url, secret)
+    except ValueError as error:
+        orthanc.LogError(f"webhook.off reason={error}")
+        return
+    outbox = Outbox()
+    sender = Sender(outbox, receiver)
+
+    def on_change(change, _level, _resource):
+        if change == orthanc.ChangeType.ORTHANC_STARTED:
+            sender.start()
+        elif change == orthanc.ChangeType.ORTHANC_STOPPED and sender.is_alive():
+            sender.stop()
+
+    orthanc.RegisterOnStoredInstanceCallback(lambda _dicom, ident: outbox.put(ident))
+    orthanc.RegisterOnChangeCallback(on_change)
+    orthanc.LogWarning(f"webhook.on receiver={receiver.address} durable={outbox.durable}")
+
+
+connect()
