@@ -42,11 +42,12 @@ class Audit:
 
     def as_dict(self) -> dict[str, object]:
         """The audit as JSON shows it."""
-        return {**self.counts, "reasons": self.reasons, "failed_ids": self.failed, "unaccounted_ids": self.unaccounted}
+        lists = {"failed_ids": self.failed, "unaccounted_ids": self.unaccounted}
+        return {**self.counts, "reasons": self.reasons, **lists}
 
 
 def audit(
-    orthanc: OrthancClient, ledger: Ledger, progress: Callable[[int], None] = lambda done: None
+    orthanc: OrthancClient, ledger: Ledger, progress: Callable[[int], None] = lambda _: None
 ) -> Audit:
     """Classify every instance in Orthanc as exactly one of `STATUSES`."""
     result = Audit()

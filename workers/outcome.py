@@ -6,7 +6,17 @@ from datetime import UTC, datetime
 
 from mskmodel.labels import BY_KEY
 
-__all__ = ["FAILED", "LABELLED", "LABEL_METADATA", "NEEDS_REVIEW", "PREDICTION", "SKIPPED", "TRUTH", "Outcome", "disagrees"]
+__all__ = [
+    "FAILED",
+    "LABELLED",
+    "LABEL_METADATA",
+    "NEEDS_REVIEW",
+    "PREDICTION",
+    "SKIPPED",
+    "TRUTH",
+    "Outcome",
+    "disagrees",
+]
 
 PREDICTION = "MskPrediction"
 LABEL_METADATA = "MskLabel"
