@@ -19,7 +19,7 @@ KNOWN_ERRORS = {
     "mskmodel.registry": ("RegistryError",),
     "redis.exceptions": ("ConnectionError", "TimeoutError"),
     "workers.orthanc_client": ("OrthancError",),
-    "workers.settings": ("SettingsError",),
+    "workers.settings": ("MissingSetting",),
     "workers.stack.errors": ("StackError",),
 }
 
@@ -43,7 +43,7 @@ class LazyGroup(click.Group):
         return sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The subcommand of that name; None when there is none, which click reports with its nearest names."""
+        """The subcommand of that name; None when there is none, which click reports."""
         if cmd_name not in self.list_commands(ctx):
             return None
         module = importlib.import_module(f"{commands.__name__}.{cmd_name.replace('-', '_')}")

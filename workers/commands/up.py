@@ -1,0 +1,49 @@
+"""`msk up`: a whole stack on this machine."""
+
+import contextlib
+import os
+from typing import Any
+
+import click
+
+from workers.stack.command_options import stack_options
+from workers.stack.options import Options
+
+__all__ = ["command"]
+
+
+@click.command()
+@stack_options()
+@click.option("--detach", is_flag=True, help="Return when everything works; `msk down` ends it.")
+@click.option("--report", type=int, hidden=True, help="Descriptor that takes the progress, closed when all is ready.")
+def command(options: Options, detach: bool, report: int | None) -> None:
+    """Run Orthanc, Valkey, gateway, workers and scheduler on this machine.
+
+    Everything it keeps lies in one folder: a second start finds it all again. Ctrl-C ends it.
+    """
+    from workers.stack.control import start_in_background
+    from workers.stack.screen import Screen, addresses
+    from workers.stack.up import up
+
+    screen = Screen()
+    if detach:
+        screen.tell(addresses(start_in_background(options, screen.tell)))
+    elif report is not None:
+        _reporting(options, report, screen)
+    else:
+        up(options, say=screen.say, show_log=screen.log, ready=lambda state: screen.tell(addresses(state)))
+
+
+def _reporting(options: Options, descriptor: int, screen: Any) -> None:
+    """Run a stack in the background of whoever reads from the descriptor."""
+    from workers.stack.up import up
+
+    report = os.fdopen(descriptor, "w", buffering=1)
+
+    def say(name: str, what: str) -> None:
+        screen.say(name, what)
+        if not report.closed:
+            with contextlib.suppress(BrokenPipeError):  # the reader has gone; the stack need not
+                report.write(f"{name:<12} {what}\n")
+
+    up(options, say=say, show_log=lambda *_: None, ready=lambda _: report.close())

@@ -1,0 +1,23 @@
+"""What a stack is started with."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+__all__ = ["Options"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a stack is started with."""
+
+    data: Path
+    """Its data directory, made where there is none."""
+    state: Path | None = None
+    """Where to write addresses, credentials and process ids, besides `state.json` in the data directory."""
+    ports: Mapping[str, int] = field(default_factory=dict)
+    """Ports by service (orthanc, dicom, gateway, broker); 0 or absent for those of last time or free ones."""
+    workers: int = 0
+    """Processes that label, each with a decoder and a model; 0 for as many as there are cores."""
+    device: str = "auto"
+    """auto, cpu or cuda:N."""

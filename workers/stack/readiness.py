@@ -1,0 +1,47 @@
+"""Whether a service of the stack does its work: asked the way its users would."""
+
+from functools import cache
+from typing import Any
+
+__all__ = ["answers_200", "broker_answers", "worker_answers"]
+
+#: Seconds to wait for one answer; the caller asks again.
+PATIENCE = 2.0
+
+
+def answers_200(url: str, login: tuple[str, str] | None = None) -> bool:
+    """Whether an HTTP GET of the address is answered with 200."""
+    import requests
+
+    try:
+        return requests.get(url, auth=login, timeout=PATIENCE).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+def broker_answers(url: str) -> bool:
+    """Whether the broker has loaded its data and answers a ping."""
+    import redis
+
+    try:
+        with redis.Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE) as broker:
+            return bool(broker.ping())
+    except redis.RedisError:
+        return False
+
+
+def worker_answers(broker_url: str, node: str) -> bool:
+    """Whether the Celery worker of that name takes tasks: it answers a ping through the broker."""
+    from kombu.exceptions import OperationalError
+
+    try:
+        return bool(_pinger(broker_url).control.ping(destination=[node], timeout=PATIENCE))
+    except OperationalError:
+        return False
+
+
+@cache
+def _pinger(broker_url: str) -> Any:
+    from celery import Celery
+
+    return Celery(broker=broker_url, set_as_current=False)

@@ -1,0 +1,80 @@
+"""What a running stack shows: each line under the name of the process it is about."""
+
+import contextlib
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+__all__ = ["Screen", "addresses", "without_secrets"]
+
+WIDTH = 12
+COLOURS = {
+    "orthanc": "cyan",
+    "broker": "red",
+    "gateway": "green",
+    "label-worker": "yellow",
+    "train-worker": "magenta",
+    "beat": "blue",
+    "stack": "white",
+}
+
+
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        """Fall silent, where rich would end the process."""
+        self.quiet = True
+
+
+class Screen:
+    """Lines by name, in colour on a terminal.
+
+    When nobody reads them any more (a closed terminal, the end of a pipe), the stack goes on without.
+    """
+
+    def __init__(self) -> None:
+        self._console = _Console()
+
+    def say(self, name: str, what: str) -> None:
+        """Show what became of a process."""
+        self._print(Text.assemble(_name(name), (what, "bold")))
+
+    def log(self, name: str, line: str) -> None:
+        """Show what a process wrote."""
+        self._print(Text.assemble(_name(name), (line, "dim")))
+
+    def tell(self, line: str) -> None:
+        """Show a line as it is."""
+        self._print(Text(line))
+
+    def _print(self, text: Text) -> None:
+        with contextlib.suppress(OSError):
+            self._console.print(text, soft_wrap=True, highlight=False)
+
+
+def _name(name: str) -> tuple[str, str]:
+    return f"{name:<{WIDTH}} | ", COLOURS.get(name, "white")
+
+
+def addresses(state: Mapping[str, Any]) -> str:
+    """The addresses to look at, and where the password is; nothing secret."""
+    orthanc, data = state["orthanc"], state["data"]
+    return "\n".join(
+        (
+            "",
+            f"  Orthanc Explorer  {orthanc['url']}/app/explorer.html",
+            f"                    user {orthanc['user']}, password: orthanc_password in {data}/secrets.json",
+            f"  DICOM             {orthanc['dicom_aet']} at {orthanc['dicom_host']}:{orthanc['dicom_port']}",
+            f"  Gateway           {state['gateway']['url']}/docs",
+            f"  Data and logs     {data}",
+            "",
+        )
+    )
+
+
+def without_secrets(state: Mapping[str, Any]) -> dict[str, Any]:
+    """The state as anyone may see it."""
+    orthanc = {name: value for name, value in state["orthanc"].items() if name != "password"}
+    rest = {name: value for name, value in state.items() if name not in ("webhook_secret", "broker")}
+    return rest | {"orthanc": orthanc}

