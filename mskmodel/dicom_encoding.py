@@ -13,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import uid
 from pydicom.encaps import encapsulate
-from pydicom.pixels.encoders import RLELosslessEncoder
+from pydicom.pixels.encoders.base import RLELosslessEncoder
 
 __all__ = ["LOSSY", "WRITABLE", "encode_pixels"]
 
+#: (rows, columns) of uint8 or uint16.
 Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 
@@ -25,7 +26,7 @@ def _precision(pixels: Pixels, bits: int) -> int:
     return bits if pixels.itemsize == 1 else max(bits, 9)
 
 
-def _rle(pixels: Pixels, bits: int) -> bytes:
+def _rle(pixels: Pixels, _bits: int) -> bytes:
     rows, columns = pixels.shape
     return RLELosslessEncoder.encode(
         pixels,
@@ -34,7 +35,7 @@ def _rle(pixels: Pixels, bits: int) -> bytes:
         samples_per_pixel=1,
         number_of_frames=1,
         bits_allocated=8 * pixels.itemsize,
-        bits_stored=bits,
+        bits_stored=8 * pixels.itemsize,  # fewer than 9 would be narrowed to bytes
         pixel_representation=0,
         photometric_interpretation="MONOCHROME2",
     )
@@ -46,9 +47,7 @@ def _jpeg(pixels: Pixels, _bits: int) -> bytes:
 
 
 def _jpeg_lossless(pixels: Pixels, bits: int) -> bytes:
-    return bytes(
-        imagecodecs.jpeg8_encode(pixels, lossless=True, predictor=1, bitspersample=_precision(pixels, bits))
-    )
+    return bytes(imagecodecs.jpeg8_encode(pixels, lossless=True, predictor=1, bitspersample=_precision(pixels, bits)))
 
 
 def _jpeg_ls(pixels: Pixels, _bits: int) -> bytes:
@@ -61,9 +60,7 @@ def _jpeg_ls_near(pixels: Pixels, _bits: int) -> bytes:
 
 def _jpeg_2000(pixels: Pixels, bits: int) -> bytes:
     precision = _precision(pixels, bits)
-    return bytes(
-        imagecodecs.jpeg2k_encode(pixels, codecformat="j2k", reversible=True, bitspersample=precision)
-    )
+    return bytes(imagecodecs.jpeg2k_encode(pixels, codecformat="j2k", reversible=True, bitspersample=precision))
 
 
 def _jpeg_2000_lossy(pixels: Pixels, bits: int) -> bytes:
@@ -75,8 +72,10 @@ def _htj2k(pixels: Pixels, _bits: int) -> bytes:
     return bytes(imagecodecs.htj2k_encode(pixels, reversible=True))
 
 
-def _htj2k_lossy(pixels: Pixels, _bits: int) -> bytes:
-    return bytes(imagecodecs.htj2k_encode(pixels, level=0.001, reversible=False))
+def _htj2k_lossy(pixels: Pixels, bits: int) -> bytes:
+    # The encoder's quantisation step is a fraction of the item's whole range, of which the bits are a part.
+    step = 0.001 * 2.0 ** (bits - 8 * pixels.itemsize)
+    return bytes(imagecodecs.htj2k_encode(pixels, level=step, reversible=False))
 
 
 _NATIVE: Final = frozenset(
@@ -126,15 +125,13 @@ def encode_pixels(pixels: Pixels, *, bits: int, transfer_syntax: str) -> bytes:
 
     Raises ``ValueError`` where the syntax is not one of :data:`WRITABLE` or cannot hold ``bits``.
     """
-    if bits > _MOST_BITS.get(transfer_syntax, 16) or (
-        transfer_syntax == uid.JPEGBaseline8Bit and pixels.itemsize > 1
-    ):
+    if bits > _MOST_BITS.get(transfer_syntax, 16) or (transfer_syntax == uid.JPEGBaseline8Bit and pixels.itemsize > 1):
         raise ValueError(f"{uid.UID(transfer_syntax).name} cannot hold {bits} bits in {pixels.dtype}")
     if transfer_syntax in _NATIVE:
         order = ">" if transfer_syntax == uid.ExplicitVRBigEndian else "<"
-        value = pixels.astype(pixels.dtype.newbyteorder(order), copy=False).tobytes()
+        value = pixels.astype(f"{order}u{pixels.itemsize}", copy=False).tobytes()
         return value + b"\0" * (len(value) % 2)
     encoder = _ENCODERS.get(transfer_syntax)
     if encoder is None:
         raise ValueError(f"cannot write transfer syntax {uid.UID(transfer_syntax).name}")
-    return encapsulate([encoder(np.ascontiguousarray(pixels), bits)])
+    return encapsulate([encoder(pixels, bits)])

@@ -94,8 +94,8 @@ def radiograph_dataset(
 ) -> Dataset:
     """Return a CR or DX data set with file meta information.
 
-    ``pixels``: (rows, columns), uint8 (``bits`` at most 8) or uint16, values 0..2**bits-1, stored as they are:
-    for ``MONOCHROME1`` the caller inverts. ``sop_class`` is :data:`CR`, :data:`DX_PRESENTATION` or
+    ``pixels``: (rows, columns), uint8 (``bits`` at most 8) or uint16, values 0..2**bits-1, stored as they are
+    (for ``MONOCHROME1`` the caller inverts). ``sop_class`` is :data:`CR`, :data:`DX_PRESENTATION` or
     :data:`DX_PROCESSING`; ``transfer_syntax`` one of :data:`mskmodel.dicom_encoding.WRITABLE`.
 
     Raises ``ValueError`` where the pixels do not fit ``bits`` or the transfer syntax cannot hold them.
@@ -115,9 +115,7 @@ def radiograph_dataset(
 
 def _check(pixels: Pixels, bits: int, photometric: str) -> None:
     if pixels.ndim != 2 or pixels.dtype not in (np.uint8, np.uint16):
-        raise ValueError(
-            f"pixels must be (rows, columns) of uint8 or uint16, not {pixels.shape} {pixels.dtype}"
-        )
+        raise ValueError(f"pixels must be (rows, columns) of uint8 or uint16, not {pixels.shape} {pixels.dtype}")
     if not 6 <= bits <= 8 * pixels.itemsize:
         raise ValueError(f"{bits} bits do not fit {pixels.dtype}")
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):

@@ -1,0 +1,60 @@
+"""One radiograph in memory, and why a file is not one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Limits", "NotClassifiable", "Radiograph", "Skipped", "Undecodable"]
+
+
+class NotClassifiable(Exception):
+    """This file cannot be classified.
+
+    ``reason`` is a sentence fragment that a PACS administrator understands. It says nothing about the patient.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Skipped(NotClassifiable):
+    """Not ours to label: not a radiograph, no pixels, several frames, an unsupported format, too large."""
+
+
+class Undecodable(NotClassifiable):
+    """Ours, but broken."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is looked at before any memory is spent on an image."""
+
+    max_file_bytes: int = 268_435_456
+    #: Rows times columns.
+    max_pixels: int = 100_000_000
+
+
+@dataclass(frozen=True, eq=False)
+class Radiograph:
+    """The pixels of one projection and the few header values that a label is compared with.
+
+    ``pixels``: (rows, columns) uint16, writable, values 0..2**bits-1, bright = dense (as MONOCHROME2),
+    whatever the file's photometric interpretation and sign were. No modality or VOI transformation is applied.
+    Header values are ``""`` where the file does not say.
+    """
+
+    pixels: NDArray[np.uint16]
+    #: Bits Stored, 1..16.
+    bits: int
+    #: UIDs; empty for a PNG or JPEG file.
+    sop_class: str = ""
+    transfer_syntax: str = ""
+    modality: str = ""
+    body_part: str = ""
+    view_position: str = ""
+    #: Image Laterality, else Laterality.
+    laterality: str = ""
