@@ -16,6 +16,7 @@ __all__ = ["LazyGroup", "main"]
 KNOWN_ERRORS = {
     "kombu.exceptions": ("OperationalError",),
     "mskmodel.dicom": ("NotClassifiable",),
+    "mskmodel.phantoms.projection": ("RenderingUnavailable",),
     "mskmodel.registry": ("RegistryError",),
     "redis.exceptions": ("ConnectionError", "TimeoutError"),
     "workers.orthanc_client": ("OrthancError",),

@@ -17,7 +17,18 @@ from workers.stack.errors import StackError
 from workers.stack.leftovers import MARKER
 from workers.stack.ports import LOOPBACK, Ports
 
-__all__ = ["AET", "ORTHANC_USER", "Addresses", "Service", "StopSignals", "broker_binary", "orthanc_binary", "services"]
+__all__ = [
+    "AET",
+    "ORTHANC_USER",
+    "PACS_SIDE",
+    "PYTHON_PLUGIN",
+    "Addresses",
+    "Service",
+    "StopSignals",
+    "broker_binary",
+    "orthanc_binary",
+    "services",
+]
 
 ORTHANC_USER = "msk"
 AET = "MSK"

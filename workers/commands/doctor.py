@@ -1,0 +1,34 @@
+"""`msk doctor`: what this machine lacks."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from workers.stack.command_options import data_option
+
+__all__ = ["command"]
+
+MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "missing": ("✗", "red")}
+
+
+@click.command()
+@data_option()
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_context
+def command(context: click.Context, data: Path, as_json: bool) -> None:
+    """Say what is missing on this machine and how to put it right; exit 1 if labelling cannot work."""
+    from workers.doctor import MISSING, examine
+
+    findings = []
+    for finding in examine(data):
+        findings.append(finding)
+        if not as_json:
+            mark, colour = MARKS[finding.status]
+            click.echo(f"{click.style(mark, fg=colour)} {finding.name}: {finding.detail}")
+            if finding.fix:
+                click.echo(f"    {click.style(finding.fix, bold=True)}")
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    context.exit(1 if any(finding.status == MISSING for finding in findings) else 0)
