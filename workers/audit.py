@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from workers.ledger import Ledger
 from workers.orthanc_client import OrthancClient
-from workers.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
+from workers.outcome import FAILED, LABELLED, NEEDS_REVIEW, SKIPPED, Outcome
 
 __all__ = ["Audit", "audit"]
 
@@ -76,10 +76,9 @@ def _classify(page: list[str], orthanc: OrthancClient, ledger: Ledger, result: A
             result.add(QUEUED)
         elif instance_id not in metadata:
             continue  # deleted meanwhile
-        elif (text := metadata[instance_id].get(PREDICTION)) is None:
+        elif (outcome := Outcome.of(metadata[instance_id])) is None:
             nowhere.append(instance_id)
         else:
-            outcome = Outcome.from_json(text)
             result.add(outcome.status, outcome.reason)
             if outcome.status == FAILED:
                 result.failed.append(instance_id)

@@ -214,13 +214,8 @@ def _header(radiograph: Radiograph) -> dict[str, str]:
 
 def _is_covered(instance: _Instance, model: str) -> bool:
     """Whether the instance carries an outcome for this very file and model already."""
-    text = instance.metadata.get(PREDICTION)
-    if text is None:
-        return False
-    try:
-        return Outcome.from_json(text).covers(instance.md5, model)
-    except ValueError:
-        return False  # somebody else's scribble: write a proper one over it
+    outcome = Outcome.of(instance.metadata)
+    return outcome is not None and outcome.covers(instance.md5, model)
 
 
 def _readable(instance: _Instance, outcome: Outcome) -> tuple[str | None, str]:

@@ -1,6 +1,7 @@
 """The outcome of one instance, as `MskPrediction` holds it in Orthanc."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -71,6 +72,15 @@ class Outcome:
         known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
         known["top5"] = tuple((key, probability) for key, probability in known.get("top5", ()))
         return cls(**known)
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, str]) -> "Outcome | None":
+        """The outcome in an instance's metadata; None where there is none, or somebody else's scribble."""
+        text = metadata.get(PREDICTION)
+        try:
+            return None if text is None else cls.from_json(text)
+        except ValueError:
+            return None
 
     def covers(self, attachment_md5: str, model: str) -> bool:
         """Whether labelling the same file with this model again would change nothing."""

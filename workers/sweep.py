@@ -11,7 +11,7 @@ from celery import Celery
 from workers.enqueue import CHUNK, enqueue, hint
 from workers.ledger import BACKFILL, LABEL, QUEUES, Ledger
 from workers.orthanc_client import ChangesPage, OrthancClient
-from workers.outcome import PREDICTION
+from workers.outcome import Outcome
 
 __all__ = ["run", "without_outcome"]
 
@@ -75,7 +75,7 @@ def without_outcome(orthanc: OrthancClient, ledger: Ledger, instance_ids: Sequen
     held = ledger.holds(instance_ids)
     unknown = [instance_id for instance_id in instance_ids if instance_id not in held]
     metadata = orthanc.metadata_of(unknown)
-    return [i for i in unknown if i in metadata and PREDICTION not in metadata[i]]
+    return [i for i in unknown if i in metadata and Outcome.of(metadata[i]) is None]
 
 
 def _revive_stranded(app: Celery, ledger: Ledger) -> int:
