@@ -1,0 +1,216 @@
+"""`msk up`, `msk down` and what they leave behind."""
+
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import requests
+
+from mskmodel.dicom_writing import Header, write_dx
+from tests.local_stack import LocalStack
+from tests.waiting import until
+from workers.stack.leftovers import stop_all
+
+pytestmark = pytest.mark.stack
+
+NAMES = {"orthanc", "broker", "gateway", "label-worker", "train-worker", "beat"}
+
+
+def radiograph(identity: str) -> bytes:
+    """A DICOM file of noise that is a radiograph by its header."""
+    pixels = np.random.default_rng(1).integers(0, 4096, (200, 160), dtype=np.uint16)
+    return write_dx(pixels, header=Header(identity=identity), bits=12)
+
+
+@pytest.fixture
+def own_stack(tmp_path: Path) -> Iterator[LocalStack]:
+    """A stack to be maltreated; not yet started."""
+    stack = LocalStack(tmp_path)
+    yield stack
+    stack.down()
+
+
+def is_private(file: Path) -> bool:
+    return stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_the_state_file_says_everything_and_only_to_its_owner(shared_stack: LocalStack) -> None:
+    state = shared_stack.state
+    assert {process["name"] for process in state["processes"]} == NAMES
+    assert all(Path(f"/proc/{process['pid']}").exists() for process in state["processes"])
+    assert state["data"] == str(shared_stack.data)
+    assert is_private(shared_stack.state_file)
+    assert is_private(shared_stack.data / "state.json")
+    assert is_private(shared_stack.data / "secrets.json")
+    assert is_private(shared_stack.data / "broker" / "valkey.conf")
+    assert stat.S_IMODE(shared_stack.data.stat().st_mode) == 0o700
+    assert json.loads((shared_stack.data / "state.json").read_text()) == state
+
+
+def test_the_addresses_answer_and_only_with_the_password(shared_stack: LocalStack) -> None:
+    orthanc = shared_stack.state["orthanc"]
+    assert requests.get(f"{orthanc['url']}/system", timeout=10).status_code == 401
+    with_password = requests.get(f"{orthanc['url']}/system", auth=(orthanc["user"], orthanc["password"]), timeout=10)
+    assert with_password.json()["DicomPort"] == orthanc["dicom_port"]
+    assert requests.get(f"{shared_stack.state['gateway']['url']}/readyz", timeout=10).status_code == 200
+    with socket.create_connection(("127.0.0.1", orthanc["dicom_port"]), timeout=10):
+        pass
+
+
+def test_no_command_line_and_no_log_carries_a_secret(shared_stack: LocalStack) -> None:
+    secrets = json.loads((shared_stack.data / "secrets.json").read_text()).values()
+    shown = "".join(Path(f"/proc/{pid}/cmdline").read_text() for pid in shared_stack.processes)
+    shown += "".join(log.read_text(errors="replace") for log in (shared_stack.data / "logs").iterdir())
+    shown += shared_stack.msk("status", "--data", str(shared_stack.data)).stdout
+    shown += shared_stack.msk("status", "--data", str(shared_stack.data), "--json").stdout
+    assert not [secret for secret in secrets if secret in shown]
+
+
+def test_a_stored_radiograph_ends_in_the_ledger(shared_stack: LocalStack) -> None:
+    instance_id = shared_stack.orthanc.upload(radiograph("stack-1"))
+    until(lambda: shared_stack.outcome(instance_id), seconds=60)
+    outcome = shared_stack.outcome(instance_id)
+    assert outcome is not None
+    assert outcome["status"] in {"labelled", "needs-review"}
+
+
+def test_status_shows_the_addresses(shared_stack: LocalStack) -> None:
+    shown = shared_stack.msk("status", "--data", str(shared_stack.data)).stdout
+    assert shared_stack.state["orthanc"]["url"] in shown
+    assert str(shared_stack.supervisor) == (shared_stack.data / "lock").read_text().strip()
+
+
+def test_a_second_stack_on_the_same_data_is_refused(shared_stack: LocalStack) -> None:
+    for arguments in ((), ("--detach",)):
+        refused = shared_stack.msk("up", "--data", str(shared_stack.data), *arguments, check=False)
+        assert refused.returncode == 1
+        assert "a stack already runs on" in refused.stderr
+        assert "msk down --data" in refused.stderr
+    assert shared_stack.state_file.exists()
+
+
+def test_a_taken_port_is_named(own_stack: LocalStack) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for option in ("--orthanc-port", "--dicom-port", "--gateway-port", "--broker-port"):
+            refused = own_stack.msk("up", "--data", str(own_stack.data), option, str(port), check=False)
+            assert refused.returncode == 1
+            assert f"port {port} ({option}) is taken" in refused.stderr
+
+
+def test_a_second_start_finds_everything_and_has_the_same_addresses(own_stack: LocalStack) -> None:
+    own_stack.up()
+    first = own_stack.state
+    instance_id = own_stack.orthanc.upload(radiograph("stack-2"))
+    until(lambda: own_stack.outcome(instance_id), seconds=60)
+    outcome = own_stack.outcome(instance_id)
+
+    own_stack.down()
+    assert own_stack.processes == []
+    assert not own_stack.state_file.exists()
+    assert not (own_stack.data / "state.json").exists()
+
+    own_stack.up()
+    assert own_stack.outcome(instance_id) == outcome
+    for part in ("orthanc", "gateway", "broker"):
+        assert own_stack.state[part] == first[part]
+
+
+def test_a_killed_supervisor_leaves_nothing_in_the_way_of_the_next_start(own_stack: LocalStack) -> None:
+    own_stack.up()
+    instance_id = own_stack.orthanc.upload(radiograph("stack-3"))
+    stopped = own_stack.pid("train-worker")
+    assert stopped is not None
+    os.kill(stopped, signal.SIGSTOP)  # it does not hear that it should end
+    os.kill(own_stack.supervisor, signal.SIGKILL)
+    until(lambda: not Path(f"/proc/{own_stack.supervisor}/exe").exists())
+    assert stopped in own_stack.processes
+
+    own_stack.up()
+    assert not Path(f"/proc/{stopped}/exe").exists()
+    assert sorted({process["name"] for process in own_stack.state["processes"]}) == sorted(NAMES)
+    until(lambda: own_stack.outcome(instance_id), seconds=60)
+
+
+def test_down_ends_what_a_killed_supervisor_left_behind(own_stack: LocalStack) -> None:
+    own_stack.up()
+    stopped = own_stack.pid("gateway")
+    assert stopped is not None
+    os.kill(stopped, signal.SIGSTOP)
+    os.kill(own_stack.supervisor, signal.SIGKILL)
+    own_stack.down()
+    assert own_stack.processes == []
+
+
+def test_a_process_that_dies_starts_again(own_stack: LocalStack) -> None:
+    own_stack.up()
+    before = own_stack.pid("gateway")
+    assert before is not None
+    os.kill(before, signal.SIGKILL)
+    until(lambda: own_stack.pid("gateway") not in {before, None})
+    until(lambda: _answers(f"{own_stack.state['gateway']['url']}/readyz"))
+    said = (own_stack.data / "logs" / "supervisor.log").read_text()
+    assert re.search(r"gateway +\| was killed by SIGKILL; starts again in 1 s", said)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_in_order_and_with_status_0(own_stack: LocalStack, number: signal.Signals) -> None:
+    command = (sys.executable, "-m", "workers.cli", "up", "--data", str(own_stack.data), "--workers", "1")
+    state_file = ("--state", str(own_stack.state_file))
+    with subprocess.Popen((*command, *state_file), stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        shown: list[str] = []
+        for line in process.stdout:
+            shown.append(line)
+            if "Orthanc Explorer" in line:
+                process.send_signal(number)
+        assert process.wait(60) == 0
+    assert own_stack.processes == []
+    assert not own_stack.state_file.exists()
+    ended = [line.split()[0] for line in shown if re.search(r"\| ended after", line)]
+    assert set(ended[:3]) == {"label-worker", "train-worker", "beat"}
+    assert ended[3:] == ["gateway", "orthanc", "broker"]
+
+
+def test_a_signal_while_it_starts_ends_it_too(own_stack: LocalStack) -> None:
+    command = (sys.executable, "-m", "workers.cli", "up", "--data", str(own_stack.data), "--workers", "1")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if re.match(r"broker +\| ready", line):
+                process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert own_stack.processes == []
+
+
+def test_a_service_that_cannot_start_says_why(own_stack: LocalStack) -> None:
+    """An index that is none keeps Orthanc from starting."""
+    (own_stack.data / "orthanc" / "index").mkdir(parents=True)
+    failed = own_stack.msk("up", "--data", str(own_stack.data), check=False)
+    assert failed.returncode == 1
+    assert re.search(r"orthanc (ended with status|was killed by)", failed.stderr)
+    assert str(own_stack.data / "logs" / "orthanc.log") in failed.stderr
+    assert own_stack.processes == []
+
+
+def test_processes_of_another_stack_are_left_alone(shared_stack: LocalStack, own_stack: LocalStack) -> None:
+    before = set(shared_stack.processes)
+    stop_all(own_stack.processes)
+    own_stack.down()
+    assert before <= set(shared_stack.processes)

@@ -1,0 +1,81 @@
+"""A local stack for tests, handled by the commands that a person would use."""
+
+import json
+import os
+import subprocess
+import sys
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from workers.orthanc_client import OrthancClient
+from workers.stack.leftovers import leftovers
+
+
+class LocalStack:
+    """A stack of its own under a folder, on free ports."""
+
+    def __init__(self, folder: Path) -> None:
+        self.data, self.state_file = folder / "data", folder / "state.json"
+
+    def msk(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run `msk`; its output is text."""
+        command = (sys.executable, "-m", "workers.cli", *arguments)
+        result = subprocess.run(command, capture_output=True, text=True, env=self.environment)
+        assert not check or result.returncode == 0, result.stdout + result.stderr
+        return result
+
+    def up(self, *arguments: str) -> str:
+        """Start it in the background and wait until it is ready; what was said about that."""
+        up = ("up", "--data", str(self.data), "--state", str(self.state_file), "--workers", "1", "--device", "cpu")
+        self.__dict__.pop("orthanc", None)
+        return self.msk(*up, "--detach", *arguments).stdout
+
+    def down(self) -> None:
+        """End it and wait until it is gone."""
+        self.msk("down", "--data", str(self.data))
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """Addresses, credentials, process ids."""
+        found: dict[str, Any] = json.loads(self.state_file.read_text())
+        return found
+
+    @property
+    def supervisor(self) -> int:
+        """Process id of what watches over the others."""
+        return int(self.state["supervisor"])
+
+    def pid(self, name: str) -> int | None:
+        """Process id of a service; None while it is between two lives."""
+        found = (process["pid"] for process in self.state["processes"] if process["name"] == name)
+        return next(found, None)
+
+    @property
+    def processes(self) -> list[int]:
+        """Every living process that the stack has started, the children's children included."""
+        return leftovers(self.data.resolve())
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """For commands that talk to it."""
+        if not self.state_file.exists():
+            return dict(os.environ)
+        state = self.state
+        return os.environ | {
+            "MSK_ORTHANC_URL": state["orthanc"]["url"],
+            "MSK_ORTHANC_USER": state["orthanc"]["user"],
+            "MSK_ORTHANC_PASSWORD": state["orthanc"]["password"],
+            "MSK_BROKER_URL": state["broker"]["url"],
+        }
+
+    @cached_property
+    def orthanc(self) -> OrthancClient:
+        """A client of its Orthanc."""
+        orthanc = self.state["orthanc"]
+        return OrthancClient(orthanc["url"], orthanc["user"], orthanc["password"])
+
+    def outcome(self, instance_id: str) -> dict[str, Any] | None:
+        """What became of an instance; None as long as nothing did."""
+        text = self.orthanc.metadata(instance_id).get("MskPrediction")
+        return None if text is None else json.loads(text)
