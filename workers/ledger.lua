@@ -5,7 +5,7 @@
 --   msk:leased          zset   ID by the time (ms) at which its lease runs out
 --   msk:owner:OWNER     set    IDs that one run of the label task holds
 
-local LEASE_MS = 120000
+local LEASE_MS = 60000
 local OWNER_TTL_S = 86400
 local EXPRESS = 'label'
 
@@ -89,9 +89,12 @@ function operations.claim(owner, queue, limit, ...)
 end
 
 -- owner, id: the number of this attempt, or 0 where another run has taken the instance over.
+-- It is a sign of life too, and renews the leases of all that the run holds.
 function operations.begin(owner, id)
     if get(id, 'owner') ~= owner then return 0 end
-    redis.call('ZADD', 'msk:leased', now + LEASE_MS, id)
+    for _, held in ipairs(redis.call('SMEMBERS', holdings(owner))) do
+        redis.call('ZADD', 'msk:leased', now + LEASE_MS, held)
+    end
     redis.call('HSET', entry(id), 'began', 1)
     return redis.call('HINCRBY', entry(id), 'attempts', 1)
 end
