@@ -1,0 +1,168 @@
+"""HTTP with Orthanc: one request, one place where a status becomes an error.
+
+`orthanc-api-client` does the talking. Its own retries would replay POSTs, and some failures (503, a truncated
+answer, a conflict that is no JSON) it reports as success; both end here. An answer is never believed
+because nothing was raised: it is a complete 2xx, or one of the errors below.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import requests
+from orthanc_api_client import OrthancApiClient
+from requests.adapters import HTTPAdapter
+
+__all__ = [
+    "OrthancConflict",
+    "OrthancError",
+    "OrthancHttp",
+    "OrthancNotFound",
+    "OrthancRefused",
+    "OrthancUnavailable",
+]
+
+#: Connections kept alive, the most threads that can talk at once without opening new ones.
+POOL = 32
+
+log = logging.getLogger(__name__)
+
+
+class OrthancError(Exception):
+    """Orthanc did not do what it was asked. The message names no patient and no password."""
+
+
+class OrthancUnavailable(OrthancError):
+    """No connection, no answer in time, a 5xx, or an answer that is cut off or unreadable: try again."""
+
+
+class OrthancNotFound(OrthancError):
+    """404: no such instance, or no such metadata on it."""
+
+
+class OrthancConflict(OrthancError):
+    """409 or 412: somebody else wrote in between."""
+
+
+class OrthancRefused(OrthancError):
+    """Any other answer that is no success, as 401 or 403 for a wrong password: trying again will not help."""
+
+
+class _Dropped(OrthancUnavailable):
+    """The connection ended without an answer."""
+
+
+class OrthancHttp:
+    """A kept-alive, thread-safe session with one Orthanc.
+
+    Args:
+        url: base address, with or without a path; a user and password in it are dropped.
+        timeouts: seconds to connect, and between two pieces of an answer.
+    """
+
+    def __init__(self, url: str, user: str, password: str, timeouts: tuple[float, float]) -> None:
+        self.address = _without_credentials(url)
+        self._timeouts = timeouts
+        self._session = _Session(self.address, user, password)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.address})"
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        data: bytes | None = None,
+        json: object = None,
+        headers: Mapping[str, str] | None = None,
+        stream: bool = False,
+        repeatable: bool | None = None,
+    ) -> requests.Response:
+        """The complete answer, or with `stream` one whose body is still to be read (see `reading`).
+
+        Orthanc closes connections after a second of silence, so one that ends without an answer is tried once
+        more where that can do no harm: for every method but POST, unless `repeatable` says otherwise.
+
+        Raises:
+            OrthancError: one of its subclasses, for everything that is not a 2xx.
+        """
+        send = getattr(self._session, method.lower())
+        if repeatable is None:
+            repeatable = method != "POST"
+        arguments = {
+            "data": data,
+            "json": json,
+            "headers": dict(headers or {}),
+            "stream": stream,
+            "timeout": self._timeouts,
+            "allow_redirects": False,
+        }
+        try:
+            answer = send(path, **arguments)
+        except _Dropped:
+            if not repeatable:
+                raise
+            answer = send(path, **arguments)
+        if not isinstance(answer, requests.Response):
+            raise OrthancUnavailable(f"{method} {path}: no answer")
+        return answer
+
+    def json(self, method: str, path: str, **arguments: Any) -> Any:
+        """The answer's JSON. Raises OrthancUnavailable when it is none."""
+        answer = self.request(method, path, **arguments)
+        try:
+            return answer.json()
+        except requests.JSONDecodeError as error:
+            raise OrthancUnavailable(f"{method} {path}: the answer is no JSON") from error
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+
+class _Session(OrthancApiClient):  # type: ignore[misc]  # it publishes no types
+    """orthanc-api-client without retries, and with every outcome told."""
+
+    def __init__(self, address: str, user: str, password: str) -> None:
+        # Orthanc compresses by default whatever is asked for, and takes 30 times as long for a radiograph.
+        super().__init__(address, user=user, pwd=password, headers={"Accept-Encoding": "identity"})
+        for scheme in ("http://", "https://"):
+            self._http_session.mount(scheme, HTTPAdapter(pool_maxsize=POOL, max_retries=0))
+
+    def _raise_or_retry_on_errors(self, response: requests.Response, url: str) -> bool:
+        if not 200 <= response.status_code < 300:
+            response.close()
+            raise _error_of(response, urlsplit(url).path)
+        return False
+
+    def _translate_exception(self, request_exception: requests.RequestException, url: str) -> None:
+        lost = isinstance(request_exception, requests.ConnectionError)
+        late = isinstance(request_exception, requests.Timeout)
+        kind = _Dropped if lost and not late else OrthancUnavailable
+        raise kind(f"{urlsplit(url).path}: {type(request_exception).__name__}") from None
+
+
+def _error_of(response: requests.Response, path: str) -> OrthancError:
+    status = response.status_code
+    message = f"{response.request.method} {path}: status {status}"
+    if status == 404:
+        return OrthancNotFound(message)
+    if status in (409, 412):
+        return OrthancConflict(message)
+    if status in (408, 425, 429) or status >= 500:
+        return OrthancUnavailable(message)
+    if status in (401, 403):
+        return OrthancRefused(f"{message}: wrong user or password, or not allowed to this user")
+    if 300 <= status < 400:
+        return OrthancRefused(f"{message}: it redirects; give the address it leads to")
+    return OrthancRefused(message)
+
+
+def _without_credentials(url: str) -> str:
+    """The address with a slash at its end, so that paths are appended and not exchanged."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("the address of Orthanc must begin with http:// or https:// and name a host")
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path.rstrip("/") + "/", "", ""))
