@@ -8,20 +8,19 @@ import itertools
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import requests
 
 from mskmodel.dicom_writing import Header, write_dx
+from tests.local_stack import LocalStack
 from tests.waiting import until
+from workers.outcome import LABELLED, NEEDS_REVIEW, Outcome
 
 pytestmark = pytest.mark.stack
 
@@ -30,69 +29,12 @@ OUTAGE_SECONDS = float(os.environ.get("MSK_TEST_OUTAGE_SECONDS", "8"))
 RECOVERY_SECONDS = 120.0
 
 
-class Stack:
-    """A local stack of its own, handled by the commands that a person would use."""
-
-    def __init__(self, folder: Path) -> None:
-        self.data, self.state_file = folder / "data", folder / "state.json"
-
-    def msk(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "workers.cli", *arguments]
-        return subprocess.run(command, check=check, capture_output=True, text=True, env=self.environment)
-
-    def up(self) -> None:
-        self.msk("up", "--data", str(self.data), "--state", str(self.state_file), "--detach")
-
-    def down(self) -> None:
-        self.msk("down", "--data", str(self.data))
-
-    @property
-    def state(self) -> dict[str, Any]:
-        return json.loads(self.state_file.read_text())
-
-    @property
-    def environment(self) -> dict[str, str]:
-        if not self.state_file.exists():
-            return dict(os.environ)
-        state = self.state
-        return os.environ | {
-            "MSK_ORTHANC_URL": state["orthanc"]["url"],
-            "MSK_ORTHANC_USER": state["orthanc"]["user"],
-            "MSK_ORTHANC_PASSWORD": state["orthanc"]["password"],
-            "MSK_BROKER_URL": state["broker"]["url"],
-        }
-
-    def pid(self, name: str) -> int:
-        return next(process["pid"] for process in self.state["processes"] if process["name"] == name)
-
-    def children(self, name: str) -> list[int]:
-        listing = Path(f"/proc/{self.pid(name)}/task/{self.pid(name)}/children").read_text()
-        return [int(pid) for pid in listing.split()]
-
-    def audit(self) -> dict[str, Any]:
-        return json.loads(self.msk("audit", "--json", check=False).stdout)
-
-    def store(self, data: bytes) -> str:
-        orthanc = self.state["orthanc"]
-        credentials = (orthanc["user"], orthanc["password"])
-        answer = requests.post(f"{orthanc['url']}/instances", data, auth=credentials, timeout=30)
-        answer.raise_for_status()
-        return str(answer.json()["ID"])
-
-    def metadata(self, instance_id: str) -> dict[str, str]:
-        orthanc = self.state["orthanc"]
-        url = f"{orthanc['url']}/instances/{instance_id}/metadata?expand"
-        answer = requests.get(url, auth=(orthanc["user"], orthanc["password"]), timeout=30)
-        answer.raise_for_status()
-        return answer.json()
-
-
 class Modality:
     """Stores small radiographs one after the other until told to stop; remembers what was acknowledged."""
 
     _numbers = itertools.count()
 
-    def __init__(self, stack: Stack) -> None:
+    def __init__(self, stack: LocalStack) -> None:
         self.acknowledged: list[str] = []
         self._stack, self._stopping = stack, threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -102,7 +44,14 @@ class Modality:
         while not self._stopping.wait(0.05):
             data = write_dx(pixels, header=Header(identity=f"modality-{next(self._numbers)}"), bits=12)
             with contextlib.suppress(requests.RequestException, FileNotFoundError):  # a modality tries the next one
-                self.acknowledged.append(self._stack.store(data))
+                self.acknowledged.append(self._store(data))
+
+    def _store(self, data: bytes) -> str:
+        orthanc = self._stack.state["orthanc"]
+        credentials = (orthanc["user"], orthanc["password"])
+        answer = requests.post(f"{orthanc['url']}/instances", data, auth=credentials, timeout=30)
+        answer.raise_for_status()
+        return str(answer.json()["ID"])
 
     def __enter__(self) -> "Modality":
         self._thread.start()
@@ -119,8 +68,8 @@ class Modality:
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("stack"))
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    stack = LocalStack(tmp_path_factory.mktemp("stack"))
     stack.up()
     try:
         yield stack
@@ -128,42 +77,61 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         stack.down()
 
 
-def expect_everything_accounted_for(stack: Stack, modality: Modality) -> None:
+def expect_everything_accounted_for(stack: LocalStack, modality: Modality) -> None:
     """Every acknowledged instance has an outcome, and the audit agrees, within the time to recover."""
 
     def settled() -> bool:
-        audit = stack.audit()
+        audit = json.loads(stack.msk("audit", "--json", check=False).stdout)
         return bool(audit["queued"] == audit["unaccounted"] == 0)
 
     until(settled, seconds=RECOVERY_SECONDS)
     assert modality.acknowledged
-    statuses = [json.loads(stack.metadata(i)["MskPrediction"])["status"] for i in modality.acknowledged]
-    assert set(statuses) <= {"labelled", "needs-review"}
+    outcomes = [Outcome.of(metadata) for metadata in stack.orthanc.metadata_of(modality.acknowledged).values()]
+    assert len(outcomes) == len(modality.acknowledged)
+    assert {outcome.status for outcome in outcomes if outcome} <= {LABELLED, NEEDS_REVIEW}
 
 
-def keep_dead(pid: Callable[[], int], seconds: float) -> None:
-    """Kill a process, and whatever is started in its place, for that long."""
+def keep_dead(stack: LocalStack, name: str, seconds: float) -> None:
+    """Kill a service, and whatever is started in its place, for that long."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid(), signal.SIGKILL)
+        if pid := stack.pid(name):
+            kill(pid)
         time.sleep(0.1)
 
 
+def kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def children(stack: LocalStack, name: str) -> list[int]:
+    pid = running(stack, name)
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def running(stack: LocalStack, name: str) -> int:
+    """Process id of a service, once it has one."""
+    until(lambda: stack.pid(name))
+    pid = stack.pid(name)
+    assert pid
+    return pid
+
+
 @pytest.mark.parametrize("name", ["gateway", "broker"])
-def test_a_part_that_is_down_for_a_while_loses_nothing(stack: Stack, name: str) -> None:
+def test_a_part_that_is_down_for_a_while_loses_nothing(stack: LocalStack, name: str) -> None:
     with Modality(stack) as modality:
         modality.has_stored(10)
-        keep_dead(lambda: stack.pid(name), OUTAGE_SECONDS)
+        keep_dead(stack, name, OUTAGE_SECONDS)
         modality.has_stored(10)
     expect_everything_accounted_for(stack, modality)
 
 
 @pytest.mark.parametrize("name", ["gateway", "broker"])
-def test_a_part_that_hangs_for_a_while_loses_nothing(stack: Stack, name: str) -> None:
+def test_a_part_that_hangs_for_a_while_loses_nothing(stack: LocalStack, name: str) -> None:
     with Modality(stack) as modality:
         modality.has_stored(10)
-        pid = stack.pid(name)
+        pid = running(stack, name)
         os.kill(pid, signal.SIGSTOP)
         try:
             modality.has_stored(40)
@@ -173,24 +141,22 @@ def test_a_part_that_hangs_for_a_while_loses_nothing(stack: Stack, name: str) ->
     expect_everything_accounted_for(stack, modality)
 
 
-def test_workers_killed_in_the_middle_of_a_chunk_lose_nothing(stack: Stack) -> None:
+def test_workers_killed_in_the_middle_of_a_chunk_lose_nothing(stack: LocalStack) -> None:
     with Modality(stack) as modality:
         for _ in range(3):
             modality.has_stored(10)
-            for child in stack.children("label-worker"):
-                os.kill(child, signal.SIGKILL)
+            for child in children(stack, "label-worker"):
+                kill(child)
         modality.has_stored(10)
-        os.kill(stack.pid("label-worker"), signal.SIGKILL)
+        kill(running(stack, "label-worker"))
         modality.has_stored(10)
     expect_everything_accounted_for(stack, modality)
 
 
-def test_a_power_cut_loses_nothing(stack: Stack) -> None:
+def test_a_power_cut_loses_nothing(stack: LocalStack) -> None:
     with Modality(stack) as modality:
         modality.has_stored(20)
-        for process in stack.state["processes"]:
-            os.kill(process["pid"], signal.SIGKILL)
-        supervisor = int((stack.data / "lock").read_text())
-        os.kill(supervisor, signal.SIGKILL)
+        for pid in (stack.supervisor, *stack.processes):
+            kill(pid)
     stack.up()
     expect_everything_accounted_for(stack, modality)
