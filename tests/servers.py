@@ -168,6 +168,7 @@ class HookReceiver:
     def __init__(self, answer: Callable[[Hook], int] = lambda _hook: 202, port: int = 0) -> None:
         self.answer = answer
         self.hooks: list[Hook] = []
+        self.connections = 0
         self._arrived = threading.Condition()
         self._server = ThreadingHTTPServer(("127.0.0.1", port), self._handler())
         self._server.daemon_threads = True
@@ -181,6 +182,10 @@ class HookReceiver:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                receiver.connections += 1
+                super().setup()
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["content-length"]))

@@ -1,0 +1,128 @@
+"""The plugin script's queues, with a stand-in for what only Orthanc's own process has."""
+
+import importlib.util
+import sys
+from collections.abc import Iterator
+from types import ModuleType, SimpleNamespace
+
+import pytest
+
+from tests.servers import ROOT
+
+
+class OrthancException(Exception):
+    """As in the plugin."""
+
+
+class Database:
+    """The durable queue of Orthanc 1.12.10; reservations end when a test says so."""
+
+    def __init__(self) -> None:
+        self.waiting: list[tuple[bytes, int]] = []
+        self.reserved: dict[int, bytes] = {}
+        self.full = False
+        self._last = 0
+
+    def enqueue(self, _queue: str, value: bytes) -> None:
+        if self.full:
+            raise OrthancException("the disk is full")
+        self._last += 1
+        self.waiting.append((value, self._last))
+
+    def reserve(self, _queue: str, _origin: str, _seconds: int) -> tuple[bytes | None, int | None]:
+        if not self.waiting:
+            return None, None
+        value, receipt = self.waiting.pop(0)
+        self.reserved[receipt] = value
+        return value, receipt
+
+    def acknowledge(self, _queue: str, receipt: int) -> None:
+        del self.reserved[receipt]
+
+
+def load(monkeypatch: pytest.MonkeyPatch, **functions: object) -> tuple[ModuleType, list[str]]:
+    """The script, imported as the plugin does, and what it logs."""
+    logged: list[str] = []
+    orthanc = SimpleNamespace(
+        OrthancException=OrthancException,
+        ErrorCode=SimpleNamespace(UNKNOWN_RESOURCE=17, INEXISTENT_ITEM=7),
+        QueueOrigin=SimpleNamespace(FRONT="front"),
+        LogInfo=logged.append,
+        LogWarning=logged.append,
+        LogError=logged.append,
+        **functions,
+    )
+    monkeypatch.setitem(sys.modules, "orthanc", orthanc)
+    for name in ("MSK_WEBHOOK_URL", "MSK_WEBHOOK_SECRET"):
+        monkeypatch.delenv(name, raising=False)
+    spec = importlib.util.spec_from_file_location("webhook_script", ROOT / "orthanc" / "webhook.py")
+    assert spec is not None
+    assert spec.loader is not None
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    return script, logged
+
+
+@pytest.fixture
+def database() -> Database:
+    return Database()
+
+
+@pytest.fixture
+def durable(monkeypatch: pytest.MonkeyPatch, database: Database) -> Iterator[ModuleType]:
+    functions = {
+        "EnqueueValue": database.enqueue,
+        "ReserveQueueValue": database.reserve,
+        "AcknowledgeQueueValue": database.acknowledge,
+    }
+    yield load(monkeypatch, **functions)[0]
+
+
+def test_in_memory_the_oldest_event_gives_way_and_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    script, logged = load(monkeypatch)
+    monkeypatch.setattr(script, "MEMORY_LIMIT", 3)
+    outbox = script.Outbox()
+    for number in range(8):
+        outbox.put(f"instance-{number}")
+    assert [outbox.take() for _ in range(4)] == [
+        ("instance-5", None), ("instance-6", None), ("instance-7", None), None
+    ]  # fmt: skip
+    assert [line for line in logged if "dropped" in line] == [
+        f"webhook.dropped total={total} reason=queue-full" for total in (1, 2, 4)
+    ]
+
+
+def test_what_a_memory_queue_gets_back_waits_behind_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    outbox = load(monkeypatch)[0].Outbox()
+    outbox.put("first")
+    outbox.put("second")
+    outbox.give_back(*outbox.take())
+    assert outbox.take() == ("second", None)
+    assert outbox.take() == ("first", None)
+
+
+def test_a_durable_event_stays_reserved_until_it_is_delivered(durable: ModuleType, database: Database) -> None:
+    outbox = durable.Outbox()
+    outbox.put("instance")
+    ident, receipt = outbox.take()
+    assert ident == "instance"
+    assert outbox.take() is None
+    outbox.give_back(ident, receipt)
+    assert database.reserved == {receipt: b"instance"}
+    outbox.done(receipt)
+    assert database.reserved == {}
+
+
+def test_a_database_that_refuses_an_event_fails_no_store(durable: ModuleType, database: Database) -> None:
+    outbox = durable.Outbox()
+    database.full = True
+    outbox.put("instance")
+    assert outbox.take() == ("instance", None)
+    outbox.done(None)
+
+
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_c2hvcnQ=", "whsec_not base64 at all, but long enough"])
+def test_a_secret_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+    script, _ = load(monkeypatch)
+    with pytest.raises(ValueError, match="MSK_WEBHOOK_SECRET"):
+        script.decode_secret(secret)
