@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ import requests
 from mskmodel.dicom_writing import Header, write_dx
 from tests.local_stack import LocalStack
 from tests.waiting import until
-from workers.stack.leftovers import stop_all
+from workers.stack.leftovers import MARKER
 
 pytestmark = pytest.mark.stack
 
@@ -31,12 +30,15 @@ def radiograph(identity: str) -> bytes:
     return write_dx(pixels, header=Header(identity=identity), bits=12)
 
 
-@pytest.fixture
-def own_stack(tmp_path: Path) -> Iterator[LocalStack]:
-    """A stack to be maltreated; not yet started."""
-    stack = LocalStack(tmp_path)
-    yield stack
-    stack.down()
+def is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}/exe").exists()  # which is gone before its parent has taken note of its end
+
+
+def answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
 
 
 def is_private(file: Path) -> bool:
@@ -98,119 +100,107 @@ def test_a_second_stack_on_the_same_data_is_refused(shared_stack: LocalStack) ->
     assert shared_stack.state_file.exists()
 
 
-def test_a_taken_port_is_named(own_stack: LocalStack) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
-        for option in ("--orthanc-port", "--dicom-port", "--gateway-port", "--broker-port"):
-            refused = own_stack.msk("up", "--data", str(own_stack.data), option, str(port), check=False)
-            assert refused.returncode == 1
-            assert f"port {port} ({option}) is taken" in refused.stderr
-
-
-def test_a_second_start_finds_everything_and_has_the_same_addresses(own_stack: LocalStack) -> None:
-    own_stack.up()
-    first = own_stack.state
-    instance_id = own_stack.orthanc.upload(radiograph("stack-2"))
-    until(lambda: own_stack.outcome(instance_id), seconds=60)
-    outcome = own_stack.outcome(instance_id)
-
-    own_stack.down()
-    assert own_stack.processes == []
-    assert not own_stack.state_file.exists()
-    assert not (own_stack.data / "state.json").exists()
-
-    own_stack.up()
-    assert own_stack.outcome(instance_id) == outcome
-    for part in ("orthanc", "gateway", "broker"):
-        assert own_stack.state[part] == first[part]
-
-
-def test_a_killed_supervisor_leaves_nothing_in_the_way_of_the_next_start(own_stack: LocalStack) -> None:
-    own_stack.up()
-    instance_id = own_stack.orthanc.upload(radiograph("stack-3"))
-    stopped = own_stack.pid("train-worker")
-    assert stopped is not None
-    os.kill(stopped, signal.SIGSTOP)  # it does not hear that it should end
-    os.kill(own_stack.supervisor, signal.SIGKILL)
-    until(lambda: not Path(f"/proc/{own_stack.supervisor}/exe").exists())
-    assert stopped in own_stack.processes
-
-    own_stack.up()
-    assert not Path(f"/proc/{stopped}/exe").exists()
-    assert sorted({process["name"] for process in own_stack.state["processes"]}) == sorted(NAMES)
-    until(lambda: own_stack.outcome(instance_id), seconds=60)
-
-
-def test_down_ends_what_a_killed_supervisor_left_behind(own_stack: LocalStack) -> None:
-    own_stack.up()
-    stopped = own_stack.pid("gateway")
-    assert stopped is not None
-    os.kill(stopped, signal.SIGSTOP)
-    os.kill(own_stack.supervisor, signal.SIGKILL)
-    own_stack.down()
-    assert own_stack.processes == []
-
-
-def test_a_process_that_dies_starts_again(own_stack: LocalStack) -> None:
-    own_stack.up()
-    before = own_stack.pid("gateway")
+def test_a_process_that_dies_starts_again(shared_stack: LocalStack) -> None:
+    before = shared_stack.pid("gateway")
     assert before is not None
     os.kill(before, signal.SIGKILL)
-    until(lambda: own_stack.pid("gateway") not in {before, None})
-    until(lambda: _answers(f"{own_stack.state['gateway']['url']}/readyz"))
-    said = (own_stack.data / "logs" / "supervisor.log").read_text()
+    until(lambda: shared_stack.pid("gateway") not in {before, None})
+    until(lambda: answers(f"{shared_stack.state['gateway']['url']}/readyz"), seconds=60)
+    said = (shared_stack.data / "logs" / "supervisor.log").read_text()
     assert re.search(r"gateway +\| was killed by SIGKILL; starts again in 1 s", said)
 
 
-def _answers(url: str) -> bool:
-    try:
-        return requests.get(url, timeout=5).status_code == 200
-    except requests.RequestException:
-        return False
+def test_a_second_start_finds_everything_and_has_the_same_addresses(shared_stack: LocalStack) -> None:
+    first = shared_stack.state
+    instance_id = shared_stack.orthanc.upload(radiograph("stack-2"))
+    until(lambda: shared_stack.outcome(instance_id), seconds=60)
+    outcome = shared_stack.outcome(instance_id)
+
+    shared_stack.down()
+    assert shared_stack.processes == []
+    assert not shared_stack.state_file.exists()
+    assert not (shared_stack.data / "state.json").exists()
+
+    shared_stack.up()
+    assert shared_stack.outcome(instance_id) == outcome
+    for part in ("orthanc", "gateway", "broker"):
+        assert shared_stack.state[part] == first[part]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_in_order_and_with_status_0(own_stack: LocalStack, number: signal.Signals) -> None:
-    command = (sys.executable, "-m", "workers.cli", "up", "--data", str(own_stack.data), "--workers", "1")
-    state_file = ("--state", str(own_stack.state_file))
-    with subprocess.Popen((*command, *state_file), stdout=subprocess.PIPE, text=True) as process:
+def test_a_killed_supervisor_leaves_nothing_in_the_way_of_the_next_start(shared_stack: LocalStack) -> None:
+    instance_id = shared_stack.orthanc.upload(radiograph("stack-3"))
+    supervisor, deaf = shared_stack.supervisor, shared_stack.pid("train-worker")
+    assert deaf is not None
+    os.kill(deaf, signal.SIGSTOP)  # it does not hear that it should end
+    os.kill(supervisor, signal.SIGKILL)
+    until(lambda: not is_alive(supervisor))
+    assert deaf in shared_stack.processes
+
+    shared_stack.up()
+    assert not is_alive(deaf)
+    assert {process["name"] for process in shared_stack.state["processes"]} == NAMES
+    until(lambda: shared_stack.outcome(instance_id), seconds=60)
+
+
+def test_ctrl_c_ends_it_in_order_and_with_status_0(tmp_path: Path) -> None:
+    stack = LocalStack(tmp_path)
+    command = (sys.executable, "-m", "workers.cli", "up", "--data", str(stack.data), "--workers", "1")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         shown: list[str] = []
         for line in process.stdout:
             shown.append(line)
             if "Orthanc Explorer" in line:
-                process.send_signal(number)
+                process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
-    assert own_stack.processes == []
-    assert not own_stack.state_file.exists()
+    assert stack.processes == []
+    assert not (stack.data / "state.json").exists()
     ended = [line.split()[0] for line in shown if re.search(r"\| ended after", line)]
     assert set(ended[:3]) == {"label-worker", "train-worker", "beat"}
     assert ended[3:] == ["gateway", "orthanc", "broker"]
 
 
-def test_a_signal_while_it_starts_ends_it_too(own_stack: LocalStack) -> None:
-    command = (sys.executable, "-m", "workers.cli", "up", "--data", str(own_stack.data), "--workers", "1")
+def test_a_signal_while_it_starts_ends_it_too(tmp_path: Path) -> None:
+    stack = LocalStack(tmp_path)
+    command = (sys.executable, "-m", "workers.cli", "up", "--data", str(stack.data))
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if re.match(r"broker +\| ready", line):
                 process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
-    assert own_stack.processes == []
+    assert stack.processes == []
 
 
-def test_a_service_that_cannot_start_says_why(own_stack: LocalStack) -> None:
-    """An index that is none keeps Orthanc from starting."""
-    (own_stack.data / "orthanc" / "index").mkdir(parents=True)
-    failed = own_stack.msk("up", "--data", str(own_stack.data), check=False)
+def test_a_service_that_cannot_start_says_why(tmp_path: Path) -> None:
+    """An index that is a folder keeps Orthanc from starting."""
+    stack = LocalStack(tmp_path)
+    (stack.data / "orthanc" / "index").mkdir(parents=True)
+    failed = stack.msk("up", "--data", str(stack.data), check=False)
     assert failed.returncode == 1
     assert re.search(r"orthanc (ended with status|was killed by)", failed.stderr)
-    assert str(own_stack.data / "logs" / "orthanc.log") in failed.stderr
-    assert own_stack.processes == []
+    assert str(stack.data / "logs" / "orthanc.log") in failed.stderr
+    assert stack.processes == []
 
 
-def test_processes_of_another_stack_are_left_alone(shared_stack: LocalStack, own_stack: LocalStack) -> None:
-    before = set(shared_stack.processes)
-    stop_all(own_stack.processes)
-    own_stack.down()
-    assert before <= set(shared_stack.processes)
+def test_a_taken_port_is_named(tmp_path: Path) -> None:
+    stack = LocalStack(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        for option in ("--orthanc-port", "--dicom-port", "--gateway-port", "--broker-port"):
+            refused = stack.msk("up", "--data", str(stack.data), option, str(port), check=False)
+            assert refused.returncode == 1
+            assert f"port {port} ({option}) is taken" in refused.stderr
+
+
+def test_down_ends_what_a_killed_supervisor_left_behind_and_nothing_else(tmp_path: Path) -> None:
+    """A process is known by the data directory in its environment."""
+    mine, other = tmp_path / "mine", tmp_path / "other"
+    with (
+        subprocess.Popen(("sleep", "600"), env={MARKER: str(mine), "PATH": os.environ["PATH"]}) as left,
+        subprocess.Popen(("sleep", "600"), env={MARKER: str(other), "PATH": os.environ["PATH"]}) as foreign,
+    ):
+        LocalStack(tmp_path).msk("down", "--data", str(mine))
+        assert left.wait(10) == -signal.SIGTERM
+        assert foreign.poll() is None
+        foreign.kill()

@@ -92,8 +92,9 @@ def down(data: DataDirectory) -> int:
 
 
 def _arguments(options: Options) -> list[str]:
-    arguments = ["up", "--data", str(options.data.resolve()), "--workers", str(options.workers)]
-    arguments += ["--device", options.device]
+    arguments = ["up", "--data", str(options.data.resolve()), "--device", options.device]
+    if options.workers:
+        arguments += ["--workers", str(options.workers)]
     for service, port in options.ports.items():
         arguments += [f"--{service}-port", str(port)]
     if options.state:

@@ -43,6 +43,7 @@ def stop_all(pids: Iterable[int], grace: float = 10) -> None:
             watched[pid] = os.pidfd_open(pid)
     try:
         _signal(watched, signal.SIGTERM)
+        _signal(watched, signal.SIGCONT)  # one that was stopped could not hear it
         _await_end(watched, grace)
         _signal(watched, signal.SIGKILL)
         _await_end(watched, grace)
