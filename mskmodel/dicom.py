@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import uid
+from pydicom import config, uid
 from pydicom.datadict import dictionary_description
 
 from mskmodel.dicom_decoding import ENCAPSULATED, NATIVE, PixelLayout, decode_encapsulated, decode_native
@@ -100,7 +100,7 @@ def _uid_name(text: str) -> str:
     """Name a UID; bytes that are not one are not repeated, they could hold anything."""
     if not re.fullmatch(r"[0-9.]{1,64}", text):
         return "not a legal UID"
-    return uid.UID(text).name
+    return uid.UID(text, validation_mode=config.IGNORE).name
 
 
 def _layout(scan: Scan, limits: Limits) -> PixelLayout:

@@ -1,7 +1,7 @@
 """Pixel Data into numbers, one transfer syntax at a time.
 
-Decoders were chosen by measurement and by fuzzing: the ones in imagecodecs (libjpeg-turbo, CharLS, OpenJPEG,
-OpenJPH) are fast, raise instead of ending the process, and are free of copyleft.
+Decoders were chosen by fuzzing and by measurement: the ones in imagecodecs (libjpeg-turbo, CharLS, OpenJPEG) raise
+instead of ending the process, are fast, and are free of copyleft.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom import uid
 
-from mskmodel.codestream import BadCodestreamError, FrameHeader, jpeg_2000_header, jpeg_header
+from mskmodel.codestream import BadCodestreamError, FrameHeader, jpeg_header
+from mskmodel.codestream_jpeg_2000 import jpeg_2000_header
 from mskmodel.radiograph import Undecodable
 
 __all__ = ["ENCAPSULATED", "NATIVE", "PixelLayout", "decode_encapsulated", "decode_native"]
@@ -86,7 +87,8 @@ _BASELINE: Final = _Codec("JPEG", jpeg_header, imagecodecs.jpeg8_decode, frozens
 _LOSSLESS: Final = _Codec("lossless JPEG", jpeg_header, imagecodecs.jpeg8_decode, frozenset({0xC3}))
 _JPEG_LS: Final = _Codec("JPEG-LS", jpeg_header, imagecodecs.jpegls_decode, frozenset({0xF7}))
 _JPEG_2000: Final = _Codec("JPEG 2000", jpeg_2000_header, imagecodecs.jpeg2k_decode)
-_HTJ2K: Final = _Codec("HTJ2K", jpeg_2000_header, imagecodecs.htj2k_decode)
+# OpenJPH is twice as fast, but ends the process on some damaged lossy streams.
+_HTJ2K: Final = _Codec("HTJ2K", jpeg_2000_header, imagecodecs.jpeg2k_decode)
 
 _CODECS: Final[dict[str, _Codec]] = {
     uid.JPEGBaseline8Bit: _BASELINE,
