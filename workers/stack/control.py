@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from workers.stack.errors import StackError
 from workers.stack.leftovers import leftovers, stop_all
 from workers.stack.options import Options
 
-__all__ = ["down", "running", "start_in_background"]
+__all__ = ["down", "running", "start_in_background", "wait_for_end"]
 
 #: Seconds that the end of a stack may take: the patience with all of its services, one after the other.
 PATIENCE = 180.0
@@ -62,6 +62,18 @@ def running(data: DataDirectory) -> dict[str, Any] | None:
     return data.state() if data.holder() else None
 
 
+def wait_for_end(state: Mapping[str, Any]) -> None:
+    """Wait until the supervisor of that stack has ended."""
+    try:
+        supervisor = os.pidfd_open(state["supervisor"])
+    except ProcessLookupError:
+        return
+    try:
+        _ends(supervisor, None)
+    finally:
+        os.close(supervisor)
+
+
 def down(data: DataDirectory) -> int:
     """End the stack on the data and wait until it is gone.
 
@@ -82,13 +94,18 @@ def down(data: DataDirectory) -> int:
         return 1
     try:
         signal.pidfd_send_signal(supervisor, signal.SIGTERM)
-        poll = select.poll()
-        poll.register(supervisor, select.POLLIN)
-        if not poll.poll(PATIENCE * 1000):
+        if not _ends(supervisor, PATIENCE):
             raise StackError(f"the stack on {data.path} (process {pid}) did not end within {PATIENCE:.0f} s")
     finally:
         os.close(supervisor)
     return 1
+
+
+def _ends(descriptor: int, seconds: float | None) -> bool:
+    """Whether the process of that descriptor ends within the time."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 def _arguments(options: Options) -> list[str]:

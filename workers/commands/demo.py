@@ -1,0 +1,80 @@
+"""`msk demo`: all of it, on this machine."""
+
+import signal
+from typing import Any
+
+import click
+
+from workers.stack.command_options import stack_options
+from workers.stack.options import Options
+
+__all__ = ["command"]
+
+
+@click.command()
+@stack_options("msk-demo")
+@click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="Phantoms of each class.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Other seeds, other phantoms.")
+@click.option("--exit", "leave", is_flag=True, help="End when all have come back: status 0 if every one did.")
+@click.option("--patience", type=click.FloatRange(1), default=120, show_default=True, help="Seconds without progress.")
+@click.pass_context
+def command(context: click.Context, options: Options, count: int, seed: int, leave: bool, patience: float) -> None:
+    """Start a stack, send it phantoms of every class and real radiographs, and watch them being labelled.
+
+    Without --exit the stack stays up to be looked at, until Ctrl-C.
+    """
+    from workers.stack.control import down, start_in_background, wait_for_end
+    from workers.stack.data_directory import DataDirectory
+    from workers.stack.screen import addresses
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to end it take the stack down
+    state = start_in_background(options, click.echo, ends_with_me=True)
+    try:
+        missing = _show(state, count, seed, patience)
+        click.echo(addresses(state))
+        if not leave:
+            click.echo("Ctrl-C ends it.")
+            wait_for_end(state)
+    except KeyboardInterrupt:
+        click.echo("ending the stack")
+        leave, missing = False, []
+    finally:
+        down(DataDirectory(options.data.resolve()))
+    for line in missing:
+        click.echo(f"not in the ledger: {line}", err=True)
+    context.exit(1 if leave and missing else 0)
+
+
+def _show(state: dict[str, Any], count: int, seed: int, patience: float) -> list[str]:
+    """Render, send and follow; returns which radiographs did not end in the ledger."""
+    import tempfile
+    from concurrent.futures import ThreadPoolExecutor
+    from pathlib import Path
+
+    from rich.console import Console
+    from rich.live import Live
+    from rich.progress import MofNCompleteColumn, Progress
+
+    from workers import demo
+    from workers.orthanc_client import OrthancClient
+    from workers.stack.data_directory import DataDirectory
+
+    orthanc = OrthancClient(*(state["orthanc"][part] for part in ("url", "user", "password")))
+    console = Console() if Console().is_terminal else Console(width=140)
+    log = DataDirectory(Path(state["data"])).logs / "phantoms.log"
+    with tempfile.TemporaryDirectory(prefix="msk-demo-") as folder:
+        with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
+            bar = progress.add_task("rendering phantoms", total=None)
+            radiographs = demo.phantoms(
+                Path(folder), count, seed, log, lambda done, of: progress.update(bar, completed=done, total=of)
+            )
+        radiographs += demo.real_radiographs()
+        with ThreadPoolExecutor(1) as sender, Live(console=console, auto_refresh=False) as live:
+            sending = sender.submit(demo.store, radiographs, orthanc, state)
+            for _ in demo.follow(radiographs, orthanc, patience):
+                live.update(demo.table(radiographs), refresh=True)
+                if sending.done():
+                    sending.result()
+    console.print()
+    console.print(demo.summary(radiographs), style="bold", highlight=False)
+    return [f"{r.shows} ({r.file.name})" for r in radiographs if r.outcome is None]
