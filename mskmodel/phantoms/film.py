@@ -1,0 +1,98 @@
+"""What surrounds the patient on a film: collimation, borders, side markers, burned-in text, two limbs side by side."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["beside", "finish"]
+
+Image = NDArray[np.float32]
+
+_TEXTS = ("ERECT", "SUPINE", "PORTABLE", "WEIGHT BEARING", "XR", "PACS TEST", "POST OP", "14:05", "AP", "LAT")
+
+
+def finish(image: Image, side: str, rng: np.random.Generator) -> Image:
+    """Collimate, mark and mat an exposure, values 0..1. side: R or L, for the marker."""
+    image = image.copy()
+    if rng.random() < 0.55:
+        image = _collimated(image, rng)
+    if rng.random() < 0.55:
+        _mark(image, side, rng)
+    if rng.random() < 0.2:
+        for _ in range(int(rng.integers(1, 4))):
+            _write(image, str(rng.choice(_TEXTS)), rng, int(rng.integers(9, 16)), rng.uniform(0.6, 1.0))
+    if rng.random() < 0.1:
+        _edge(image, rng)
+    if rng.random() < 0.12:
+        image = _matted(image, rng)
+    return image
+
+
+def beside(left: Image, right: Image, rng: np.random.Generator) -> Image:
+    """Two exposures on one film with a gap between them."""
+    rows = max(left.shape[0], right.shape[0])
+    gap = np.full((rows, int(rng.integers(0, 12))), rng.uniform(0, 1) ** 4, np.float32)
+    padded = [np.pad(one, ((0, rows - one.shape[0]), (0, 0)), constant_values=one.min()) for one in (left, right)]
+    return np.concatenate([padded[0], gap, padded[1]], axis=1)
+
+
+def _collimated(image: Image, rng: np.random.Generator) -> Image:
+    """Blades that shade each side by up to an eighth, a little askew, over black or, seldom, white."""
+    rows, columns = image.shape
+    y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
+    angle = np.radians(rng.normal(0, 2.5))
+    across = (x - columns / 2) * np.cos(angle) + (y - rows / 2) * np.sin(angle)
+    along = (y - rows / 2) * np.cos(angle) - (x - columns / 2) * np.sin(angle)
+    shaded = rng.uniform(-0.05, 0.13, 4)
+    inside = np.minimum(
+        np.minimum(columns * (0.5 - shaded[0]) - across, columns * (0.5 - shaded[1]) + across),
+        np.minimum(rows * (0.5 - shaded[2]) - along, rows * (0.5 - shaded[3]) + along),
+    )
+    lit = np.clip(inside / rng.uniform(0.6, 2.5) + 0.5, 0, 1)
+    outside = rng.uniform(0.85, 1.0) if rng.random() < 0.06 else rng.uniform(0.0, 0.06)
+    leaked = outside + (rng.uniform(0, 0.15) * image if outside < 0.5 else 0.0)
+    return (image * lit + leaked * (1 - lit)).astype(np.float32)
+
+
+def _mark(image: Image, side: str, rng: np.random.Generator) -> None:
+    if rng.random() < 0.35:  # a lead letter on a plate of plastic
+        rows, columns = image.shape
+        height = int(rng.uniform(0.03, 0.06) * max(rows, columns))
+        top = int(rng.uniform(0.03, 0.85) * (rows - 2 * height))
+        left = int((0.03 if rng.random() < 0.5 else 0.9) * (columns - height))
+        image[top : top + height, left : left + height] = np.clip(
+            image[top : top + height, left : left + height] + 0.45, 0, 1
+        )
+    word = side if rng.random() < 0.8 else side + str(rng.choice(["", " 12", "MB", " AP"]))
+    _write(image, word, rng, int(rng.uniform(0.03, 0.075) * max(image.shape)), rng.uniform(0.75, 1.0))
+
+
+def _write(image: Image, text: str, rng: np.random.Generator, size: int, value: float) -> None:
+    from PIL import Image as Pillow
+    from PIL import ImageDraw, ImageFont
+
+    rows, columns = image.shape
+    canvas = Pillow.new("L", (columns, rows))
+    draw = ImageDraw.Draw(canvas)
+    x = rng.choice([rng.uniform(0.01, 0.2), rng.uniform(0.7, 0.93)]) * columns
+    y = rng.choice([rng.uniform(0.01, 0.3), rng.uniform(0.6, 0.93), rng.uniform(0.0, 0.95)]) * rows
+    draw.text((x, y), text, fill=255, font=ImageFont.load_default(size=max(8, size)))
+    if rng.random() < 0.3:
+        canvas = canvas.rotate(float(rng.normal(0, 12)))
+    ink = np.asarray(canvas, np.float32) / 255
+    image += ink * (np.float32(value) - image)
+
+
+def _edge(image: Image, rng: np.random.Generator) -> None:
+    """A bright strip where the plate was not exposed."""
+    wide = int(rng.uniform(0.01, 0.08) * image.shape[0])
+    strip = image[-wide:] if rng.random() < 0.6 else image[:wide]
+    strip[:] = rng.uniform(0.8, 1.0)
+
+
+def _matted(image: Image, rng: np.random.Generator) -> Image:
+    """A border of one shade round the whole film."""
+    pads = (rng.uniform(0, 0.15, 4) * max(image.shape)).astype(int)
+    shade = rng.uniform(0.9, 1.0) if rng.random() < 0.12 else rng.uniform(0.0, 0.05)
+    return np.pad(image, ((pads[0], pads[1]), (pads[2], pads[3])), constant_values=np.float32(shade))

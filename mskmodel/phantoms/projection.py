@@ -1,0 +1,101 @@
+"""Path lengths of rays through surfaces, cast by gVirtualXray on OpenGL.
+
+What is kept of a projection is not an image but, for each material, how many centimetres of it each ray crossed:
+any number of exposures can be made of one.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mskmodel.phantoms.remeshing import Mesh
+
+__all__ = ["Beam", "RenderingUnavailable", "path_lengths"]
+
+_PACKAGES = (
+    "libegl1 libgl1 libgl1-mesa-dri libopengl0 libxcb-res0 libxcb-ewmh2 libxcb-composite0 libxcb-xinerama0 "
+    "libxcb-keysyms1 libxcb-icccm4 libxrandr2 libxcursor1 libxi6 libxinerama1"
+)
+
+
+class RenderingUnavailable(Exception):
+    """Phantoms cannot be rendered here: a Python package or a system library is missing."""
+
+
+@dataclass(frozen=True)
+class Beam:
+    """A point source and a flat detector. Lengths in metres, directions unit vectors of the world."""
+
+    centre: NDArray[np.float64]  # what the central ray looks at
+    direction: NDArray[np.float64]  # from the source to the detector
+    up: NDArray[np.float64]  # of the picture
+    source_to_detector: float
+    object_to_detector: float
+    width: float  # of the field of view at the object
+    height: float
+    pixels_along: int  # pixels along the longer side
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
+        pixel = max(self.width, self.height) / self.pixels_along
+        return max(32, round(self.height / pixel)), max(32, round(self.width / pixel))
+
+
+@functools.cache
+def _renderer() -> Any:
+    try:
+        from gvxrPython3 import gvxr
+    except ImportError as error:
+        raise RenderingUnavailable(
+            f"phantoms need the extra `phantoms` (pip install 'msk-labeller[phantoms]') and, on Debian, "
+            f"apt-get install {_PACKAGES}: {error}"
+        ) from error
+    os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's software renderer: one core a process is fastest
+    gvxr.useLogFile(os.devnull)
+    gvxr.createOpenGLContext()
+    return gvxr
+
+
+def path_lengths(beam: Beam, materials: dict[str, Mesh]) -> dict[str, NDArray[np.float32]]:
+    """Centimetres of each material along each ray, float32 (rows, columns), the first row on top.
+
+    Meshes must be closed. Raises RenderingUnavailable.
+    """
+    gvxr = _renderer()
+    _aim(gvxr, beam)
+    lengths = {}
+    for name, mesh in materials.items():
+        if not len(mesh.faces):
+            lengths[name] = np.zeros(beam.shape, np.float32)
+            continue
+        millimetres = ((mesh.vertices - beam.centre) * 1000.0).astype(np.float32)
+        gvxr.makeTriangularMesh(name, millimetres.ravel(), mesh.faces.astype(np.int32).ravel(), "mm")
+        gvxr.addPolygonMeshAsInnerSurface(name)
+        crossed = np.asarray(gvxr.computeLBuffer(name), np.float32)
+        lengths[name] = np.maximum(np.ascontiguousarray(crossed[::-1]), 0)
+        gvxr.removePolygonMeshesFromXRayRenderer()
+        gvxr.removePolygonMeshesFromSceneGraph()
+    return lengths
+
+
+def _aim(gvxr: Any, beam: Beam) -> None:
+    rows, columns = beam.shape
+    near = beam.source_to_detector - beam.object_to_detector
+    magnified = beam.source_to_detector / near
+    source, detector = -beam.direction * near * 1000, beam.direction * beam.object_to_detector * 1000
+    gvxr.setSourcePosition(*(float(x) for x in source), "mm")
+    gvxr.usePointSource()
+    gvxr.setMonoChromatic(60.0, "keV", 1)
+    gvxr.setDetectorPosition(*(float(x) for x in detector), "mm")
+    gvxr.setDetectorUpVector(*(float(x) for x in beam.up))
+    gvxr.setDetectorNumberOfPixels(columns, rows)
+    gvxr.setDetectorPixelSize(
+        beam.width * magnified / columns * 1000, beam.height * magnified / rows * 1000, "mm"
+    )

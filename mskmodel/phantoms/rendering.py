@@ -1,0 +1,92 @@
+"""A phantom: pixels as a detector would store them, and the truth about them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mskmodel.phantoms.exposure import expose
+from mskmodel.phantoms.film import beside, finish
+from mskmodel.phantoms.scene import Projection, project
+from mskmodel.phantoms.views import CLASSES, VIEWS
+
+__all__ = ["Phantom", "exposures", "render"]
+
+#: Views of which both sides are often taken on one film.
+_PAIRED = ("hand_ap", "foot_ap", "knee_ap", "wrist")
+
+
+@dataclass(frozen=True)
+class Phantom:
+    """One synthetic radiograph.
+
+    pixels: uint16 (rows, columns), 0..2**bits - 1, as stored, so dark where dense under MONOCHROME1.
+    label: the class key, empty for a neighbour; shows: the view's name; side: R, L or B (both).
+    """
+
+    pixels: NDArray[np.uint16]
+    bits: int
+    photometric: str
+    label: str
+    shows: str
+    side: str
+    pixel_mm: float
+    seed: int
+    header: dict[str, str] = field(default_factory=dict)
+
+    def bright(self) -> NDArray[np.uint16]:
+        """The pixels in MONOCHROME2 sense: bright where dense."""
+        return self.pixels if self.photometric == "MONOCHROME2" else np.uint16(2**self.bits - 1) - self.pixels
+
+
+def render(name: str, seed: int) -> Phantom:
+    """One phantom of a class or a neighbour; the same seed gives the same pixels.
+
+    Raises KeyError for an unknown name, RenderingUnavailable where nothing can be rendered.
+    """
+    return next(exposures(name, seed, 1))
+
+
+def exposures(name: str, seed: int, count: int) -> Iterator[Phantom]:
+    """Several phantoms of one projection: other exposure, crop, side, film. The first is `render`'s."""
+    rng = _generator(name, seed, 0)
+    projection = project(name, rng, pixels_along=int(rng.integers(360, 449)))
+    for number in range(count):
+        yield _phantom(name, seed, projection, _generator(name, seed, number + 1))
+
+
+def _phantom(name: str, seed: int, projection: Projection, rng: np.random.Generator) -> Phantom:
+    image = _cropped(expose(projection, rng), rng)
+    side = "R"
+    if name in _PAIRED and rng.random() < 0.08:
+        image, side = beside(image, image[:, ::-1], rng), "B"
+    elif rng.random() < 0.5:
+        image, side = image[:, ::-1], "L"
+    image = finish(image, side if side != "B" else "R", rng)
+    bits = int(rng.choice([8, 10, 12, 12, 12, 14, 15, 16]))
+    photometric = "MONOCHROME1" if rng.random() < 0.3 else "MONOCHROME2"
+    stored = image if photometric == "MONOCHROME2" else 1 - image
+    # Few detectors use all their bits.
+    low, high = np.sort(rng.uniform((0.0, 0.5), (0.1, 1.0))) if bits > 8 else (0.0, 1.0)
+    pixels = np.clip((low + stored * (high - low)) * (2**bits - 1), 0, 2**bits - 1).round().astype(np.uint16)
+    return Phantom(
+        pixels, bits, photometric, name if name in CLASSES else "", name, side, projection.pixel_mm, seed
+    )
+
+
+def _cropped(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
+    rows, columns = image.shape
+    keep = rng.uniform(0.86, 1.0, 2)
+    top, left = (rng.uniform(0, 1 - keep) * (rows, columns)).astype(int)
+    return image[top : top + int(rows * keep[0]), left : left + int(columns * keep[1])]
+
+
+def _generator(name: str, seed: int, stream: int) -> np.random.Generator:
+    if name not in VIEWS:
+        raise KeyError(f"no view is called {name!r}; there are {', '.join(VIEWS)}")
+    key = int.from_bytes(hashlib.sha256(name.encode()).digest()[:6], "big")
+    return np.random.default_rng([key, seed, stream])

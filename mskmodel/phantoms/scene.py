@@ -1,0 +1,155 @@
+"""One patient on one table: a view's bones and tissue, posed, framed and cast."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mskmodel.phantoms import metal, tissue
+from mskmodel.phantoms.anatomy import Pose, skeleton
+from mskmodel.phantoms.projection import Beam, path_lengths
+from mskmodel.phantoms.remeshing import EMPTY, Mesh, merge
+from mskmodel.phantoms.views import VIEWS, Framing, View
+
+__all__ = ["Projection", "project"]
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Centimetres of each material along each ray: skin, muscle, bone, marrow, air, metal, cast.
+
+    Each is everything inside that surface: `bone` includes `marrow`, `skin` includes all but the cast.
+    whitest: percentiles of the patient between which a film of this view turns white.
+    """
+
+    lengths: dict[str, NDArray[np.float32]]
+    pixel_mm: float
+    whitest: tuple[float, float]
+
+
+def project(name: str, rng: np.random.Generator, pixels_along: int = 448) -> Projection:
+    """Cast one random patient in a view of the table; the right side of the body, nothing mirrored."""
+    views = VIEWS[name]
+    view = views[int(rng.integers(len(views)))]
+    pose = skeleton().pose({joint: float(rng.uniform(*limits)) for joint, limits in view.joints.items()})
+    beam = _beam(view, pose, rng, pixels_along)
+    kind = "inner_thin" if rng.random() < 0.5 else "inner_thick"
+    outer: dict[str, Mesh] = {}
+    marrow = []
+    for bone in view.bones:
+        shell = skeleton().shell(bone)
+        placed = pose.place(bone, shell.outer.vertices)
+        if not _in_view(beam, placed, 1.15).any():
+            continue
+        outer[bone] = Mesh(placed, shell.outer.faces)
+        inner: Mesh = getattr(shell, kind)
+        marrow.append(Mesh(pose.place(bone, inner.vertices), inner.faces))
+    meshes = {"bone": merge(list(outer.values())), "marrow": merge(marrow), "metal": EMPTY, "cast": EMPTY}
+    implant = str(rng.choice(view.implants)) if view.implants and rng.random() < 0.16 else ""
+    meshes["metal"] = metal.implant(implant, pose, outer, rng)
+    meshes |= _soft(view, pose, beam, meshes["bone"], implant == "cast", rng)
+    stretch = 1 + rng.uniform(-0.06, 0.06, 3)
+    meshes = {key: Mesh(beam.centre + (m.vertices - beam.centre) * stretch, m.faces) for key, m in meshes.items()}
+    lengths = path_lengths(beam, meshes)
+    return Projection(lengths, beam.height / beam.shape[0] * 1000, view.whitest)
+
+
+def _beam(view: View, pose: Pose, rng: np.random.Generator, pixels_along: int) -> Beam:
+    weights = np.array([framing.weight for framing in view.framings])
+    framing: Framing = view.framings[int(rng.choice(len(weights), p=weights / weights.sum()))]
+    frame = pose.turn(view.frame) if view.frame else np.eye(3)
+    up, direction = frame @ np.array(view.up), frame @ np.array(view.beam)
+    direction = _turned(direction, up, rng.uniform(*view.swing))
+    side = np.cross(direction, up)
+    tilt = rng.uniform(*view.tilt)
+    direction, up = _turned(direction, side, tilt), _turned(up, side, tilt)
+    height = rng.uniform(*framing.height)
+    width = height * rng.uniform(*framing.aspect)
+    centre = sum((weight * pose.joint(body) for body, weight in view.landmark.items()), np.zeros(3))
+    centre = centre - up * height * rng.uniform(*framing.along) + side * width * rng.normal(0, 0.06)
+    turn = float(rng.choice(framing.turns))
+    if abs(turn) == 90 and width < height:
+        width, height = height, width
+    up = _turned(up, direction, turn + rng.uniform(*view.roll))
+    beam = Beam(centre, direction, up, 1.1, 0.1, width, height, pixels_along)
+    return replace(
+        beam, source_to_detector=float(rng.uniform(0.95, 1.6)), object_to_detector=float(rng.uniform(0.03, 0.16))
+    )
+
+
+def _soft(
+    view: View, pose: Pose, beam: Beam, bone: Mesh, cast: bool, rng: np.random.Generator
+) -> dict[str, Mesh]:
+    """Skin, muscle, air and, if wanted, a cast."""
+    build = float(np.exp(rng.normal(0, 0.16)))
+    wide = build * rng.uniform(0.92, 1.08)
+    balls = [
+        replace(ball, radii=ball.radii * (build, wide, build))
+        for part in view.tissue
+        for ball in tissue.balls_of(part, pose)
+    ]
+    centres = np.array([pose.carry(ball.body, ball.centre[None])[0] for ball in balls])
+    reach = np.array([ball.radii.max() for ball in balls])
+    spread = np.concatenate([centres + k * reach[:, None] * axis for k in (-1, 0, 1) for axis in np.eye(3)])
+    points = np.concatenate([spread, bone.vertices])
+    points = points[_in_view(beam, points, 1.3)]
+    margin = 0.02 + view.cover
+    grid = tissue.Grid.around(points.min(0) - margin, points.max(0) + margin, 68)
+    cover = None
+    if view.cover:
+        middles = bone.vertices[bone.faces].mean(1)
+        cover = (np.concatenate([bone.vertices, middles]), view.cover * build ** 0.5)
+    values = tissue.field(grid, pose, balls, cover)
+    fat = rng.uniform(*view.fat_mm) / 1000 * build
+    air: list[Mesh] = []
+    hollows = (tissue.lungs(pose, rng) if view.lungs else []) + (tissue.gas(pose, rng) if "trunk" in view.tissue else [])
+    for hollow in hollows:
+        air.append(_blob(hollow, pose))
+    meshes = {
+        "skin": tissue.surface(grid, values),
+        "muscle": tissue.surface(grid, values, -fat),
+        "air": merge(air),
+    }
+    if cast:
+        meshes |= _cast(grid, values, pose, beam, rng)
+    return meshes
+
+
+def _cast(grid: tissue.Grid, values: Array, pose: Pose, beam: Beam, rng: np.random.Generator) -> dict[str, Mesh]:
+    """Plaster from 2 mm off the skin outwards, ending somewhere along the picture."""
+    thick = rng.uniform(0.004, 0.011)
+    along = (grid.points() - beam.centre) @ beam.up
+    end = np.abs(along - rng.normal(0, 0.2) * beam.height) - beam.height * rng.uniform(0.3, 0.8)
+    plaster = np.maximum(np.maximum(values - 0.002 - thick, 0.002 - values), end)
+    return {"cast": tissue.surface(grid, plaster)}
+
+
+def _blob(ball: tissue.Ball, pose: Pose) -> Mesh:
+    centre = pose.carry(ball.body, ball.centre[None])[0]
+    reach = float(ball.radii.max()) * 1.2
+    grid = tissue.Grid.around(centre - reach, centre + reach, 30)
+    scaled = (grid.points() - centre) @ (pose.turn(ball.body) / ball.radii)
+    return tissue.surface(grid, (np.linalg.norm(scaled, axis=-1) - 1) * ball.radii.min())
+
+
+def _in_view(beam: Beam, points: Array, margin: float) -> NDArray[np.bool_]:
+    """Which points (n, 3) are seen, in parallel projection, within so many times the field of view."""
+    offset = points - beam.centre
+    right = np.cross(beam.direction, beam.up)
+    seen: NDArray[np.bool_] = (np.abs(offset @ right) < margin * beam.width / 2) & (
+        np.abs(offset @ beam.up) < margin * beam.height / 2
+    )
+    return seen
+
+
+def _turned(vector: Array, axis: Array, degrees: float) -> Array:
+    """Rodrigues' rotation about a unit axis."""
+    angle = np.radians(degrees)
+    rotated: Array = (
+        vector * np.cos(angle) + np.cross(axis, vector) * np.sin(angle) + axis * (axis @ vector) * (1 - np.cos(angle))
+    )
+    return rotated

@@ -1,0 +1,304 @@
+"""The table of views: what is in the beam, how the patient lies, and how the film is framed.
+
+13 views are the classes; the others are neighbours, which a classifier must not take for one of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from mskmodel.phantoms.anatomy import CARPUS, FINGERS, THORAX
+
+__all__ = ["CLASSES", "NAMES", "NEIGHBOURS", "VIEWS", "Framing", "View"]
+
+Range = tuple[float, float]
+Direction = tuple[float, float, float]
+
+BACKWARD: Direction = (0.0, 1.0, 0.0)  # from front to back: AP
+ACROSS: Direction = (1.0, 0.0, 0.0)  # from side to side: lateral
+UP: Direction = (0.0, 0.0, 1.0)
+DOWN: Direction = (0.0, 0.0, -1.0)
+ANTERIOR: Direction = (0.0, -1.0, 0.0)
+
+LEG = ("r_femur", "r_tibia", "r_fibula", "r_patella", "r_talus", "r_foot", "r_bofoot")
+FOREARM = ("humerus_r", "ulna_r", "radius_r", *CARPUS)
+ARM = (*FOREARM, *FINGERS)
+GIRDLE = ("humerus_r", "scapula_r", "clavicle_r", *THORAX)
+LUMBAR = tuple(f"lumbar{n}_geom_1_lumbar{n}" for n in range(1, 6))
+PELVIS = ("r_pelvis", "l_pelvis", "sacrum_geom_1_sacrum", "r_femur", "l_femur", *LUMBAR)
+TRUNK = ("r_pelvis", "l_pelvis", "sacrum_geom_1_sacrum", *LUMBAR, *THORAX)
+CHEST = (*THORAX, *LUMBAR[:2], "clavicle_r", "clavicle_l", "scapula_r", "scapula_l", "humerus_r", "humerus_l")
+
+
+@dataclass(frozen=True)
+class Framing:
+    """How much of the patient is on the film.
+
+    height: of the field of view in metres; aspect: width over height; along: where the landmark lies, as a fraction
+    of the height above (+) or below (-) the middle; turns: degrees by which the limb may lie on the film.
+    """
+
+    weight: float
+    height: Range
+    aspect: Range = (0.6, 1.0)
+    along: Range = (-0.1, 0.1)
+    turns: tuple[float, ...] = (0.0,)
+
+
+@dataclass(frozen=True)
+class View:
+    """One projection. Angles in degrees; cover is the tissue over hand and foot bones in metres."""
+
+    bones: tuple[str, ...]
+    tissue: tuple[str, ...]
+    beam: Direction
+    up: Direction
+    landmark: dict[str, float]
+    framings: tuple[Framing, ...]
+    joints: dict[str, Range] = field(default_factory=dict)
+    swing: Range = (-7.0, 7.0)  # of the beam about the picture's vertical
+    tilt: Range = (-6.0, 6.0)  # of the beam towards the picture's top
+    roll: Range = (-8.0, 8.0)
+    cover: float = 0.0
+    fat_mm: Range = (3.0, 10.0)
+    implants: tuple[str, ...] = ()
+    lungs: bool = False
+    whitest: Range = (97.5, 99.9)  # percentiles of the patient between which the film turns white
+    frame: str = ""  # the body with which beam and up turn; the world where empty
+
+
+KNEE, ANKLE, ELBOW, SHOULDER = {"tibia_r": 1.0}, {"talus_r": 1.0}, {"ulna_r": 1.0}, {"humerus_r": 1.0}
+FOOT = {"calcn_r": 0.45, "toes_r": 0.55}
+HAND = {"thirdmc_r": 0.4, "3proxph_r": 0.6}
+WRIST = {"lunate_r": 0.7, "thirdmc_r": 0.3}
+
+_CASSETTE = (0.36, 0.46)
+_ANY_WAY = (0.0, 0.0, 90.0, -90.0, 180.0)
+_FLEXED_TURNS = (0.0, 0.0, 30.0, -30.0, 60.0, 90.0, -90.0, 180.0)
+
+_JOINT = Framing(0.55, (0.15, 0.27), (0.45, 1.0), (-0.12, 0.12))
+_LONG = Framing(0.45, _CASSETTE, (0.4, 0.85), (-0.18, 0.18))
+_HAND_WHITE = (88.0, 99.7)
+_HAND = (
+    Framing(0.65, (0.19, 0.29), (0.5, 0.95), (-0.06, 0.08), (0.0, 0.0, 0.0, 0.0, 180.0, 90.0, -90.0)),
+    Framing(0.35, (0.30, 0.44), (0.5, 0.9), (-0.05, 0.3), (0.0, 180.0, 180.0, 180.0)),
+)
+_SPREAD = {f"mcp{n}_abduction_r": (-15.0, 15.0) for n in (2, 5)} | {"mcp4_abduction_r": (-5.0, 5.0)}
+_CURL = {f"{joint}_flexion_r": (0.0, 14.0) for n in range(2, 6) for joint in (f"mcp{n}", f"pm{n}")} | {
+    "md2_flexion_r": (0.0, 8.0)
+}
+_CURL["pm4_flexion"] = _CURL.pop("pm4_flexion_r")
+_THUMB = {"cmc_flexion": (-25.0, 15.0), "cmc_abduction": (-25.0, 35.0), "mp_flexion_r": (-20.0, 20.0)}
+_FOREARM_ROLL = {"pro_sup_r": (-90.0, 90.0), "elbow_flexion_r": (0.0, 20.0)}
+_LATERAL_HAND = {
+    "pro_sup_r": (-12.0, 12.0),
+    "flexion_r": (-20.0, 15.0),
+    **{f"mcp{n}_flexion_r": (0.0, 60.0) for n in range(2, 6)},
+    **{name: (0.0, 40.0) for name in ("pm2_flexion_r", "pm3_flexion_r", "pm4_flexion", "pm5_flexion_r")},
+    **_THUMB,
+}
+
+CLASSES: dict[str, tuple[View, ...]] = {
+    "ankle_ap": (
+        View(
+            LEG, ("leg",), BACKWARD, UP, ANKLE,
+            (Framing(0.6, (0.11, 0.24), (0.5, 1.0), (-0.22, 0.05)), Framing(0.4, _CASSETTE, (0.4, 0.85), (-0.32, -0.1))),
+            {"ankle_angle_r": (-15.0, 12.0), "subtalar_angle_r": (-8.0, 8.0)},
+            swing=(-8.0, 22.0), cover=0.011, implants=("ankle_plate", "cast", "nail"),
+        ),
+    ),
+    "ankle_lateral": (
+        View(
+            LEG, ("leg",), ACROSS, UP, {"talus_r": 0.8, "toes_r": 0.2},
+            (
+                Framing(0.55, (0.14, 0.25), (0.6, 1.1), (-0.25, 0.0), (0.0, 0.0, 0.0, 25.0, -25.0, 90.0)),
+                Framing(0.45, _CASSETTE, (0.6, 0.9), (-0.3, -0.1), (0.0, 0.0, 0.0, 15.0, -35.0)),
+            ),
+            {"ankle_angle_r": (-30.0, 12.0)}, cover=0.011, implants=("ankle_plate", "cast", "nail"),
+        ),
+    ),
+    "elbow_ap": (
+        View(
+            ARM, ("arm",), BACKWARD, UP, ELBOW,
+            (
+                Framing(0.6, (0.13, 0.26), (0.45, 1.0), (-0.12, 0.12), _ANY_WAY),
+                Framing(0.4, (0.28, 0.44), (0.35, 0.8), (-0.15, 0.15), _ANY_WAY),
+            ),
+            {"pro_sup_r": (-75.0, -15.0), "elbow_flexion_r": (0.0, 22.0)},
+            swing=(-12.0, 12.0), cover=0.01, implants=("elbow_plate", "cast"),
+        ),
+    ),
+    "elbow_lateral": (
+        View(
+            ARM, ("arm",), ACROSS, UP, ELBOW,
+            (
+                Framing(0.6, (0.14, 0.26), (0.7, 1.3), (-0.15, 0.15), _FLEXED_TURNS),
+                Framing(0.4, (0.28, 0.44), (0.6, 1.3), (-0.15, 0.15), _FLEXED_TURNS),
+            ),
+            {"pro_sup_r": (-70.0, 45.0), "elbow_flexion_r": (45.0, 118.0)},
+            roll=(-20.0, 20.0), cover=0.01, implants=("elbow_plate", "cast"),
+        ),
+    ),
+    "foot_ap": (
+        View(
+            LEG[1:], ("leg",), DOWN, ANTERIOR, FOOT,
+            (Framing(1.0, (0.23, 0.34), (0.4, 0.85), (-0.04, 0.06), (0.0, 0.0, 0.0, 0.0, 180.0, 90.0)),),
+            {"ankle_angle_r": (-45.0, -15.0)},
+            whitest=(72.0, 97.0), tilt=(-24.0, -8.0), cover=0.010, fat_mm=(1.5, 4.0), implants=("wires", "cast"), frame="calcn_r",
+        ),
+    ),
+    "foot_lateral": (
+        View(
+            LEG, ("leg",), ACROSS, UP, {"calcn_r": 0.5, "toes_r": 0.5},
+            (Framing(1.0, (0.13, 0.24), (1.05, 2.0), (-0.2, 0.05), (0.0, 0.0, 0.0, 0.0, 20.0, -25.0, 90.0)),),
+            {"ankle_angle_r": (-35.0, 12.0)}, cover=0.010, fat_mm=(1.5, 4.0), implants=("wires", "cast"),
+        ),
+    ),
+    "hand_ap": (
+        View(
+            ARM, ("arm",), ACROSS, DOWN, HAND, _HAND,
+            {"pro_sup_r": (-14.0, 14.0), "deviation_r": (-8.0, 20.0), **_SPREAD, **_CURL, **_THUMB},
+            cover=0.0068, fat_mm=(1.0, 2.5), implants=("wires", "cast"), whitest=_HAND_WHITE,
+        ),
+    ),
+    "hand_lateral": (
+        View(
+            ARM, ("arm",), BACKWARD, DOWN, HAND, _HAND, _LATERAL_HAND,
+            cover=0.0068, fat_mm=(1.0, 2.5), implants=("wires", "cast"), whitest=_HAND_WHITE,
+        ),
+    ),
+    "knee_ap": (
+        View(
+            LEG, ("leg",), BACKWARD, UP, KNEE, (_JOINT, _LONG),
+            {"knee_angle_r": (0.0, 10.0)}, swing=(-12.0, 12.0), implants=("knee_prosthesis", "plate", "nail", "cast"),
+        ),
+        View(
+            (*LEG, "l_femur"), ("leg", "other_leg"), BACKWARD, UP, KNEE,
+            (Framing(1.0, (0.28, 0.46), (0.6, 0.9), (-0.18, 0.18)),),
+            {"knee_angle_r": (0.0, 10.0)}, implants=("knee_prosthesis", "plate"),
+        ),
+    ),
+    "knee_lateral": (
+        View(
+            LEG, ("leg",), ACROSS, UP, KNEE,
+            (
+                Framing(0.55, (0.16, 0.27), (0.6, 1.2), (-0.12, 0.12), (0.0, 0.0, 20.0, -20.0, 90.0)),
+                Framing(0.45, _CASSETTE, (0.6, 1.25), (-0.15, 0.15), _FLEXED_TURNS),
+            ),
+            {"knee_angle_r": (3.0, 100.0)}, roll=(-20.0, 20.0), implants=("knee_prosthesis", "plate", "nail", "cast"),
+        ),
+    ),
+    "pelvis_ap": (
+        View(
+            PELVIS, ("trunk", "leg", "other_leg"), BACKWARD, UP, {"femur_r": 0.5, "femur_l": 0.5},
+            (Framing(0.65, (0.26, 0.36), (1.0, 1.4), (-0.2, 0.0)), Framing(0.35, (0.38, 0.5), (0.7, 0.95), (-0.15, 0.2))),
+            {"hip_rotation_r": (-18.0, 18.0), "hip_adduction_r": (-10.0, 4.0), "hip_rotation_l": (-18.0, 18.0),
+             "hip_adduction_l": (-10.0, 4.0)},
+            roll=(-4.0, 4.0), fat_mm=(8.0, 22.0), implants=("hip_prosthesis", "hip_screw"),
+        ),
+    ),
+    "shoulder_ap": (
+        View(
+            GIRDLE, ("arm", "shoulder", "trunk"), BACKWARD, UP, {"humerus_r": 0.8, "clavicle_r": 0.2},
+            (Framing(0.8, (0.17, 0.30), (0.65, 1.35), (-0.05, 0.28)), Framing(0.2, (0.30, 0.4), (0.5, 1.0), (0.1, 0.35))),
+            {"shoulder_elv_r": (0.0, 28.0), "shoulder_rot_r": (-40.0, 45.0)},
+            swing=(-8.0, 40.0), tilt=(-12.0, 8.0), fat_mm=(4.0, 12.0), implants=("shoulder_prosthesis", "plate_humerus"),
+            lungs=True,
+        ),
+    ),
+    "shoulder_axillary": (
+        View(
+            ("humerus_r", "scapula_r", "clavicle_r"), ("arm", "shoulder"), UP, ANTERIOR, SHOULDER,
+            (Framing(1.0, (0.14, 0.26), (0.8, 1.5), (-0.1, 0.15), (0.0, 0.0, 90.0, -90.0, 180.0)),),
+            {"shoulder_elv_r": (55.0, 105.0), "shoulder_rot_r": (-30.0, 30.0)},
+            swing=(-25.0, 15.0), tilt=(-10.0, 10.0), roll=(-20.0, 20.0), fat_mm=(4.0, 10.0),
+            implants=("shoulder_prosthesis",),
+        ),
+        View(
+            GIRDLE, ("arm", "shoulder", "trunk"), UP, ANTERIOR, SHOULDER,
+            (Framing(1.0, (0.15, 0.26), (0.9, 1.5), (-0.1, 0.15), (0.0, 0.0, 90.0, -90.0)),),
+            {"shoulder_elv_r": (60.0, 105.0), "shoulder_rot_r": (-30.0, 30.0)},
+            swing=(-30.0, -5.0), roll=(-15.0, 15.0), fat_mm=(4.0, 10.0), lungs=True,
+        ),
+    ),
+}  # fmt: skip
+
+_BOTH_WAYS = (BACKWARD, ACROSS)
+
+NEIGHBOURS: dict[str, tuple[View, ...]] = {
+    "wrist": tuple(
+        View(
+            ARM, ("arm",), beam, DOWN, WRIST,
+            (Framing(1.0, (0.10, 0.19), (0.5, 0.9), (-0.02, 0.22), (0.0, 0.0, 180.0, 90.0)),),
+            {"pro_sup_r": (-12.0, 12.0), **_CURL, **_THUMB}, cover=0.0068, fat_mm=(1.0, 3.0), implants=("wires", "cast"),
+        )
+        for beam in _BOTH_WAYS
+    ),
+    "forearm": tuple(
+        View(
+            ARM, ("arm",), beam, UP, {"ulna_r": 0.5, "lunate_r": 0.5},
+            (Framing(1.0, (0.30, 0.44), (0.35, 0.9), (-0.06, 0.06), _ANY_WAY),),
+            _FOREARM_ROLL, cover=0.0068, implants=("cast", "plate_forearm"),
+        )
+        for beam in _BOTH_WAYS
+    ),
+    "humerus": tuple(
+        View(
+            GIRDLE[:3] + FOREARM[1:3], ("arm", "shoulder"), beam, UP, {"humerus_r": 0.5, "ulna_r": 0.5},
+            (Framing(1.0, (0.32, 0.44), (0.4, 0.9), (-0.06, 0.06), (0.0, 0.0, 180.0, 90.0)),),
+            {"shoulder_elv_r": (0.0, 30.0), "elbow_flexion_r": (0.0, 90.0)}, implants=("plate_humerus", "nail_humerus"),
+        )
+        for beam in _BOTH_WAYS
+    ),
+    "hip": tuple(
+        View(
+            PELVIS, ("trunk", "leg", "other_leg"), BACKWARD, UP, {"femur_r": 1.0},
+            (Framing(1.0, height, aspect, (-0.05, 0.25)),),
+            {"hip_rotation_r": (-25.0, 25.0), "hip_adduction_r": (-25.0, 4.0), "hip_flexion_r": (0.0, flexion)},
+            fat_mm=(8.0, 20.0), implants=("hip_prosthesis", "hip_screw"),
+        )
+        for height, aspect, flexion in (((0.15, 0.28), (0.7, 1.3), 10.0), ((0.36, 0.44), (0.6, 0.8), 10.0))
+    ),
+    "femur": tuple(
+        View(
+            bones, tissue, beam, UP, {"femur_r": 0.5, "tibia_r": 0.5},
+            (Framing(1.0, (0.38, 0.5), (0.4, 0.85), (-0.12, 0.12), turns),),
+            {"knee_angle_r": (0.0, 35.0)}, implants=("nail_femur", "plate", "hip_screw"),
+        )
+        for bones, tissue, beam, turns in (
+            ((*PELVIS[:5], *LEG[1:4]), ("trunk", "leg", "other_leg"), BACKWARD, (0.0,)),
+            (LEG, ("leg",), ACROSS, (0.0, 0.0, 90.0, 180.0)),
+        )
+    ),
+    "lower_leg": tuple(
+        View(
+            LEG, ("leg",), beam, UP, {"tibia_r": 0.5, "talus_r": 0.5},
+            (Framing(1.0, (0.36, 0.5), (0.35, 0.85), (-0.05, 0.05), (0.0, 0.0, 0.0, 180.0, 90.0)),),
+            {"knee_angle_r": (0.0, 30.0)}, cover=0.01, implants=("nail", "plate", "cast", "fixator"),
+        )
+        for beam in _BOTH_WAYS
+    ),
+    "spine": tuple(
+        View(
+            TRUNK, ("trunk",), beam, UP, landmark, (Framing(1.0, (0.26, 0.44), aspect, (-0.1, 0.1)),),
+            fat_mm=(8.0, 22.0), lungs=True,
+        )
+        for beam, aspect in ((BACKWARD, (0.45, 0.9)), (ACROSS, (0.45, 0.8)))
+        for landmark in ({"lumbar3": 1.0}, {"lumbar1": 1.0}, {"lumbar1": 0.4, "clavicle_r": 0.3, "clavicle_l": 0.3})
+    ),
+    "chest": (
+        View(
+            CHEST, ("trunk", "shoulder"), BACKWARD, UP, {"clavicle_r": 0.32, "clavicle_l": 0.32, "lumbar1": 0.36},
+            (Framing(1.0, (0.34, 0.44), (0.8, 1.15), (-0.1, 0.05)),), fat_mm=(6.0, 18.0), lungs=True,
+        ),
+    ),
+    "clavicle": (
+        View(
+            GIRDLE, ("arm", "shoulder", "trunk"), BACKWARD, UP, {"clavicle_r": 0.5, "scapula_r": 0.5},
+            (Framing(1.0, (0.11, 0.17), (1.3, 1.9), (-0.1, 0.1)),), tilt=(5.0, 25.0), lungs=True,
+        ),
+    ),
+}  # fmt: skip
+
+VIEWS = CLASSES | NEIGHBOURS
+NAMES = tuple(VIEWS)
