@@ -83,8 +83,7 @@ class Classifier:
         self.decision = decision
         self.device = device
         layout = torch.channels_last if device.type == "cpu" else torch.contiguous_format
-        # nn.Module.to accepts the layout, its annotation leaves it out.
-        self.model: AlexNet = model.float().to(device).to(memory_format=layout).eval()  # type: ignore[call-overload]
+        self.model: AlexNet = model.float().to(device).to(memory_format=layout).eval()
 
     @classmethod
     def load(cls, directory: Path, device: str = "auto") -> Classifier:

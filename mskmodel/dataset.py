@@ -40,6 +40,11 @@ class Unreadable:
     file: Path
     reason: str
 
+    @classmethod
+    def because(cls, file: Path, error: NotClassifiable | OSError) -> Unreadable:
+        """In words for people."""
+        return cls(file, error.reason if isinstance(error, NotClassifiable) else error.strerror or "cannot be read")
+
 
 @dataclass(frozen=True, eq=False)
 class Pictures:
@@ -126,8 +131,8 @@ def read_pictures(
     for row in progress(rows):
         try:
             picture = preprocessing.frame(read_image(row.file), STORED)
-        except NotClassifiable as error:
-            unreadable.append(Unreadable(row.file, error.reason))
+        except (NotClassifiable, OSError) as error:
+            unreadable.append(Unreadable.because(row.file, error))
             continue
         values.append((picture.values * 255 + 0.5).astype(np.uint8))
         extents.append((picture.rows, picture.columns))

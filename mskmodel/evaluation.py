@@ -71,8 +71,8 @@ def evaluate(
     for row in progress(rows):
         try:
             images.append(classifier.prepare(read_image(row.file)))
-        except NotClassifiable as error:
-            unreadable.append(Unreadable(row.file, error.reason))
+        except (NotClassifiable, OSError) as error:
+            unreadable.append(Unreadable.because(row.file, error))
             continue
         labels.append(len(index) if row.label is None else index[row.label])
         if len(images) == _BATCH:

@@ -90,7 +90,8 @@ class Preprocessing:
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
             raise ValueError(f"preprocessing parameters unknown to this version of the program: {sorted(unknown)}")
-        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in values.items()})
+        plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
+        return cls(**plain)
 
     def _window(self, pixels: NDArray[np.uint16]) -> tuple[float, float]:
         step = max(1, int((pixels.size / _SAMPLES) ** 0.5))

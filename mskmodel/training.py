@@ -110,7 +110,7 @@ def train(
     random = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
     device = device or torch.device("cpu")
-    model = model.to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model = model.to(device).to(memory_format=torch.channels_last)
     model.train()
     groups = _parameter_groups(model, settings)
     optimiser = torch.optim.SGD(groups, settings.rate, settings.momentum, weight_decay=settings.weight_decay)

