@@ -42,8 +42,6 @@ __all__ = [
 
 #: Instances asked for at a time in `metadata_of`.
 BULK = 1000
-#: Bytes read at a time of a file.
-PIECE = 1 << 20
 #: An ETag that no stored value has: Orthanc writes under it only where there is no value yet.
 ABSENT = '"0-00000000000000000000000000000000"'
 
@@ -118,21 +116,22 @@ class OrthancClient:
             return Instance.of(found, tags)
 
     def file(self, instance_id: str, max_bytes: int) -> bytes:
-        """The DICOM file. Raises TooLarge, before it has read more than `max_bytes` and a little."""
+        """The DICOM file. Raises TooLarge before it has read more than one byte over `max_bytes`."""
         path = f"{_path(instance_id)}/file"
-        answer = self._http.request("GET", path, stream=True)
-        with answer:
+        with self._http.request("GET", path, stream=True) as answer:
             if int(answer.headers.get("Content-Length", 0)) > max_bytes:
                 raise TooLarge(_too_large(max_bytes))
-            pieces, total = [], 0
+            pieces, left = [], max_bytes + 1
             try:
-                for piece in answer.iter_content(PIECE):
-                    total += len(piece)
-                    if total > max_bytes:
-                        raise TooLarge(_too_large(max_bytes))
+                # In one piece mostly: half the time that requests' own reading takes. The read that finds
+                # nothing more is also the one that notices an answer which was cut off.
+                while left and (piece := answer.raw.read(left, decode_content=True)):
                     pieces.append(piece)
-            except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+                    left -= len(piece)
+            except (urllib3.exceptions.HTTPError, OSError) as error:
                 raise OrthancUnavailable(f"GET {path}: {type(error).__name__}") from None
+        if not left:
+            raise TooLarge(_too_large(max_bytes))
         return b"".join(pieces)
 
     def upload(self, data: bytes) -> str:
