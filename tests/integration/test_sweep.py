@@ -1,7 +1,6 @@
 """Sweep and audit on a real Orthanc and a real Valkey, with no worker to do the work."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
