@@ -134,4 +134,5 @@ def encode_pixels(pixels: Pixels, *, bits: int, transfer_syntax: str) -> bytes:
     encoder = _ENCODERS.get(transfer_syntax)
     if encoder is None:
         raise ValueError(f"cannot write transfer syntax {uid.UID(transfer_syntax).name}")
-    return encapsulate([encoder(pixels, bits)])
+    packed = pixels if pixels.flags.c_contiguous else pixels.copy()
+    return encapsulate([encoder(packed, bits)])
