@@ -136,6 +136,8 @@ def _patched(pictures: Tensor, share: float, random: torch.Generator) -> Tensor:
 
 def _rewindowed(pictures: Tensor) -> Tensor:
     """What preprocessing does to a picture that comes with that framing: percentiles to 0 and 1."""
+    low: Tensor
+    high: Tensor
     sample = pictures[:, ::3, ::3].flatten(1)
-    low, high = torch.quantile(sample, torch.tensor([0.005, 0.995]), dim=1)
+    low, high = torch.quantile(sample, torch.tensor([0.005, 0.995]), dim=1).unbind()
     return ((pictures - low[:, None, None]) / (high - low).clamp(min=0.05)[:, None, None]).clamp(0, 1)
