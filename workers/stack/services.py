@@ -42,9 +42,9 @@ StopSignals = tuple[tuple[signal.Signals, float], ...]
 #: How a service is asked to end: a signal, and the seconds that it has before the next one; SIGKILL is last.
 STOP: StopSignals = ((signal.SIGTERM, 20),)
 #: A worker first finishes what it holds; a second signal makes Celery hand back what it cannot finish.
-STOP_LABELLING: StopSignals = ((signal.SIGTERM, 20), (signal.SIGQUIT, 25))
+STOP_LABELLING: StopSignals = ((signal.SIGTERM, 30), (signal.SIGQUIT, 25))
 #: A training job takes hours, and is delivered again at the next start.
-STOP_TRAINING: StopSignals = ((signal.SIGTERM, 3), (signal.SIGQUIT, 25))
+STOP_TRAINING: StopSignals = ((signal.SIGTERM, 10), (signal.SIGQUIT, 25))
 
 
 @dataclass(frozen=True)

@@ -137,19 +137,18 @@ class Supervisor:
 
     def _end(self, processes: Iterable[Process]) -> None:
         """End some processes together, each by its own signals, and bury them."""
-        processes = list(processes)
-        asked: dict[str, int] = {}
-        for process in processes:
+        running, asked, since = list(processes), dict[str, int](), time.monotonic()
+        for process in running:
             self._say(process.service.name, "stopping")
-        since = time.monotonic()
-        while running := [process for process in processes if process.status is None]:
+        while running:
             for process in running:
                 self._ask(process, time.monotonic() - since, asked)
             running[0].wait(TICK)
             self._logs.pump()
-        for process in processes:
-            process.bury()
-            self._say(process.service.name, f"ended after {time.monotonic() - since:.1f} s")
+            for process in [process for process in running if process.status is not None]:
+                running.remove(process)
+                process.bury()
+                self._say(process.service.name, f"ended after {time.monotonic() - since:.1f} s")
 
     def _ask(self, process: Process, waited: float, asked: dict[str, int]) -> None:
         """Send the signal whose turn it is after `waited` seconds, once."""
