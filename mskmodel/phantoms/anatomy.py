@@ -17,16 +17,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.phantoms.remeshing import Mesh, Shell, close, remesh
+from mskmodel.phantoms.remeshing import EMPTY, Mesh, Shell, close, remesh
+from mskmodel.phantoms.requirements import WHAT_IS_NEEDED, RenderingUnavailable
 
-__all__ = ["CARPUS", "FINGERS", "Pose", "Skeleton", "THORAX", "skeleton"]
+__all__ = ["CARPUS", "FINGERS", "THORAX", "Pose", "Skeleton", "skeleton"]
 
 #: Changes whenever remeshing changes, so that an old cache is not read.
 _CACHE_VERSION = "2"
 
 CARPUS = tuple(
     f"{name}_r"
-    for name in "lunate scaphoid pisiform triquetrum capitate trapezium trapezoid hamate".split()
+    for name in ("lunate", "scaphoid", "pisiform", "triquetrum", "capitate", "trapezium", "trapezoid", "hamate")
 )
 FINGERS = (
     *(f"{n}mc_r" for n in range(1, 6)),
@@ -61,13 +62,17 @@ class Skeleton:
     """The compiled body model and its bones' meshes, each in its own frame."""
 
     def __init__(self) -> None:
-        import mujoco
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # myo-sim 0.2 attaches parts without a prefix, and says so
+        try:
+            import mujoco
             from myo_sim.build import compose
-
+        except ImportError as error:
+            raise RenderingUnavailable(f"{WHAT_IS_NEEDED}: {error}") from error
+        # myo-sim 0.2 attaches parts without a prefix, which mujoco prints and logs to a file in the current folder.
+        mujoco.set_mju_user_warning(_ignored)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             self.model: Any = compose.build_spec("myofullbody").compile()
+        mujoco.set_mju_user_warning(None)
         self._geom = {
             self.model.mesh(self.model.geom_dataid[g]).name: g
             for g in range(self.model.ngeom)
@@ -109,10 +114,8 @@ class Skeleton:
             self.model.mesh_face[face : face + faces].astype(np.int32),
         )
         if "ribcage" in bone:  # thin plates that a voxel grid would lose
-            empty = Mesh(np.zeros((0, 3)), np.zeros((0, 3), np.int32))
-            return Shell(close(source), empty, empty)
-        small = bone in FINGERS
-        return remesh(source, *(_SMALL_BONE if small else _CORTEX.get(bone, (1.0, 1.0))))
+            return Shell(close(source), EMPTY, EMPTY)
+        return remesh(source, *(_SMALL_BONE if bone in FINGERS else _CORTEX.get(bone, (1.0, 1.0))))
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,10 @@ class Pose:
 def skeleton() -> Skeleton:
     """The one skeleton of this process; about two seconds the first time."""
     return Skeleton()
+
+
+def _ignored(_text: str) -> None:
+    """A warning that nobody can act on."""
 
 
 def _cache_folder() -> Path:

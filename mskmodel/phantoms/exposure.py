@@ -31,10 +31,9 @@ def _attenuation(projection: Projection, rng: np.random.Generator) -> Image:
     bone, marrow = length["bone"], np.minimum(length["marrow"], length["bone"])
     muscle = np.minimum(length["muscle"], length["skin"])
     air = np.minimum(length["air"], muscle)
-    rows, columns = bone.shape
-    trabeculae = 1 + rng.uniform(0.01, 0.06) * _grain(rng, (rows, columns), 0.5 / projection.pixel_mm * rng.uniform(0.4, 1.1))
-    patches = 1 + rng.uniform(0.0, 0.05) * _grain(rng, (rows, columns), 7.0 / projection.pixel_mm)
-    soft = 1 + rng.uniform(0.0, 0.012) * _grain(rng, (rows, columns), 9.0 / projection.pixel_mm)
+    trabeculae = 1 + rng.uniform(0.01, 0.06) * _grain(rng, bone.shape, rng.uniform(0.2, 0.55) / projection.pixel_mm)
+    patches = 1 + rng.uniform(0.0, 0.05) * _grain(rng, bone.shape, 7.0 / projection.pixel_mm)
+    soft = 1 + rng.uniform(0.0, 0.012) * _grain(rng, bone.shape, 9.0 / projection.pixel_mm)
     hard, lung = rng.uniform(0.7, 1.15), rng.uniform(0.5, 0.8)
     through = _FAT * (length["skin"] - muscle) + _MUSCLE * soft * np.maximum(muscle - bone - lung * air, 0)
     through += hard * rng.uniform(*_CORTEX) * (bone - marrow)
@@ -91,7 +90,7 @@ def _developed(
     return developed
 
 
-def _grain(rng: np.random.Generator, shape: tuple[int, int], scale: float) -> Image:
+def _grain(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Image:
     """Band-limited noise of unit deviation, `scale` pixels wide, a little longer along the columns."""
     shrink = max(1, int(scale / 2))
     small = rng.standard_normal((shape[0] // shrink + 2, shape[1] // shrink + 2))
@@ -105,12 +104,12 @@ def _blurred(image: Image, sigma: float) -> Image:
     """A wide Gaussian, done on a smaller image where it is very wide."""
     shrink = max(1, int(sigma / 4))
     if shrink == 1:
-        blurred: Image = gaussian_filter(image, sigma)
-        return blurred
+        narrow: Image = gaussian_filter(image, sigma)
+        return narrow
     rows, columns = image.shape
     small = image[: rows // shrink * shrink, : columns // shrink * shrink]
     small = small.reshape(rows // shrink, shrink, columns // shrink, shrink).mean((1, 3))
     small = gaussian_filter(small, sigma / shrink)
     factors = (rows / small.shape[0], columns / small.shape[1])
-    blurred = zoom(small, factors, order=1, mode="nearest", grid_mode=True)[:rows, :columns]
-    return blurred
+    wide: Image = zoom(small, factors, order=1, mode="nearest", grid_mode=True)[:rows, :columns]
+    return wide

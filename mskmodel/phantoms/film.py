@@ -52,7 +52,8 @@ def _collimated(image: Image, rng: np.random.Generator) -> Image:
     lit = np.clip(inside / rng.uniform(0.6, 2.5) + 0.5, 0, 1)
     outside = rng.uniform(0.85, 1.0) if rng.random() < 0.06 else rng.uniform(0.0, 0.06)
     leaked = outside + (rng.uniform(0, 0.15) * image if outside < 0.5 else 0.0)
-    return (image * lit + leaked * (1 - lit)).astype(np.float32)
+    shaded_film: Image = (image * lit + leaked * (1 - lit)).astype(np.float32)
+    return shaded_film
 
 
 def _mark(image: Image, side: str, rng: np.random.Generator) -> None:

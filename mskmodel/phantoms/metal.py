@@ -1,8 +1,9 @@
-"""Implants and casts: crude shapes where surgeons put finer ones."""
+"""Implants: crude shapes where surgeons put finer ones."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +12,24 @@ from mskmodel.phantoms.anatomy import Pose
 from mskmodel.phantoms.remeshing import EMPTY, Mesh, merge
 from mskmodel.phantoms.tissue import Grid, surface
 
-__all__ = ["implant", "rod"]
+__all__ = ["Site", "implant", "rod"]
 
 Array = NDArray[np.float64]
 
 
-def implant(kind: str, pose: Pose, outer: dict[str, Mesh], rng: np.random.Generator) -> Mesh:
-    """Metal of one kind in the pose; outer: the posed surfaces of the bones. Nothing for an unknown kind."""
+@dataclass(frozen=True)
+class Site:
+    """Where metal goes: the pose, the posed surfaces of the bones in view, and chance."""
+
+    pose: Pose
+    outer: dict[str, Mesh]
+    rng: np.random.Generator
+
+
+def implant(kind: str, site: Site) -> Mesh:
+    """Metal of one kind where it belongs; nothing for an unknown kind, or where its bone is not in view."""
     make = _KINDS.get(kind)
-    return make(pose, outer, rng) if make else EMPTY
+    return make(site) if make else EMPTY
 
 
 def rod(start: Array, stop: Array, radius: float, stop_radius: float | None = None, sides: int = 14) -> Mesh:
@@ -75,23 +85,23 @@ def _between(a: Array, b: Array, t: float) -> Array:
     return a + t * (b - a)
 
 
-def _knee_prosthesis(pose: Pose, outer: dict[str, Mesh], rng: np.random.Generator) -> Mesh:
+def _knee_prosthesis(site: Site) -> Mesh:
     parts = []
-    if "r_femur" in outer:
-        parts.append(_condylar_shell(pose, outer["r_femur"]))
-    a, b, _, back = _axis(pose, "tibia_r", "talus_r")
-    if "r_tibia" in outer:
+    if "r_femur" in site.outer:
+        parts.append(_condylar_shell(site.pose, site.outer["r_femur"]))
+    a, b, _, _ = _axis(site.pose, "tibia_r", "talus_r")
+    if "r_tibia" in site.outer:
         down = (b - a) / np.linalg.norm(b - a)
-        along = (outer["r_tibia"].vertices - a) @ down
-        top = float(along.min()) + rng.uniform(0.006, 0.012)
-        slab = outer["r_tibia"].vertices[np.abs(along - top - 0.006) < 0.006]
+        along = (site.outer["r_tibia"].vertices - a) @ down
+        top = float(along.min()) + site.rng.uniform(0.006, 0.012)
+        slab = site.outer["r_tibia"].vertices[np.abs(along - top - 0.006) < 0.006]
         middle = slab.mean(0)
         middle = middle + (a + top * down - middle) @ down * down
         parts.append(rod(middle, middle + 0.004 * down, 0.034, sides=24))
-        parts.append(rod(middle, middle + rng.uniform(0.03, 0.11) * down, 0.007, 0.005))
-    if rng.random() < 0.3:
-        thigh, knee, _, _ = _axis(pose, "femur_r", "tibia_r")
-        parts.append(rod(_between(thigh, knee, 0.97), _between(thigh, knee, rng.uniform(0.65, 0.85)), 0.007))
+        parts.append(rod(middle, middle + site.rng.uniform(0.03, 0.11) * down, 0.007, 0.005))
+    if site.rng.random() < 0.3:
+        thigh, knee, _, _ = _axis(site.pose, "femur_r", "tibia_r")
+        parts.append(rod(_between(thigh, knee, 0.97), _between(thigh, knee, site.rng.uniform(0.65, 0.85)), 0.007))
     return merge(parts)
 
 
@@ -111,33 +121,33 @@ def _condylar_shell(pose: Pose, femur: Mesh) -> Mesh:
     return surface(grid, np.maximum(shell, level - (height.min() + 0.030)))
 
 
-def _plate_on(top: str, bottom: str, low: float, high: float, off: float) -> Callable[..., Mesh]:
-    def make(pose: Pose, outer: dict[str, Mesh], rng: np.random.Generator) -> Mesh:
-        a, b, side, back = _axis(pose, top, bottom)
-        turned = rng.uniform(-0.6, 0.6)
+def _plate_on(top: str, bottom: str, low: float, high: float, off: float) -> Callable[[Site], Mesh]:
+    def make(site: Site) -> Mesh:
+        a, b, side, back = _axis(site.pose, top, bottom)
+        turned = site.rng.uniform(-0.6, 0.6)
         side = side * np.cos(turned) + back * np.sin(turned)
-        start = rng.uniform(low, high - 0.2)
-        stop = min(high, start + rng.uniform(0.2, 0.5))
-        return _plate(_between(a, b, start) + off * side, _between(a, b, stop) + off * 0.9 * side, side, rng)
+        start = site.rng.uniform(low, high - 0.2)
+        stop = min(high, start + site.rng.uniform(0.2, 0.5))
+        return _plate(_between(a, b, start) + off * side, _between(a, b, stop) + off * 0.9 * side, side, site.rng)
 
     return make
 
 
-def _nail_in(bone: str, low: float, high: float) -> Callable[..., Mesh]:
+def _nail_in(bone: str, low: float, high: float) -> Callable[[Site], Mesh]:
     """A rod in the marrow: through the middle of the bone at each level, with locking screws at the ends."""
 
-    def make(pose: Pose, outer: dict[str, Mesh], rng: np.random.Generator) -> Mesh:
-        if bone not in outer:
+    def make(site: Site) -> Mesh:
+        if bone not in site.outer:
             return EMPTY
-        vertices = outer[bone].vertices
+        vertices = site.outer[bone].vertices
         centre = vertices.mean(0)
         axis = np.linalg.svd(vertices[::7] - centre, full_matrices=False)[2][0]
         along = (vertices - centre) @ axis
         levels = np.quantile(along, (low, high))
         a, b = (vertices[np.abs(along - level) < 0.01].mean(0) for level in levels)
-        parts = [rod(a, b, rng.uniform(0.004, 0.006))]
+        parts = [rod(a, b, site.rng.uniform(0.004, 0.006))]
         for t in (0.05, 0.1, 0.9, 0.95):
-            cross = np.cross(axis, rng.normal(size=3))
+            cross = np.cross(axis, site.rng.normal(size=3))
             cross *= 0.022 / np.linalg.norm(cross)
             parts.append(rod(_between(a, b, t) - cross, _between(a, b, t) + cross, 0.0022))
         return merge(parts)
@@ -145,31 +155,32 @@ def _nail_in(bone: str, low: float, high: float) -> Callable[..., Mesh]:
     return make
 
 
-def _wires(pose: Pose, outer: dict[str, Mesh], rng: np.random.Generator) -> Mesh:
-    small = [name for name in outer if "mc_" in name or "prox" in name or "foot" in name or name == "radius_r"]
+def _wires(site: Site) -> Mesh:
+    small = [name for name in site.outer if "mc_" in name or "prox" in name or "foot" in name or name == "radius_r"]
     parts = []
-    for name in rng.choice(small, min(len(small), 3), replace=False) if small else []:
-        vertices = outer[str(name)].vertices
-        a, b = vertices[rng.integers(len(vertices), size=2)]
+    for name in site.rng.choice(small, min(len(small), 3), replace=False) if small else []:
+        vertices = site.outer[str(name)].vertices
+        a, b = vertices[site.rng.integers(len(vertices), size=2)]
         if np.linalg.norm(a - b) > 0.01:
-            parts.append(rod(a - 0.2 * (b - a), b, rng.uniform(0.0005, 0.0011)))
+            parts.append(rod(a - 0.2 * (b - a), b, site.rng.uniform(0.0005, 0.0011)))
     return merge(parts)
 
 
-def _hip_prosthesis(pose: Pose, outer: dict[str, Mesh], rng: np.random.Generator) -> Mesh:
-    hip, knee, side, _ = _axis(pose, "femur_r", "tibia_r")
-    shaft = _shaft_point(outer, hip, knee, 0.2)
+def _hip_prosthesis(site: Site) -> Mesh:
+    hip, knee, side, _ = _axis(site.pose, "femur_r", "tibia_r")
+    shaft = _shaft_point(site.outer, hip, knee, 0.2)
     neck = _between(hip + 0.03 * side, shaft, 0.45)
-    tip = _shaft_point(outer, hip, knee, rng.uniform(0.34, 0.45))
-    cup = rng.uniform(0.018, 0.026)
-    return merge([_ball(hip, cup), rod(hip, neck, 0.008), rod(neck, shaft, 0.012, 0.009), rod(shaft, tip, 0.009, 0.006)])
+    tip = _shaft_point(site.outer, hip, knee, site.rng.uniform(0.34, 0.45))
+    cup = site.rng.uniform(0.018, 0.026)
+    stem = [rod(hip, neck, 0.008), rod(neck, shaft, 0.012, 0.009), rod(shaft, tip, 0.009, 0.006)]
+    return merge([_ball(hip, cup), *stem])
 
 
-def _hip_screw(pose: Pose, outer: dict[str, Mesh], rng: np.random.Generator) -> Mesh:
-    hip, knee, side, _ = _axis(pose, "femur_r", "tibia_r")
-    start = _shaft_point(outer, hip, knee, 0.15) + 0.016 * side
-    stop = _shaft_point(outer, hip, knee, rng.uniform(0.3, 0.45)) + 0.016 * side
-    return merge([_plate(start, stop, side, rng), rod(start, hip, 0.0055)])
+def _hip_screw(site: Site) -> Mesh:
+    hip, knee, side, _ = _axis(site.pose, "femur_r", "tibia_r")
+    start = _shaft_point(site.outer, hip, knee, 0.15) + 0.016 * side
+    stop = _shaft_point(site.outer, hip, knee, site.rng.uniform(0.3, 0.45)) + 0.016 * side
+    return merge([_plate(start, stop, side, site.rng), rod(start, hip, 0.0055)])
 
 
 def _shaft_point(outer: dict[str, Mesh], hip: Array, knee: Array, t: float) -> Array:
@@ -183,24 +194,25 @@ def _shaft_point(outer: dict[str, Mesh], hip: Array, knee: Array, t: float) -> A
     return 0.5 * (ring.min(0) + ring.max(0)) if len(ring) else at
 
 
-def _shoulder_prosthesis(pose: Pose, outer: dict[str, Mesh], rng: np.random.Generator) -> Mesh:
-    shoulder, elbow, side, _ = _axis(pose, "humerus_r", "ulna_r")
+def _shoulder_prosthesis(site: Site) -> Mesh:
+    shoulder, elbow, side, _ = _axis(site.pose, "humerus_r", "ulna_r")
     head = shoulder - 0.006 * side
     neck = _between(shoulder, elbow, 0.1)
-    tip = _between(shoulder, elbow, rng.uniform(0.3, 0.45))
+    tip = _between(shoulder, elbow, site.rng.uniform(0.3, 0.45))
     return merge([_ball(head, 0.021), rod(head, neck, 0.009), rod(neck, tip, 0.007, 0.005)])
 
 
-def _fixator(pose: Pose, outer: dict[str, Mesh], rng: np.random.Generator) -> Mesh:
-    a, b, side, back = _axis(pose, "tibia_r", "talus_r")
-    out = side * np.cos(rng.uniform(-1, 1)) + back * 0.4
+def _fixator(site: Site) -> Mesh:
+    a, b, side, back = _axis(site.pose, "tibia_r", "talus_r")
+    out = side * np.cos(site.rng.uniform(-1, 1)) + back * 0.4
     out /= np.linalg.norm(out)
     bars = [rod(_between(a, b, 0.1) + k * out, _between(a, b, 0.95) + k * out, 0.005) for k in (0.09, 0.12)]
-    pins = [rod(_between(a, b, t) - 0.01 * out, _between(a, b, t) + 0.14 * out, 0.0027) for t in rng.uniform(0.1, 0.95, 6)]
+    entries = [_between(a, b, t) for t in site.rng.uniform(0.1, 0.95, 6)]
+    pins = [rod(entry - 0.01 * out, entry + 0.14 * out, 0.0027) for entry in entries]
     return merge(bars + pins)
 
 
-_KINDS: dict[str, Callable[..., Mesh]] = {
+_KINDS: dict[str, Callable[[Site], Mesh]] = {
     "knee_prosthesis": _knee_prosthesis,
     "plate": _plate_on("tibia_r", "talus_r", 0.05, 0.6, 0.018),
     "ankle_plate": _plate_on("tibia_r", "talus_r", 0.7, 1.0, 0.03),

@@ -15,17 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mskmodel.phantoms.remeshing import Mesh
+from mskmodel.phantoms.requirements import WHAT_IS_NEEDED, RenderingUnavailable
 
 __all__ = ["Beam", "RenderingUnavailable", "path_lengths"]
-
-_PACKAGES = (
-    "libegl1 libgl1 libgl1-mesa-dri libopengl0 libxcb-res0 libxcb-ewmh2 libxcb-composite0 libxcb-xinerama0 "
-    "libxcb-keysyms1 libxcb-icccm4 libxrandr2 libxcursor1 libxi6 libxinerama1"
-)
-
-
-class RenderingUnavailable(Exception):
-    """Phantoms cannot be rendered here: a Python package or a system library is missing."""
 
 
 @dataclass(frozen=True)
@@ -53,13 +45,13 @@ def _renderer() -> Any:
     try:
         from gvxrPython3 import gvxr
     except ImportError as error:
-        raise RenderingUnavailable(
-            f"phantoms need the extra `phantoms` (pip install 'msk-labeller[phantoms]') and, on Debian, "
-            f"apt-get install {_PACKAGES}: {error}"
-        ) from error
+        raise RenderingUnavailable(f"{WHAT_IS_NEEDED}: {error}") from error
     os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's software renderer: one core a process is fastest
     gvxr.useLogFile(os.devnull)
-    gvxr.createOpenGLContext()
+    try:
+        gvxr.createOpenGLContext()
+    except RuntimeError as error:
+        raise RenderingUnavailable(f"{WHAT_IS_NEEDED}: {error}") from error
     return gvxr
 
 
@@ -96,6 +88,4 @@ def _aim(gvxr: Any, beam: Beam) -> None:
     gvxr.setDetectorPosition(*(float(x) for x in detector), "mm")
     gvxr.setDetectorUpVector(*(float(x) for x in beam.up))
     gvxr.setDetectorNumberOfPixels(columns, rows)
-    gvxr.setDetectorPixelSize(
-        beam.width * magnified / columns * 1000, beam.height * magnified / rows * 1000, "mm"
-    )
+    gvxr.setDetectorPixelSize(beam.width * magnified / columns * 1000, beam.height * magnified / rows * 1000, "mm")

@@ -117,7 +117,8 @@ def _cortex(distance: NDArray[np.float32], end_mm: float, shaft_mm: float) -> ND
     grid = np.stack(np.meshgrid(*(np.arange(n) for n in distance.shape), indexing="ij"), -1)
     along = ((grid - centre) @ axis - start) / (stop - start)
     shaft = np.clip((0.42 - np.abs(along - 0.5)) / 0.22, 0, 1)
-    return (end_mm + (shaft_mm - end_mm) * shaft * shaft * (3 - 2 * shaft)).astype(np.float32)
+    thickness: NDArray[np.float32] = (end_mm + (shaft_mm - end_mm) * shaft * shaft * (3 - 2 * shaft)).astype(np.float32)
+    return thickness
 
 
 def _surface(field: NDArray[np.float32], level: float, origin: NDArray[np.float64], pitch: float) -> Mesh:
@@ -135,9 +136,7 @@ def _surface(field: NDArray[np.float32], level: float, origin: NDArray[np.float6
     return Mesh(origin + np.asarray(drawn.vert_properties)[:, :3] * pitch, np.asarray(drawn.tri_verts).astype(np.int32))
 
 
-def _winding_number(
-    mesh: Mesh, origin: NDArray[np.float64], pitch: float, shape: tuple[int, ...]
-) -> NDArray[np.int32]:
+def _winding_number(mesh: Mesh, origin: NDArray[np.float64], pitch: float, shape: tuple[int, ...]) -> NDArray[np.int32]:
     """How often the closed mesh winds round each voxel centre: signed crossings counted along the last axis."""
     crossings = np.zeros((shape[0], shape[1], shape[2] + 1), np.int32)
     corners = ((mesh.vertices - origin) / pitch)[mesh.faces]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mskmodel.phantoms.claims import Claim, claim
 from mskmodel.phantoms.exposure import expose
 from mskmodel.phantoms.film import beside, finish
 from mskmodel.phantoms.scene import Projection, project
@@ -18,6 +19,8 @@ __all__ = ["Phantom", "exposures", "render"]
 
 #: Views of which both sides are often taken on one film.
 _PAIRED = ("hand_ap", "foot_ap", "knee_ap", "wrist")
+#: Views that have no side.
+_UNPAIRED = ("pelvis_ap", "spine", "chest")
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Phantom:
     """One synthetic radiograph.
 
     pixels: uint16 (rows, columns), 0..2**bits - 1, as stored, so dark where dense under MONOCHROME1.
-    label: the class key, empty for a neighbour; shows: the view's name; side: R, L or B (both).
+    label: the class key, empty for a neighbour; shows: the view's name; side: R, L, B (both) or U (unpaired).
+    claim: what a header says of it, which is not always so; pixel_mm: at the patient.
     """
 
     pixels: NDArray[np.uint16]
@@ -36,7 +40,7 @@ class Phantom:
     side: str
     pixel_mm: float
     seed: int
-    header: dict[str, str] = field(default_factory=dict)
+    claim: Claim
 
     def bright(self) -> NDArray[np.uint16]:
         """The pixels in MONOCHROME2 sense: bright where dense."""
@@ -73,8 +77,9 @@ def _phantom(name: str, seed: int, projection: Projection, rng: np.random.Genera
     # Few detectors use all their bits.
     low, high = np.sort(rng.uniform((0.0, 0.5), (0.1, 1.0))) if bits > 8 else (0.0, 1.0)
     pixels = np.clip((low + stored * (high - low)) * (2**bits - 1), 0, 2**bits - 1).round().astype(np.uint16)
+    label, true_side = name if name in CLASSES else "", "U" if name in _UNPAIRED else side
     return Phantom(
-        pixels, bits, photometric, name if name in CLASSES else "", name, side, projection.pixel_mm, seed
+        pixels, bits, photometric, label, name, true_side, projection.pixel_mm, seed, claim(name, true_side, rng)
     )
 
 

@@ -50,7 +50,7 @@ def project(name: str, rng: np.random.Generator, pixels_along: int = 448) -> Pro
         marrow.append(Mesh(pose.place(bone, inner.vertices), inner.faces))
     meshes = {"bone": merge(list(outer.values())), "marrow": merge(marrow), "metal": EMPTY, "cast": EMPTY}
     implant = str(rng.choice(view.implants)) if view.implants and rng.random() < 0.16 else ""
-    meshes["metal"] = metal.implant(implant, pose, outer, rng)
+    meshes["metal"] = metal.implant(implant, metal.Site(pose, outer, rng))
     meshes |= _soft(view, pose, beam, meshes["bone"], implant == "cast", rng)
     stretch = 1 + rng.uniform(-0.06, 0.06, 3)
     meshes = {key: Mesh(beam.centre + (m.vertices - beam.centre) * stretch, m.faces) for key, m in meshes.items()}
@@ -81,9 +81,7 @@ def _beam(view: View, pose: Pose, rng: np.random.Generator, pixels_along: int) -
     )
 
 
-def _soft(
-    view: View, pose: Pose, beam: Beam, bone: Mesh, cast: bool, rng: np.random.Generator
-) -> dict[str, Mesh]:
+def _soft(view: View, pose: Pose, beam: Beam, bone: Mesh, cast: bool, rng: np.random.Generator) -> dict[str, Mesh]:
     """Skin, muscle, air and, if wanted, a cast."""
     build = float(np.exp(rng.normal(0, 0.16)))
     wide = build * rng.uniform(0.92, 1.08)
@@ -102,24 +100,22 @@ def _soft(
     cover = None
     if view.cover:
         middles = bone.vertices[bone.faces].mean(1)
-        cover = (np.concatenate([bone.vertices, middles]), view.cover * build ** 0.5)
+        cover = (np.concatenate([bone.vertices, middles]), view.cover * build**0.5)
     values = tissue.field(grid, pose, balls, cover)
     fat = rng.uniform(*view.fat_mm) / 1000 * build
-    air: list[Mesh] = []
-    hollows = (tissue.lungs(pose, rng) if view.lungs else []) + (tissue.gas(pose, rng) if "trunk" in view.tissue else [])
-    for hollow in hollows:
-        air.append(_blob(hollow, pose))
+    hollows = tissue.lungs(pose, rng) if view.lungs else []
+    hollows += tissue.gas(pose, rng) if "trunk" in view.tissue else []
     meshes = {
         "skin": tissue.surface(grid, values),
         "muscle": tissue.surface(grid, values, -fat),
-        "air": merge(air),
+        "air": merge([_blob(hollow, pose) for hollow in hollows]),
     }
     if cast:
-        meshes |= _cast(grid, values, pose, beam, rng)
+        meshes |= _cast(grid, values, beam, rng)
     return meshes
 
 
-def _cast(grid: tissue.Grid, values: Array, pose: Pose, beam: Beam, rng: np.random.Generator) -> dict[str, Mesh]:
+def _cast(grid: tissue.Grid, values: Array, beam: Beam, rng: np.random.Generator) -> dict[str, Mesh]:
     """Plaster from 2 mm off the skin outwards, ending somewhere along the picture."""
     thick = rng.uniform(0.004, 0.011)
     along = (grid.points() - beam.centre) @ beam.up

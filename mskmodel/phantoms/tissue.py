@@ -69,8 +69,8 @@ def balls_of(part: str, pose: Pose) -> list[Ball]:
     if part == "shoulder":
         shoulder, middle = at("humerus_r"), at("torso")
         return [
-            Ball("humerus_r", shoulder + (-0.012, 0.0, -0.01), np.array([0.055, 0.058, 0.06])),
-            Ball("scapula_r", shoulder + (0.04, 0.03, 0.0), np.array([0.06, 0.06, 0.055])),
+            Ball("humerus_r", shoulder + np.array([-0.012, 0.0, -0.01]), np.array([0.055, 0.058, 0.06])),
+            Ball("scapula_r", shoulder + np.array([0.04, 0.03, 0.0]), np.array([0.06, 0.06, 0.055])),
             Ball("torso", np.array([middle[0] - 0.07, 0.20, 1.45]), np.array([0.09, 0.07, 0.06])),
             Ball("torso", np.array([middle[0] - 0.1, 0.16, 1.38]), np.array([0.07, 0.07, 0.08])),
         ]
@@ -158,4 +158,5 @@ def _distance_to(grid: Grid, points: Array) -> NDArray[np.float32]:
     away[tuple(index.T)] = False
     if away.all():
         return np.full(grid.shape, np.float32(1.0))
-    return (distance_transform_edt(away) * grid.pitch).astype(np.float32)
+    distance: NDArray[np.float32] = (distance_transform_edt(away) * grid.pitch).astype(np.float32)
+    return distance

@@ -94,7 +94,7 @@ _LATERAL_HAND = {
     "pro_sup_r": (-12.0, 12.0),
     "flexion_r": (-20.0, 15.0),
     **{f"mcp{n}_flexion_r": (0.0, 60.0) for n in range(2, 6)},
-    **{name: (0.0, 40.0) for name in ("pm2_flexion_r", "pm3_flexion_r", "pm4_flexion", "pm5_flexion_r")},
+    **dict.fromkeys(("pm2_flexion_r", "pm3_flexion_r", "pm4_flexion", "pm5_flexion_r"), (0.0, 40.0)),
     **_THUMB,
 }
 
@@ -102,7 +102,10 @@ CLASSES: dict[str, tuple[View, ...]] = {
     "ankle_ap": (
         View(
             LEG, ("leg",), BACKWARD, UP, ANKLE,
-            (Framing(0.6, (0.11, 0.24), (0.5, 1.0), (-0.22, 0.05)), Framing(0.4, _CASSETTE, (0.4, 0.85), (-0.32, -0.1))),
+            (
+                Framing(0.6, (0.11, 0.24), (0.5, 1.0), (-0.22, 0.05)),
+                Framing(0.4, _CASSETTE, (0.4, 0.85), (-0.32, -0.1)),
+            ),
             {"ankle_angle_r": (-15.0, 12.0), "subtalar_angle_r": (-8.0, 8.0)},
             swing=(-8.0, 22.0), cover=0.011, implants=("ankle_plate", "cast", "nail"),
         ),
@@ -144,7 +147,8 @@ CLASSES: dict[str, tuple[View, ...]] = {
             LEG[1:], ("leg",), DOWN, ANTERIOR, FOOT,
             (Framing(1.0, (0.23, 0.34), (0.4, 0.85), (-0.04, 0.06), (0.0, 0.0, 0.0, 0.0, 180.0, 90.0)),),
             {"ankle_angle_r": (-45.0, -15.0)},
-            whitest=(72.0, 97.0), tilt=(-24.0, -8.0), cover=0.010, fat_mm=(1.5, 4.0), implants=("wires", "cast"), frame="calcn_r",
+            whitest=(72.0, 97.0), tilt=(-24.0, -8.0), frame="calcn_r",
+            cover=0.010, fat_mm=(1.5, 4.0), implants=("wires", "cast"),
         ),
     ),
     "foot_lateral": (
@@ -191,7 +195,10 @@ CLASSES: dict[str, tuple[View, ...]] = {
     "pelvis_ap": (
         View(
             PELVIS, ("trunk", "leg", "other_leg"), BACKWARD, UP, {"femur_r": 0.5, "femur_l": 0.5},
-            (Framing(0.65, (0.26, 0.36), (1.0, 1.4), (-0.2, 0.0)), Framing(0.35, (0.38, 0.5), (0.7, 0.95), (-0.15, 0.2))),
+            (
+                Framing(0.65, (0.26, 0.36), (1.0, 1.4), (-0.2, 0.0)),
+                Framing(0.35, (0.38, 0.5), (0.7, 0.95), (-0.15, 0.2)),
+            ),
             {"hip_rotation_r": (-18.0, 18.0), "hip_adduction_r": (-10.0, 4.0), "hip_rotation_l": (-18.0, 18.0),
              "hip_adduction_l": (-10.0, 4.0)},
             roll=(-4.0, 4.0), fat_mm=(8.0, 22.0), implants=("hip_prosthesis", "hip_screw"),
@@ -200,10 +207,13 @@ CLASSES: dict[str, tuple[View, ...]] = {
     "shoulder_ap": (
         View(
             GIRDLE, ("arm", "shoulder", "trunk"), BACKWARD, UP, {"humerus_r": 0.8, "clavicle_r": 0.2},
-            (Framing(0.8, (0.17, 0.30), (0.65, 1.35), (-0.05, 0.28)), Framing(0.2, (0.30, 0.4), (0.5, 1.0), (0.1, 0.35))),
+            (
+                Framing(0.8, (0.17, 0.30), (0.65, 1.35), (-0.05, 0.28)),
+                Framing(0.2, (0.30, 0.4), (0.5, 1.0), (0.1, 0.35)),
+            ),
             {"shoulder_elv_r": (0.0, 28.0), "shoulder_rot_r": (-40.0, 45.0)},
-            swing=(-8.0, 40.0), tilt=(-12.0, 8.0), fat_mm=(4.0, 12.0), implants=("shoulder_prosthesis", "plate_humerus"),
-            lungs=True,
+            swing=(-8.0, 40.0), tilt=(-12.0, 8.0), fat_mm=(4.0, 12.0), lungs=True,
+            implants=("shoulder_prosthesis", "plate_humerus"),
         ),
     ),
     "shoulder_axillary": (
@@ -230,7 +240,8 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
         View(
             ARM, ("arm",), beam, DOWN, WRIST,
             (Framing(1.0, (0.10, 0.19), (0.5, 0.9), (-0.02, 0.22), (0.0, 0.0, 180.0, 90.0)),),
-            {"pro_sup_r": (-12.0, 12.0), **_CURL, **_THUMB}, cover=0.0068, fat_mm=(1.0, 3.0), implants=("wires", "cast"),
+            {"pro_sup_r": (-12.0, 12.0), **_CURL, **_THUMB},
+            cover=0.0068, fat_mm=(1.0, 3.0), implants=("wires", "cast"),
         )
         for beam in _BOTH_WAYS
     ),

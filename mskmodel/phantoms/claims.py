@@ -1,0 +1,54 @@
+"""What a phantom's header says of it: as in a hospital, mostly right, sometimes nothing, sometimes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from mskmodel.labels import BY_KEY
+
+__all__ = ["Claim", "claim"]
+
+#: Body Part Examined and View Position of the neighbours.
+_NEIGHBOURS = {
+    "wrist": ("WRIST", "PA"),
+    "forearm": ("FOREARM", "AP"),
+    "humerus": ("HUMERUS", "AP"),
+    "hip": ("HIP", "AP"),
+    "femur": ("FEMUR", "AP"),
+    "lower_leg": ("TIBIAFIBULA", "AP"),
+    "spine": ("SPINE", "AP"),
+    "chest": ("CHEST", "PA"),
+    "clavicle": ("CLAVICLE", "AP"),
+}
+_MISSING, _WRONG = 0.15, 0.15
+
+
+@dataclass(frozen=True)
+class Claim:
+    """DICOM values for the header; an empty string is one that is not there."""
+
+    body_part: str
+    view_position: str
+    laterality: str
+    correct: bool
+
+
+def claim(name: str, side: str, rng: np.random.Generator) -> Claim:
+    """A header's claim about a view of the table taken of a side (R, L, B or U)."""
+    truth = (*_named(name), side)
+    said = list(truth)
+    if rng.random() < _WRONG:
+        others = [key for key in (*BY_KEY, *_NEIGHBOURS) if _named(key)[0] != truth[0]]
+        said[:2] = _named(str(rng.choice(others)))
+    if side in ("R", "L") and rng.random() < _WRONG / 3:
+        said[2] = "L" if side == "R" else "R"
+    said = ["" if rng.random() < _MISSING else value for value in said]
+    return Claim(said[0], said[1], said[2], tuple(said) == truth)
+
+
+def _named(name: str) -> tuple[str, str]:
+    if name in BY_KEY:
+        return BY_KEY[name].body_part, BY_KEY[name].view_position
+    return _NEIGHBOURS[name]

@@ -1,0 +1,102 @@
+"""A folder of phantoms as DICOM files, with the truth about them beside it."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, fields
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+from mskmodel.dicom_writing import CR, DX_PRESENTATION, DX_PROCESSING, Header, write_dx
+from mskmodel.phantoms.rendering import Phantom, render
+from mskmodel.phantoms.requirements import WHAT_IS_NEEDED, RenderingUnavailable
+from mskmodel.phantoms.views import NAMES
+
+__all__ = ["TRUTH", "Truth", "make", "write"]
+
+#: The file in the folder that says what each of the others shows.
+TRUTH = "truth.csv"
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A row of the truth: label is a class key, or empty for a neighbour; shows is the view's name in any case."""
+
+    file: str
+    label: str
+    shows: str
+    side: str
+    header_is_right: bool
+
+
+def make(
+    directory: Path,
+    count: int,
+    seed: int,
+    workers: int | None = None,
+    names: Sequence[str] = NAMES,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Truth]:
+    """Write `count` phantoms, taking the views in turn, and `truth.csv` last; the same seed gives the same files.
+
+    workers: processes, one a core without it; progress(done, of) is told after each file.
+    Raises KeyError for an unknown view, RenderingUnavailable where nothing can be rendered, OSError.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    wanted = [(directory, names[n % len(names)], seed * 1_000_003 + n) for n in range(count)]
+    truth: list[Truth] = []
+    # Spawned: a forked child would share its parent's connection to the renderer.
+    with ProcessPoolExecutor(workers or os.cpu_count(), get_context("spawn"), _hush) as pool:
+        try:
+            for row in pool.map(_rendered_and_written, wanted):
+                truth.append(row)
+                if progress:
+                    progress(len(truth), count)
+        except BrokenProcessPool as error:
+            raise RenderingUnavailable(f"the renderer ended its process; {WHAT_IS_NEEDED}") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+    with (directory / TRUTH).open("w", newline="") as file:
+        rows = csv.DictWriter(file, [column.name for column in fields(Truth)], lineterminator="\n")
+        rows.writeheader()
+        rows.writerows(asdict(row) for row in truth)
+    return truth
+
+
+def write(phantom: Phantom, path: Path) -> None:
+    """Write a phantom as a CR or DX object whose header makes the phantom's claim."""
+    said = phantom.claim
+    kinds = (CR, CR, DX_PRESENTATION, DX_PRESENTATION, DX_PRESENTATION, DX_PROCESSING)
+    header = Header(
+        identity=f"phantom-{phantom.shows}-{phantom.seed}",
+        body_part=said.body_part,
+        view_position=said.view_position,
+        laterality=said.laterality,
+        pixel_spacing=(phantom.pixel_mm, phantom.pixel_mm),
+    )
+    pixels = phantom.pixels.astype(np.uint8) if phantom.bits <= 8 else phantom.pixels
+    sop_class = kinds[phantom.seed % len(kinds)]
+    path.write_bytes(
+        write_dx(pixels, header=header, bits=phantom.bits, photometric=phantom.photometric, sop_class=sop_class)
+    )
+
+
+def _hush() -> None:
+    """Keep what Mesa and the renderer print off the command's output."""
+    with Path(os.devnull).open("wb") as nowhere:
+        os.dup2(nowhere.fileno(), 1)
+        os.dup2(nowhere.fileno(), 2)
+
+
+def _rendered_and_written(wanted: tuple[Path, str, int]) -> Truth:
+    directory, name, seed = wanted
+    phantom = render(name, seed)
+    file = f"{name}-{seed:07d}.dcm"
+    write(phantom, directory / file)
+    return Truth(file, phantom.label, phantom.shows, phantom.side, phantom.claim.correct)

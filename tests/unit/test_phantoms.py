@@ -1,0 +1,126 @@
+"""Phantoms: what comes out of a seed, and what a folder of them holds."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from mskmodel.dicom import read_radiograph
+from mskmodel.labels import KEYS
+from mskmodel.phantoms import CLASSES, NAMES, NEIGHBOURS, Phantom, RenderingUnavailable, exposures, projection, render
+from mskmodel.phantoms.anatomy import skeleton
+from mskmodel.phantoms.making import make
+from mskmodel.phantoms.remeshing import Mesh, close, remesh
+from mskmodel.phantoms.tissue import Grid, surface
+
+
+@pytest.fixture(scope="module")
+def one_of_each() -> dict[str, Phantom]:
+    return {name: render(name, 1) for name in NAMES}
+
+
+def volume(mesh: Mesh) -> float:
+    a, b, c = np.moveaxis(mesh.vertices[mesh.faces], 1, 0)
+    return float((a * np.cross(b, c)).sum() / 6)
+
+
+def box(side: float) -> Mesh:
+    """A cube without a lid."""
+    low = np.array(np.meshgrid([0, 1], [0, 1], [0, 1], indexing="ij")).reshape(3, 8).T * side
+    sides = [[0, 1, 3], [0, 3, 2], [4, 7, 5], [4, 6, 7], [0, 5, 1], [0, 4, 5], [2, 3, 7], [2, 7, 6]]
+    return Mesh(low, np.array([*sides, [0, 2, 6], [0, 6, 4]], np.int32))
+
+
+def test_the_classes_are_the_labels():
+    assert set(CLASSES) == set(KEYS)
+    assert not set(CLASSES) & set(NEIGHBOURS)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_view_renders_a_radiograph_with_something_on_it(one_of_each, name):
+    phantom = one_of_each[name]
+    assert phantom.pixels.dtype == np.uint16
+    assert phantom.pixels.min() >= 0 and phantom.pixels.max() < 2**phantom.bits
+    assert phantom.label == (name if name in CLASSES else "")
+    assert phantom.shows == name
+    assert min(phantom.pixels.shape) > 60
+    assert np.ptp(np.percentile(phantom.pixels, (10, 90))) > 0.04 * np.ptp(phantom.pixels)
+
+
+@pytest.mark.parametrize("name", ["knee_ap", "hand_lateral"])
+def test_the_same_seed_gives_the_same_pixels_and_another_seed_does_not(one_of_each, name):
+    again, other = render(name, 1), render(name, 2)
+    assert np.array_equal(again.pixels, one_of_each[name].pixels)
+    assert again.claim == one_of_each[name].claim
+    assert again.pixels.shape != other.pixels.shape or not np.array_equal(again.pixels, other.pixels)
+
+
+def test_several_exposures_of_one_projection_begin_with_the_one_that_render_gives(one_of_each):
+    first, second = exposures("knee_ap", 1, 2)
+    assert np.array_equal(first.pixels, one_of_each["knee_ap"].pixels)
+    assert first.pixels.shape != second.pixels.shape or not np.array_equal(first.pixels, second.pixels)
+
+
+def test_an_unknown_view_is_named_in_the_error():
+    with pytest.raises(KeyError, match="knee_oblique"):
+        render("knee_oblique", 1)
+
+
+def test_path_lengths_are_centimetres_with_the_top_row_first():
+    grid = Grid.around(np.array([-0.06, -0.06, -0.06]), np.array([0.06, 0.06, 0.06]), 60)
+    ball = surface(grid, np.linalg.norm(grid.points() - np.array([0, 0, 0.02]), axis=-1) - 0.03)
+    down_y, up_z = np.array([0, 1.0, 0]), np.array([0, 0, 1.0])
+    beam = projection.Beam(np.zeros(3), down_y, up_z, 1.0, 0.05, 0.2, 0.2, 100)
+    crossed = projection.path_lengths(beam, {"ball": ball})["ball"]
+    assert crossed.shape == (100, 100)
+    assert crossed.max() == pytest.approx(6.0, abs=0.2)
+    row, column = np.unravel_index(crossed.argmax(), crossed.shape)
+    assert row == pytest.approx(40, abs=2)  # two centimetres above the middle, at two millimetres a pixel
+    assert column == pytest.approx(50, abs=2)
+
+
+def test_the_right_side_of_the_patient_is_on_the_left_of_a_film_from_front_to_back():
+    pose = skeleton().rest
+    right = np.cross([0.0, 1.0, 0.0], [0.0, 0.0, 1.0])
+    assert (pose.joint("femur_r") - pose.joint("femur_l")) @ right < 0
+
+
+def test_a_box_without_a_lid_is_closed():
+    open_box = box(0.02)
+    assert volume(close(open_box)) == pytest.approx(8e-6, rel=0.01)
+
+
+def test_a_remeshed_bone_keeps_its_volume_and_has_a_marrow_inside():
+    shell = remesh(box(0.02), cortex_mm=2.0, shaft_mm=2.0)
+    assert volume(shell.outer) == pytest.approx(8e-6, rel=0.1)
+    assert 0 < volume(shell.inner_thick) < volume(shell.inner_thin) < volume(shell.outer)
+
+
+def test_what_is_missing_is_said_once_and_clearly(monkeypatch):
+    class NoDisplay:
+        def __getattr__(self, name):
+            def call(*_):
+                if name == "createOpenGLContext":
+                    raise RuntimeError("eglGetDisplay() failed")
+
+            return call
+
+    import gvxrPython3
+
+    monkeypatch.setattr(gvxrPython3, "gvxr", NoDisplay())
+    with pytest.raises(RenderingUnavailable, match="libgl1-mesa-dri") as caught:
+        projection._renderer.__wrapped__()
+    assert "eglGetDisplay() failed" in str(caught.value)
+
+
+def test_a_folder_holds_readable_files_and_the_truth_about_them(tmp_path):
+    told = []
+    truth = make(tmp_path, 3, seed=5, workers=1, names=("elbow_ap", "wrist"), progress=lambda *at: told.append(at))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    with (tmp_path / "truth.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["label"], row["shows"]) for row in rows] == [("elbow_ap",) * 2, ("", "wrist"), ("elbow_ap",) * 2]
+    assert [row["file"] for row in rows] == [row.file for row in truth]
+    for row in rows:
+        radiograph = read_radiograph((tmp_path / row["file"]).read_bytes())
+        assert np.array_equal(radiograph.pixels, render(row["shows"], int(row["file"][-11:-4])).bright())

@@ -1,0 +1,48 @@
+"""`msk phantom`: synthetic radiographs, with no patient in them."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+__all__ = ["command"]
+
+
+@click.group()
+def command() -> None:
+    """Synthetic radiographs, with no patient in them."""
+
+
+@command.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--count", type=click.IntRange(1), default=22, show_default=True, help="Phantoms in all.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same files.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; without it, one a core.")
+@click.option("--only", "only", multiple=True, help="A class or neighbour, may be repeated; without it, all.")
+@click.option("--classes", is_flag=True, help="Only the 13 classes, no neighbours.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
+def make(
+    directory: Path, count: int, seed: int, workers: int | None, only: tuple[str, ...], classes: bool, as_json: bool
+) -> None:
+    """Write phantoms as DICOM files into DIRECTORY, each view in turn, and what they show to truth.csv there.
+
+    Headers are wrong or silent on purpose in some of them; truth.csv never is.
+    """
+    from mskmodel.phantoms import making, views
+
+    unknown = [name for name in only if name not in views.NAMES]
+    if unknown:
+        raise click.BadParameter(f"{', '.join(unknown)}: not one of {', '.join(views.NAMES)}", param_hint="--only")
+    names = only or (tuple(views.CLASSES) if classes else views.NAMES)
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("phantoms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("phantoms", total=count)
+        truth = making.make(directory, count, seed, workers, names, lambda done, _: bar.update(task, completed=done))
+    if as_json:
+        click.echo(json.dumps([asdict(row) for row in truth], indent=1))
+    else:
+        click.echo(f"{len(truth)} phantoms in {directory}; what they show is in {directory / making.TRUTH}")
