@@ -16,10 +16,11 @@ __all__ = ["LazyGroup", "main"]
 KNOWN_ERRORS = {
     "kombu.exceptions": ("OperationalError",),
     "mskmodel.dicom": ("NotClassifiable",),
-    "mskmodel.phantoms.projection": ("RenderingUnavailable",),
+    "mskmodel.phantoms.requirements": ("RenderingUnavailable",),
     "mskmodel.registry": ("RegistryError",),
     "redis.exceptions": ("ConnectionError", "TimeoutError"),
     "workers.orthanc_client": ("OrthancError",),
+    "workers.send": ("SendError",),
     "workers.settings": ("MissingSetting",),
     "workers.stack.errors": ("StackError",),
 }

@@ -1,13 +1,12 @@
 """The demo: phantoms of every class and real radiographs travel into Orthanc and come back labelled."""
 
+import contextlib
 import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +46,8 @@ class Radiograph:
     instance_id: str | None = None
     stored: float | None = None
     """When Orthanc had acknowledged the store, seconds since the epoch."""
+    refused: str | None = None
+    """Why Orthanc did not store it."""
     outcome: Outcome | None = None
 
     @property
@@ -68,44 +69,29 @@ class Radiograph:
 def phantoms(folder: Path, count: int, seed: int, log: Path, progress: Callable[[int, int], None]) -> list[Radiograph]:
     """Render `count` phantoms of each class into `folder`, on all cores; `progress(done, of)` is told.
 
-    What the renderer writes to its standard output goes to `log`.
+    What the renderer's native libraries complain of on the way goes to `log`.
 
     Raises:
         RenderingUnavailable: a library for it is missing.
     """
-    wanted = [(folder, key, seed + number) for number in range(count) for key in KEYS]
-    made: list[Radiograph] = []
-    # Spawned: a forked child would share its parent's connection to the renderer.
-    with ProcessPoolExecutor(os.cpu_count(), get_context("spawn"), _hush, (folder, log)) as pool:
-        for (_, key, _), file in zip(wanted, pool.map(_write_phantom, wanted), strict=True):
-            made.append(Radiograph(file, f"phantom, {BY_KEY[key].display}", key))
-            progress(len(made), len(wanted))
-    return made
+    from mskmodel.phantoms.making import make
+
+    with _errors_to(log):
+        made = make(folder, count * len(KEYS), seed, names=KEYS, progress=progress)
+    return [Radiograph(folder / row.file, f"phantom, {BY_KEY[row.label].display}", row.label) for row in made]
 
 
-def _hush(folder: Path, log: Path) -> None:
-    """Keep what the renderer's native libraries write off the terminal and the current folder."""
-    os.chdir(folder)
-    with log.open("ab") as file:
-        os.dup2(file.fileno(), 1)
-        os.dup2(file.fileno(), 2)
-
-
-def _write_phantom(wanted: tuple[Path, str, int]) -> Path:
-    from mskmodel.dicom_writing import Header, write_dx
-    from mskmodel.phantoms.rendering import render
-
-    folder, key, seed = wanted
-    phantom = render(key, seed)
-    header = Header(
-        identity=f"demo-{key}-{seed}",
-        label=BY_KEY[key],
-        laterality=phantom.side,
-        pixel_spacing=(phantom.pixel_mm, phantom.pixel_mm),
-    )
-    file = folder / f"{key}-{seed}.dcm"
-    file.write_bytes(write_dx(phantom.pixels, header=header, bits=phantom.bits, photometric=phantom.photometric))
-    return file
+@contextlib.contextmanager
+def _errors_to(log: Path) -> Iterator[None]:
+    """Have this process's standard error, and that of processes it starts, go to a file."""
+    terminal = os.dup(2)
+    try:
+        with log.open("wb") as file:
+            os.dup2(file.fileno(), 2)
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 def real_radiographs() -> list[Radiograph]:
@@ -123,30 +109,26 @@ def real_radiographs() -> list[Radiograph]:
 
 
 def store(radiographs: Sequence[Radiograph], orthanc: OrthancClient, state: Mapping[str, Any]) -> None:
-    """Send the radiographs over DICOM, one after the other, and note when each was acknowledged.
+    """Send the radiographs over DICOM, and note as what instance and when each was stored, or why it was not.
 
     Raises:
-        StackError: Orthanc does not take them.
+        SendError: Orthanc takes no association.
     """
-    from pydicom import dcmread
-    from pynetdicom import AE
+    from workers.send import STORED, Sent, Target, send
 
-    server, entity = state["orthanc"], AE("MSKDEMO")
-    datasets = [dcmread(radiograph.file) for radiograph in radiographs]
-    for sop_class, syntax in sorted({(ds.SOPClassUID, ds.file_meta.TransferSyntaxUID) for ds in datasets}):
-        entity.add_requested_context(sop_class, syntax)
-    association = entity.associate(server["dicom_host"], server["dicom_port"], ae_title=server["dicom_aet"])
-    if not association.is_established:
-        raise StackError(f"Orthanc takes no DICOM on port {server['dicom_port']}")
-    try:
-        for radiograph, ds in zip(radiographs, datasets, strict=True):
-            status = association.send_c_store(ds)
-            if status.get("Status") != 0:
-                raise StackError(f"Orthanc did not store {radiograph.file.name}: status {status.get('Status')}")
-            radiograph.stored = time.time()
-            radiograph.instance_id = orthanc.lookup(ds.SOPInstanceUID)
-    finally:
-        association.release()
+    by_file = {radiograph.file: radiograph for radiograph in radiographs}
+
+    def note(sent: Sent) -> None:
+        radiograph = by_file[sent.path]
+        if sent.status == STORED:
+            radiograph.stored = sent.at
+            radiograph.instance_id = orthanc.lookup(sent.sop_instance_uid)
+        else:
+            radiograph.refused = sent.reason
+
+    server = state["orthanc"]
+    target = Target(server["dicom_host"], server["dicom_port"], server["dicom_aet"], "MSKDEMO")
+    send([radiograph.file for radiograph in radiographs], target, on_result=note)
 
 
 def follow(radiographs: Sequence[Radiograph], orthanc: OrthancClient, patience: float) -> Iterator[None]:
@@ -155,7 +137,7 @@ def follow(radiographs: Sequence[Radiograph], orthanc: OrthancClient, patience: 
     Ends early when nothing has changed for `patience` seconds.
     """
     changed = time.monotonic()
-    while any(radiograph.outcome is None for radiograph in radiographs):
+    while any(radiograph.outcome is None and radiograph.refused is None for radiograph in radiographs):
         waiting = {r.instance_id: r for r in radiographs if r.instance_id and r.outcome is None}
         for instance_id, metadata in orthanc.metadata_of(list(waiting)).items():
             if PREDICTION in metadata:
@@ -183,6 +165,8 @@ def _found(radiograph: Radiograph) -> tuple[str | Text, ...]:
     """Header, label, confidence, milliseconds, status."""
     outcome = radiograph.outcome
     if outcome is None:
+        if radiograph.refused:
+            return ("", "", "", "", Text(f"not stored: {radiograph.refused}", "red"))
         return ("", "", "", "", Text("stored" if radiograph.stored else "", "dim"))
     waited = radiograph.milliseconds
     header = " ".join(filter(None, (outcome.header.get("body_part"), outcome.header.get("view_position"))))

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 __all__ = ["LogView", "last_lines"]
 
@@ -16,7 +16,8 @@ MAX_READ = 1_000_000
 class LogView:
     """Follows the logs of a folder and hands on each new line with the name of its process.
 
-    A log is set aside by copying and truncating, since the process that appends to it has it open.
+    Use it in a `with` statement. A log is set aside by copying and truncating it, since the process
+    that appends to it has it open.
     """
 
     def __init__(self, folder: Path, show: Callable[[str, str], None]) -> None:
@@ -46,8 +47,10 @@ class LogView:
             if file.tell() > MAX_LOG_BYTES:
                 self._set_aside(name, file)
 
-    def close(self) -> None:
-        """Show the rest and close the logs."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
         self.pump()
         for file in self._files.values():
             file.close()

@@ -111,7 +111,7 @@ class Supervisor:
             if self._asked_to_stop:
                 raise Stopped
             if ended or late:
-                what = _ending(process) if ended else f"was not ready within {service.ready_within:.0f} s"
+                what = _ending(process) if ended else f"was not ready within {service.ready_within:g} s"
                 log = self._data.logs / f"{service.name}.log"
                 raise StackError(f"{service.name} {what}; the end of {log}:\n{last_lines(log)}")
         seconds = time.monotonic() - process.started
@@ -133,7 +133,7 @@ class Supervisor:
         self._due[name] = time.monotonic() + pause
         del self._processes[name]
         process.bury()
-        self._say(name, f"{_ending(process)}; starts again in {pause:.0f} s")
+        self._say(name, f"{_ending(process)}; starts again in {pause:g} s")
 
     def _end(self, processes: Iterable[Process]) -> None:
         """End some processes together, each by its own signals, and bury them."""

@@ -44,21 +44,20 @@ def up(
         ports = choose_ports(options.ports, data.last_ports())
         write_private(data.ports_file, asdict(ports))
         state = _State(data, ports, secrets, (data.state_file, *([options.state] if options.state else [])))
-        logs = LogView(data.logs, show_log)
         cores = len(os.sched_getaffinity(0))
         to_run = services(data, ports, secrets, workers=options.workers or cores, device=options.device)
-        supervisor = Supervisor(data, to_run, logs, say, state.write)
-        supervisor.install_signals()
-        try:
-            supervisor.start()
-            ready(state.content)
-            supervisor.run()
-        except Stopped:
-            say("stack", "was asked to end while it was starting")
-        finally:
-            supervisor.stop()
-            state.remove()
-            logs.close()
+        with LogView(data.logs, show_log) as logs:
+            supervisor = Supervisor(data, to_run, logs, say, state.write)
+            supervisor.install_signals()
+            try:
+                supervisor.start()
+                ready(state.content)
+                supervisor.run()
+            except Stopped:
+                say("stack", "was asked to end while it was starting")
+            finally:
+                supervisor.stop()
+                state.remove()
 
 
 def _end_leftovers(data: DataDirectory, say: Callable[[str, str], None]) -> None:

@@ -1,0 +1,25 @@
+"""`msk demo`: what a newcomer sees first."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from mskmodel.labels import LABELS
+from tests.local_stack import LocalStack
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
+
+
+def test_the_demo_brings_every_class_and_the_real_radiographs_into_the_ledger_and_ends(tmp_path: Path) -> None:
+    stack = LocalStack(tmp_path)
+    shown = stack.msk("demo", "--exit", "--data", str(stack.data), "--seed", "11").stdout
+    rows = [line for line in shown.splitlines() if re.match(r" [0-9a-f]{8} ", line)]
+    for label in LABELS:
+        assert any(f"phantom, {label.display} " in row for row in rows)
+    real = [row for row in rows if " real, " in row]
+    assert len(real) == 4
+    assert all("needs-review" in row for row in real), "neither a chest nor a lower leg is one of the classes"
+    assert f"{len(LABELS) + 4} of {len(LABELS) + 4} in the ledger" in shown
+    assert re.search(r"Orthanc Explorer +http://127\.0\.0\.1:\d+", shown)
+    assert stack.processes == []
