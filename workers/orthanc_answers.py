@@ -19,6 +19,8 @@ class System:
     database_version: int
     has_labels: bool
     has_revisions: bool
+    has_extended_find: bool
+    """Whether `/tools/find` can answer with metadata alone (1.12.5)."""
     check_revisions: bool
     """Whether it refuses to overwrite metadata without naming the revision."""
 
@@ -32,6 +34,7 @@ class System:
             database_version=int(found["DatabaseVersion"]),
             has_labels=bool(found.get("HasLabels", False)),
             has_revisions=not numbers or numbers >= (1, 12, 8),
+            has_extended_find=bool(found.get("Capabilities", {}).get("HasExtendedFind", False)),
             check_revisions=bool(found.get("CheckRevisions", False)),
         )
 

@@ -167,6 +167,19 @@ class OrthancClient:
                 result.update((row["ID"], row["Metadata"]) for row in found)
         return result
 
+    def metadata_page(self, since: int, limit: int) -> dict[str, dict[str, str]]:
+        """`metadata_of` the instances of `instance_ids(since, limit)`, in that order: an audit's way to read all.
+
+        From 1.12.5 on this is ten times as fast as asking for named instances.
+        """
+        if not self.system().has_extended_find:
+            return self.metadata_of(self.instance_ids(since, limit))
+        query = {"Level": "Instance", "Query": {}, "Since": since, "Limit": limit}
+        wanted = {**query, "ResponseContent": ["Metadata"]}
+        found = self._http.json("POST", "tools/find", json=wanted, repeatable=True)
+        with _shape_of("tools/find"):
+            return {row["ID"]: row["Metadata"] for row in found}
+
     def put_metadata(self, instance_id: str, name: str, value: str) -> None:
         """Write one value, whatever was there before.
 

@@ -159,6 +159,9 @@ def test_pages_of_instances_cover_all_of_them(client: OrthancClient, instance: s
         since += len(page)
     assert instance in pages
     assert len(pages) == len(set(pages)) == client.statistics().instances
+    assert list(client.metadata_page(2, 3)) == pages[2:5]
+    assert client.metadata_page(0, 1)[pages[0]] == client.metadata(pages[0])
+    assert client.metadata_page(len(pages), 3) == {}
 
 
 def test_an_instance_is_found_by_its_uid_and_tells_what_its_header_says(client: OrthancClient, instance: str) -> None:
@@ -357,6 +360,14 @@ def test_a_server_that_checks_revisions_is_told_them(misbehaving: Start) -> None
     client.delete_metadata(NOBODY, "MskLabel")
     sent = [line for head in server.requests for line in head.splitlines() if line.startswith(b"If-Match")]
     assert sent == [b'If-Match: "0-1"', b'If-Match: "1-2"', b'If-Match: "2-3"']
+
+
+def test_a_newer_server_answers_with_the_metadata_alone(misbehaving: Start) -> None:
+    system = {"Version": "1.13.0", "DatabaseVersion": 6, "Capabilities": {"HasExtendedFind": True}}
+    rows = [{"ID": NOBODY, "Metadata": {"MskLabel": "knee_ap"}, "Type": "Instance"}]
+    server, client = misbehaving(ok(system), ok(rows))
+    assert client.metadata_page(0, 10) == {NOBODY: {"MskLabel": "knee_ap"}}
+    assert server.requests[1].startswith(b"POST /tools/find ")
 
 
 def test_labels_of_others_stay(misbehaving: Start) -> None:
