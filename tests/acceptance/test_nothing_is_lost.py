@@ -81,7 +81,10 @@ def expect_everything_accounted_for(stack: LocalStack, modality: Modality) -> No
     """Every acknowledged instance has an outcome, and the audit agrees, within the time to recover."""
 
     def settled() -> bool:
-        audit = json.loads(stack.msk("audit", "--json", check=False).stdout)
+        report = stack.msk("audit", "--json", check=False).stdout
+        if not report:  # a part of the stack is on its way back
+            return False
+        audit = json.loads(report)
         return bool(audit["queued"] == audit["unaccounted"] == 0)
 
     until(settled, seconds=RECOVERY_SECONDS)
