@@ -4,11 +4,12 @@ Two real Orthanc servers that differ only in the webhook. Four senders store 5-m
 uncompressed, over REST into the one and the other in turns; a receiver takes every webhook and answers after a
 delay. What was stored is told of and deleted before the next turn, so that no turn pays for another.
 
-    python -m benchmarks.store_rate --pairs 6 --instances 40 --delay 0.0 --json
+    python -m benchmarks.store_rate --pairs 20 --instances 24 --delay 0.0 --json
 """
 
 import argparse
 import json
+import math
 import statistics
 import tempfile
 import time
@@ -94,15 +95,24 @@ def compare(pairs: int, instances: int, delay: float) -> dict[str, object]:
             order = ("without", "with") if pair % 2 == 0 else ("with", "without")
             for name in order:
                 rates[name].append(turn(*servers[name], instances))
-    ratios = [with_ / without for with_, without in zip(rates["with"], rates["without"], strict=True)]
-    total = statistics.harmonic_mean(rates["with"]) / statistics.harmonic_mean(rates["without"])
-    return {"per_second": rates, "ratio": total, "median_ratio_of_pairs": statistics.median(ratios)}
+    return {"per_second": rates, **ratio(rates["with"], rates["without"])}
+
+
+def ratio(with_: list[float], without: list[float]) -> dict[str, float]:
+    """Geometric mean over the pairs and its 95 % interval: other load on the machine is in every turn."""
+    logs = [math.log(a / b) for a, b in zip(with_, without, strict=True)]
+    middle, error = statistics.mean(logs), 1.96 * statistics.stdev(logs) / math.sqrt(len(logs))
+    return {
+        "ratio": math.exp(middle),
+        "ratio_low": math.exp(middle - error),
+        "ratio_high": math.exp(middle + error),
+    }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--pairs", type=int, default=6, help="turns of each server")
-    parser.add_argument("--instances", type=int, default=40, help="stored in a turn")
+    parser.add_argument("--pairs", type=int, default=20, help="turns of each server")
+    parser.add_argument("--instances", type=int, default=24, help="stored in a turn")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds until the receiver answers")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()
@@ -112,7 +122,7 @@ def main() -> None:
         return
     for name, rates in found["per_second"].items():  # type: ignore[attr-defined]
         print(f"{name:>8} webhook, instances/s: " + " ".join(f"{rate:6.1f}" for rate in rates))
-    print(f"ratio of all {found['ratio']:.3f}, median of the pairs {found['median_ratio_of_pairs']:.3f}")
+    print("ratio {ratio:.3f}, 95 % interval {ratio_low:.3f} to {ratio_high:.3f}".format(**found))
 
 
 if __name__ == "__main__":
