@@ -82,9 +82,12 @@ def _developed(
     value = (shaped - black) / max(white * rng.uniform(0.92, 1.12) - black, 1e-3)
     curve = rng.uniform(0.0, 1.0)
     value = np.where(value < 1, value, 1 + np.tanh((value - 1) * 2) / 8)
-    value = np.clip(value / 1.08, 0, 1) ** np.exp(rng.normal(0.1, 0.28))
+    value = np.clip(value / 1.08, 0, 1)
+    # The characteristic curve is chosen, as a technician would, so that soft tissue becomes a middle grey.
+    soft = float(np.clip(np.median(value[body]), 0.02, 0.97))
+    value = value ** np.clip(np.log(rng.uniform(0.17, 0.62)) / np.log(soft), 0.45, 3.5)
     sigmoid = value * value * (3 - 2 * value)
-    value = (1 - 0.7 * curve) * value + 0.7 * curve * sigmoid
+    value = (1 - 0.6 * curve) * value + 0.6 * curve * sigmoid
     floor = rng.uniform(0, 0.14) if rng.random() < 0.7 else 0.0
     developed: Image = (floor + (1 - floor) * value).astype(np.float32)
     return developed

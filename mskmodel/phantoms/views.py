@@ -73,7 +73,7 @@ HAND = {"thirdmc_r": 0.4, "3proxph_r": 0.6}
 WRIST = {"lunate_r": 0.7, "thirdmc_r": 0.3}
 
 _CASSETTE = (0.36, 0.46)
-_ANY_WAY = (0.0, 0.0, 90.0, -90.0, 180.0)
+_ANY_WAY = (0.0, 0.0, 0.0, 0.0, 180.0, 180.0, 90.0, -90.0)
 _FLEXED_TURNS = (0.0, 0.0, 30.0, -30.0, 60.0, 90.0, -90.0, 180.0)
 
 _JOINT = Framing(0.55, (0.15, 0.27), (0.45, 1.0), (-0.12, 0.12))
@@ -90,13 +90,14 @@ _CURL = {f"{joint}_flexion_r": (0.0, 14.0) for n in range(2, 6) for joint in (f"
 _CURL["pm4_flexion"] = _CURL.pop("pm4_flexion_r")
 _THUMB = {"cmc_flexion": (-25.0, 15.0), "cmc_abduction": (-25.0, 35.0), "mp_flexion_r": (-20.0, 20.0)}
 _FOREARM_ROLL = {"pro_sup_r": (-90.0, 90.0), "elbow_flexion_r": (0.0, 20.0)}
-_LATERAL_HAND = {
+_FAN_HAND = {
     "pro_sup_r": (-12.0, 12.0),
     "flexion_r": (-20.0, 15.0),
     **{f"mcp{n}_flexion_r": (0.0, 60.0) for n in range(2, 6)},
     **dict.fromkeys(("pm2_flexion_r", "pm3_flexion_r", "pm4_flexion", "pm5_flexion_r"), (0.0, 40.0)),
     **_THUMB,
 }
+_STRAIGHT_HAND = {"pro_sup_r": (-12.0, 12.0), "flexion_r": (-15.0, 15.0), **_CURL, **_THUMB}
 
 CLASSES: dict[str, tuple[View, ...]] = {
     "ankle_ap": (
@@ -165,11 +166,12 @@ CLASSES: dict[str, tuple[View, ...]] = {
             cover=0.0068, fat_mm=(1.0, 2.5), implants=("wires", "cast"), whitest=_HAND_WHITE,
         ),
     ),
-    "hand_lateral": (
+    "hand_lateral": tuple(
         View(
-            ARM, ("arm",), BACKWARD, DOWN, HAND, _HAND, _LATERAL_HAND,
+            ARM, ("arm",), BACKWARD, DOWN, HAND, _HAND, fingers,
             cover=0.0068, fat_mm=(1.0, 2.5), implants=("wires", "cast"), whitest=_HAND_WHITE,
-        ),
+        )
+        for fingers in (_FAN_HAND, _STRAIGHT_HAND)
     ),
     "knee_ap": (
         View(
@@ -255,11 +257,11 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
     ),
     "humerus": tuple(
         View(
-            GIRDLE[:3] + FOREARM[1:3], ("arm", "shoulder"), beam, UP, {"humerus_r": 0.5, "ulna_r": 0.5},
+            GIRDLE[:3] + FOREARM[1:3], tissue, beam, UP, {"humerus_r": 0.5, "ulna_r": 0.5},
             (Framing(1.0, (0.32, 0.44), (0.4, 0.9), (-0.06, 0.06), (0.0, 0.0, 180.0, 90.0)),),
             {"shoulder_elv_r": (0.0, 30.0), "elbow_flexion_r": (0.0, 90.0)}, implants=("plate_humerus", "nail_humerus"),
         )
-        for beam in _BOTH_WAYS
+        for beam, tissue in ((BACKWARD, ("arm", "shoulder", "trunk")), (ACROSS, ("arm",)))
     ),
     "hip": tuple(
         View(
