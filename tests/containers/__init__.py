@@ -1,0 +1,1 @@
+"""The containers, seen from outside; run by tests/compose.sh."""
