@@ -5,7 +5,7 @@ It reads Orthanc's own list of instances, not ours, so that nothing can hide.
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from workers.ledger import Ledger
@@ -53,30 +53,28 @@ def audit(
     result = Audit()
     suspects: list[str] = []
     since = 0
-    while page := orthanc.instance_ids(since, PAGE):
-        suspects += _classify(page, orthanc, ledger, result)
+    while page := orthanc.metadata_page(since, PAGE):
+        suspects += _classify(page, ledger, result)
         since += len(page)
         progress(since)
+    # An instance may be on its way to the ledger, or have left it after its metadata was read.
     deadline = time.monotonic() + GRACE_SECONDS
     while suspects and time.monotonic() < deadline:
-        suspects = _classify(suspects, orthanc, ledger, result)
-        time.sleep(0.2 if suspects else 0)
+        time.sleep(0.2)
+        suspects = _classify(orthanc.metadata_of(suspects), ledger, result)
     result.unaccounted = suspects
     result.counts[UNACCOUNTED] = len(suspects)
     return result
 
 
-def _classify(page: list[str], orthanc: OrthancClient, ledger: Ledger, result: Audit) -> list[str]:
-    """Count a page's instances; returns those that are nowhere."""
-    held = ledger.holds(page)  # before the metadata: an entry is closed only after its outcome is written
-    metadata = orthanc.metadata_of(page)
+def _classify(page: Mapping[str, Mapping[str, str]], ledger: Ledger, result: Audit) -> list[str]:
+    """Count the instances of a page, given with their metadata; returns those that are nowhere."""
+    held = ledger.holds(page)
     nowhere = []
-    for instance_id in page:
+    for instance_id, metadata in page.items():
         if instance_id in held:
             result.add(QUEUED)
-        elif instance_id not in metadata:
-            continue  # deleted meanwhile
-        elif (outcome := Outcome.of(metadata[instance_id])) is None:
+        elif (outcome := Outcome.of(metadata)) is None:
             nowhere.append(instance_id)
         else:
             result.add(outcome.status, outcome.reason)

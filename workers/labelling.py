@@ -4,7 +4,6 @@ Fetch, guard, decode, preprocess, classify together, write back. Each instance e
 its own, and what goes wrong with one of them stays with that one.
 """
 
-import json
 import logging
 import time
 from collections.abc import Sequence
@@ -25,9 +24,9 @@ from workers.outcome import (
     NEEDS_REVIEW,
     PREDICTION,
     SKIPPED,
-    TRUTH,
     Outcome,
     disagrees,
+    true_label,
 )
 
 __all__ = ["MAX_TRIES", "Labeller"]
@@ -220,8 +219,7 @@ def _is_covered(instance: _Instance, model: str) -> bool:
 
 def _readable(instance: _Instance, outcome: Outcome) -> tuple[str | None, str]:
     """What people and other systems read: `MskLabel` and the Orthanc label. A human's word goes first."""
-    text = instance.metadata.get(TRUTH)
-    if text is None:
+    truth = true_label(instance.metadata)
+    if truth is None:
         return outcome.label, outcome.orthanc_label
-    truth = str(json.loads(text)["label"])
     return truth, f"msk-{truth.replace('_', '-')}"

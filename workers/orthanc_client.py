@@ -184,13 +184,19 @@ class OrthancClient:
         """Write one value, whatever was there before.
 
         Raises:
-            OrthancNotFound: no such instance, or `name` is not registered in Orthanc's configuration.
+            OrthancNotFound: no such instance.
+            OrthancRefused: `name` is not registered in Orthanc's configuration.
         """
         path = _metadata_path(instance_id, name)
-        if not self.system().check_revisions:
-            self._put(path, value, {})
-        elif not any(self._put_over(path, value, self._etag(path)) for _ in range(3)):
-            raise OrthancConflict(f"PUT {path}: somebody else keeps writing it")
+        try:
+            if not self.system().check_revisions:
+                self._put(path, value, {})
+            elif not any(self._put_over(path, value, self._etag(path)) for _ in range(3)):
+                raise OrthancConflict(f"PUT {path}: somebody else keeps writing it")
+        except OrthancNotFound:
+            # Orthanc answers 404 to both; the instance that is gone raises again here.
+            self._http.request("GET", _path(instance_id))
+            raise OrthancRefused(f"PUT {path}: {name} is not among UserMetadata in Orthanc's configuration") from None
 
     def replace_metadata(self, instance_id: str, name: str, old: str | None, new: str) -> None:
         """Write `new` only where the value still is `old`, None for not there: nobody's write gets lost.

@@ -141,7 +141,8 @@ class _Session(OrthancApiClient):  # type: ignore[misc]  # it publishes no types
         lost = isinstance(request_exception, requests.ConnectionError)
         late = isinstance(request_exception, requests.Timeout)
         kind = _Dropped if lost and not late else OrthancUnavailable
-        raise kind(f"{urlsplit(url).path}: {type(request_exception).__name__}") from None
+        where, what = urlsplit(url), type(request_exception).__name__
+        raise kind(f"no answer from Orthanc at {where.netloc}{where.path}: {what}") from None
 
 
 def _error_of(response: requests.Response, path: str) -> OrthancError:

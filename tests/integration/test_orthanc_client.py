@@ -82,8 +82,10 @@ def test_metadata_is_written_overwritten_and_deleted(client: OrthancClient, inst
     assert "MskLabel" not in client.metadata(instance)
 
 
-def test_metadata_that_is_not_registered_or_of_no_instance_is_not_found(client: OrthancClient, instance: str) -> None:
-    with pytest.raises(OrthancNotFound):
+def test_metadata_that_is_not_registered_is_another_error_than_no_instance(
+    client: OrthancClient, instance: str
+) -> None:
+    with pytest.raises(OrthancRefused, match="UserMetadata"):
         client.put_metadata(instance, "NotRegistered", "x")
     with pytest.raises(OrthancNotFound):
         client.put_metadata(NOBODY, "MskLabel", "x")
@@ -298,7 +300,6 @@ Start = Callable[..., tuple[Misbehaving, OrthancClient]]
         (answer("429 Too Many Requests"), OrthancUnavailable),
         (answer("409 Conflict", b"<html>no JSON</html>"), OrthancConflict),
         (answer("412 Precondition Failed"), OrthancConflict),
-        (answer("404 Not Found"), OrthancNotFound),
         (answer("401 Unauthorized"), OrthancRefused),
         (answer("403 Forbidden", b"{}"), OrthancRefused),
         (answer("400 Bad Request"), OrthancRefused),
