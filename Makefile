@@ -8,8 +8,7 @@
 #   make lint              the same without the tests
 #   make install           what the others do first: Debian packages, virtual environment, wheels
 #
-# PIP_ARGS goes to pip. Without a GPU, torch for processors alone is a far smaller download:
-#   make demo PIP_ARGS='--extra-index-url https://download.pytorch.org/whl/cpu'
+# PIP_ARGS goes to pip: an --extra-index-url with torch for processors alone makes a far smaller download.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
