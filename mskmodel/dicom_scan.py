@@ -58,6 +58,7 @@ _KEPT: Final = frozenset(
         "HighBit",
         "PixelRepresentation",
         "MediaStorageSOPClassUID",
+        "MediaStorageSOPInstanceUID",
         "TransferSyntaxUID",
     )
     if (tag := tag_for_keyword(keyword)) is not None
@@ -71,6 +72,7 @@ class FileMeta:
     """File Meta Information (PS3.10 7.1). ``end`` is where the data set begins."""
 
     sop_class: str
+    sop_instance: str
     transfer_syntax: str
     end: int
 
@@ -149,7 +151,8 @@ def scan_meta(data: bytes) -> FileMeta:
     transfer_syntax = meta.text("TransferSyntaxUID")
     if not transfer_syntax:
         raise Undecodable("the file does not name its transfer syntax")
-    return FileMeta(meta.text("MediaStorageSOPClassUID"), transfer_syntax, walker.position)
+    sop_class, sop_instance = meta.text("MediaStorageSOPClassUID"), meta.text("MediaStorageSOPInstanceUID")
+    return FileMeta(sop_class, sop_instance, transfer_syntax, walker.position)
 
 
 def scan_data_set(data: bytes, meta: FileMeta) -> Scan:

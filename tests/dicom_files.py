@@ -22,6 +22,8 @@ from mskmodel.labels import BY_KEY
 
 ROWS, COLUMNS = 96, 80
 
+HTJ2K = frozenset({uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL})
+
 #: How a file must end: with pixels, or with one of the two ways of having none.
 READABLE, SKIPPED, UNDECODABLE = "readable", "skipped", "undecodable"
 
@@ -35,7 +37,7 @@ class DicomFile:
     ending: str = READABLE
     #: A part of the reason that people are shown.
     reason: str = ""
-    #: False where Orthanc refuses to store it, or should not be asked to.
+    #: False where Orthanc refuses to store it, or should not be asked to (Debian bookworm's is older than HTJ2K).
     storable: bool = True
 
     def __str__(self) -> str:
@@ -98,9 +100,7 @@ def _each_transfer_syntax() -> list[DicomFile]:
     for transfer_syntax in sorted(WRITABLE):
         name, bits = f"syntax {uid.UID(transfer_syntax).name}", bits_for(transfer_syntax)
         data = write_dx(as_stored(bits), header=header(name), bits=bits, transfer_syntax=transfer_syntax)
-        # Debian bookworm's Orthanc is older than HTJ2K.
-        storable = not transfer_syntax.startswith("1.2.840.10008.1.2.4.20")
-        files.append(DicomFile(name, data, storable=storable))
+        files.append(DicomFile(name, data, storable=transfer_syntax not in HTJ2K))
     return files
 
 
@@ -207,11 +207,17 @@ def _damaged() -> list[DicomFile]:
             with_frame(f"truncated {name}", syntax, _first_half),
             UNDECODABLE,
             "damaged" if name == "RLE" else "is cut short",
+            storable=syntax not in HTJ2K,
         )
         for name, syntax in COMPRESSED.items()
     ]
     files += [
-        DicomFile(f"garbage {name}", with_frame(f"garbage {name}", syntax, _garbage_body), UNDECODABLE)
+        DicomFile(
+            f"garbage {name}",
+            with_frame(f"garbage {name}", syntax, _garbage_body),
+            UNDECODABLE,
+            storable=syntax not in HTJ2K,
+        )
         for name, syntax in COMPRESSED.items()
     ]
 
@@ -272,9 +278,17 @@ def _lying_headers() -> list[DicomFile]:
     for name, syntax in COMPRESSED.items():
         if syntax != uid.RLELossless:
             swapped = edited(f"swapped {name}", swap_size, transfer_syntax=syntax)
-            files.append(DicomFile(f"swapped size {name}", swapped, UNDECODABLE, "96 x 80 where the DICOM header"))
+            reason = "96 x 80 where the DICOM header"
+            storable = syntax not in HTJ2K
+            files.append(DicomFile(f"swapped size {name}", swapped, UNDECODABLE, reason, storable))
     files += [
-        DicomFile(f"lying {name}", with_frame(f"lying {name}", syntax, change), UNDECODABLE, "60000 x 60000")
+        DicomFile(
+            f"lying {name}",
+            with_frame(f"lying {name}", syntax, change),
+            UNDECODABLE,
+            "60000 x 60000",
+            storable=syntax not in HTJ2K,
+        )
         for name, syntax, change in (
             ("JPEG SOF", uid.JPEGBaseline8Bit, _claim_60000_in_jpeg),
             ("JPEG lossless SOF", uid.JPEGLosslessSV1, _claim_60000_in_jpeg),
@@ -307,7 +321,11 @@ def _bombs() -> list[DicomFile]:
         DicomFile("RLE bomb", with_frame("RLE bomb", uid.RLELossless, _rle_bomb), UNDECODABLE, "damaged"),
         DicomFile("JPEG 2000 tiles", with_frame("tiles", uid.JPEG2000Lossless, _tiny_tiles), UNDECODABLE, "more tiles"),
         DicomFile(
-            "HTJ2K precincts", with_frame("precincts", uid.HTJ2KLossless, _no_precincts), UNDECODABLE, "precincts"
+            "HTJ2K precincts",
+            with_frame("precincts", uid.HTJ2KLossless, _no_precincts),
+            UNDECODABLE,
+            "precincts",
+            False,
         ),
     ]
 

@@ -1,0 +1,127 @@
+"""`msk send`: radiographs to a PACS, over DICOM."""
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from workers.outbox import Outbox
+    from workers.send import Sent, Target
+
+__all__ = ["command"]
+
+#: Problems that are listed; --json lists all.
+SHOWN = 50
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
+@click.option("--host", default="127.0.0.1", show_default=True, help="The receiver's address.")
+@click.option("--port", type=click.IntRange(1, 65535), default=4242, show_default=True, help="Its DICOM port.")
+@click.option("--called-aet", default="ORTHANC", show_default=True, help="Its application entity title.")
+@click.option("--aet", default="MSKSEND", show_default=True, help="Our application entity title.")
+@click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Send to the local stack that wrote this state file.",
+)
+@click.option("--senders", type=click.IntRange(1, 64), default=1, show_default=True, help="Associations side by side.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(
+    paths: tuple[Path, ...],
+    host: str,
+    port: int,
+    called_aet: str,
+    aet: str,
+    state: Path | None,
+    senders: int,
+    as_json: bool,
+) -> None:
+    """Send files, and all DICOM, PNG and JPEG files in folders, by C-STORE.
+
+    DICOM files go out as they are; PNG and JPEG files are wrapped as DX on the way. Exit 1 if any was not stored.
+    """
+    from workers.outbox import collect
+    from workers.send import STORED, SendError, Target
+
+    try:
+        target = Target.from_state(state, aet) if state else Target(host, port, called_aet, aet)
+        outbox = collect(paths)
+        if not (outbox.files or outbox.unsendable):
+            raise click.ClickException("nothing to send: no DICOM, PNG or JPEG file was found there")
+        start = time.monotonic()
+        sent = _send_with_progress(outbox, target, senders)
+    except SendError as error:
+        raise click.ClickException(str(error)) from error
+    seconds = time.monotonic() - start
+    if as_json:
+        click.echo(json.dumps(_as_dict(sent, outbox, seconds)))
+    else:
+        _print(sent, outbox, seconds, target)
+    if any(one.status != STORED for one in sent):
+        raise SystemExit(1)
+
+
+def _send_with_progress(outbox: "Outbox", target: "Target", senders: int) -> list["Sent"]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
+    from rich.text import Text
+
+    from workers.send import deliver
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed or 0:.1f}/s", "progress.data.speed")
+
+    columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), Rate())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("send", total=len(outbox.files) + len(outbox.unsendable))
+        return deliver(outbox, target, senders, lambda _: bar.advance(task))
+
+
+def _as_dict(sent: list["Sent"], outbox: "Outbox", seconds: float) -> dict[str, object]:
+    from workers.send import STORED
+
+    stored = sum(one.status == STORED for one in sent)
+    return {
+        "stored": stored,
+        "failed": len(sent) - stored,
+        "ignored": outbox.ignored,
+        "seconds": round(seconds, 3),
+        "files": [
+            {
+                "file": str(one.path),
+                "status": one.status,
+                "sop_instance_uid": one.sop_instance_uid or None,
+                "reason": one.reason or None,
+            }
+            for one in sent
+        ],
+    }
+
+
+def _print(sent: list["Sent"], outbox: "Outbox", seconds: float, target: "Target") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from workers.send import STORED
+
+    failed = [one for one in sent if one.status != STORED]
+    if failed:
+        table = Table("file", "not stored, because", box=None)
+        for one in failed[:SHOWN]:
+            table.add_row(str(one.path), one.reason)
+        if len(failed) > SHOWN:
+            table.add_row("...", f"and {len(failed) - SHOWN} more; --json lists all")
+        Console(highlight=False).print(table)
+    stored = len(sent) - len(failed)
+    rate = f", {stored / seconds:.1f} a second" if seconds > 0 else ""
+    click.echo(f"{stored} of {len(sent)} stored in {target}{rate}")
+    if outbox.ignored:
+        click.echo(f"{outbox.ignored} files that are neither DICOM nor pictures were left out", err=True)
+    for one in sent:
+        if one.status == STORED and one.reason:
+            click.echo(f"{one.path}: stored {one.reason}", err=True)
