@@ -20,6 +20,8 @@ from mskmodel.phantoms.views import NAMES
 
 __all__ = ["TRUTH", "Truth", "make", "write"]
 
+#: What the renderer takes while it opens its OpenGL context; it keeps about 1.8 GB of it.
+_BYTES_A_RENDERER = 3_000_000_000
 #: The file in the folder that says what each of the others shows.
 TRUTH = "truth.csv"
 
@@ -45,14 +47,14 @@ def make(
 ) -> list[Truth]:
     """Write `count` phantoms, taking the views in turn, and `truth.csv` last; the same seed gives the same files.
 
-    workers: processes, one a core without it; progress(done, of) is told after each file.
+    workers: processes, one a core without it, fewer where memory is short; progress(done, of) is told after each file.
     Raises KeyError for an unknown view, RenderingUnavailable where nothing can be rendered, OSError.
     """
     directory.mkdir(parents=True, exist_ok=True)
     wanted = [(directory, names[n % len(names)], seed * 1_000_003 + n) for n in range(count)]
     truth: list[Truth] = []
     # Spawned: a forked child would share its parent's connection to the renderer.
-    with ProcessPoolExecutor(workers or os.cpu_count(), get_context("spawn"), _hush) as pool:
+    with ProcessPoolExecutor(workers or _processes(), get_context("spawn"), _hush) as pool:
         try:
             for row in pool.map(_rendered_and_written, wanted):
                 truth.append(row)
@@ -85,6 +87,12 @@ def write(phantom: Phantom, path: Path) -> None:
     path.write_bytes(
         write_dx(pixels, header=header, bits=phantom.bits, photometric=phantom.photometric, sop_class=sop_class)
     )
+
+
+def _processes() -> int:
+    """One a core, but no more than memory holds."""
+    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(os.cpu_count() or 1, free // _BYTES_A_RENDERER))
 
 
 def _hush() -> None:
