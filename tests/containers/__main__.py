@@ -228,7 +228,9 @@ def main() -> int:
             checks.it_finds_its_data_again,
         )
         try:
-            results += [_checked(check) for check in before]
+            for check in before:  # each needs the one above it
+                if all(results):
+                    results.append(_checked(check))
             if all(results):
                 results += [_checked(check) for check in running]
             if not all(results):
