@@ -116,7 +116,10 @@ def peak_memory(pid: int) -> int:
 
 def test_every_kind_of_file_ends_in_the_right_status_and_the_worker_lives(parts: Parts) -> None:
     files = [*dicom_files.valid_files(), *dicom_files.other_files(), *dicom_files.hostile_files()]
-    stored = {parts.orthanc.upload(file.data): file for file in files if file.storable}
+    # Orthanc's own DICOM listener turns these away; over HTTP they come in.
+    only_rest = {"deflated bomb", "truncated HTJ2K", "garbage HTJ2K", "lying HTJ2K SIZ", "HTJ2K precincts"}
+    stored = {parts.orthanc.upload(f.data): f for f in files if f.storable or f.name in only_rest}
+    assert only_rest <= {file.name for file in stored.values()}
     with worker(parts) as child:
         enqueue(publisher(Settings.from_environment(parts.environment)), parts.ledger, list(stored), LABEL)
         until(lambda: sum(parts.ledger.depth().values()) == 0, seconds=240)
