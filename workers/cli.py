@@ -20,6 +20,7 @@ KNOWN_ERRORS = {
     "mskmodel.registry": ("RegistryError",),
     "redis.exceptions": ("ConnectionError", "TimeoutError"),
     "workers.orthanc_client": ("OrthancError",),
+    "workers.running": ("ModelUnavailable",),
     "workers.send": ("SendError",),
     "workers.settings": ("MissingSetting",),
     "workers.stack.errors": ("StackError",),

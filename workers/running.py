@@ -1,11 +1,18 @@
 """Running a Celery worker for some of the queues, in this process."""
 
 import os
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 
 from workers.celery_app import make_app
+from workers.ledger import QUEUES
 from workers.settings import Settings
 
-__all__ = ["run_worker"]
+__all__ = ["ModelUnavailable", "run_worker"]
+
+
+class ModelUnavailable(Exception):
+    """The model that the worker is to serve cannot be loaded, or its device is not there."""
 
 
 def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: str, loglevel: str) -> None:
@@ -15,8 +22,12 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
         queues: names of queues, the first goes first.
         concurrency: child processes, of one decoder and one model each; the scheduler's worker has none.
         beat: schedule the sweep in this process too.
+
+    Raises:
+        ModelUnavailable: better no worker than one that is up and cannot work.
     """
-    app = make_app(Settings.from_environment(), queues)
+    settings = Settings.from_environment()
+    app = make_app(settings, queues)
     arguments = ["worker", f"--hostname={name}@%h", f"--queues={','.join(queues)}", f"--loglevel={loglevel}"]
     if beat:
         # Nothing but the sweep is scheduled, and it runs at every start: there is no state to keep.
@@ -25,4 +36,25 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
         # The children share the cores; each would otherwise start a thread for every one of them.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // concurrency)))
         arguments += [f"--concurrency={concurrency}"]
+    if set(queues) & set(QUEUES):
+        _try_model(settings)
     app.worker_main(arguments)
+
+
+def _try_model(settings: Settings) -> None:
+    """Load the model once, in a process of its own: this one needs no torch, and keeps its memory small."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        reason = pool.submit(_why_no_model, settings).result()
+    if reason is not None:
+        raise ModelUnavailable(reason)
+
+
+def _why_no_model(settings: Settings) -> str | None:
+    from mskmodel.classifier import Classifier
+    from mskmodel.registry import Registry, RegistryError
+
+    try:
+        Classifier.load(Registry(settings.models).promoted(), settings.device)
+    except (RegistryError, ValueError) as error:
+        return str(error)
+    return None

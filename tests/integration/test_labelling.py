@@ -209,3 +209,12 @@ def test_a_run_takes_what_waits_along(parts: Parts) -> None:
     parts.ledger.open(stored, BACKFILL)
     assert parts.labeller.label("run", stored[:1], BACKFILL, 4) == 3
     assert parts.ledger.depth() == {LABEL: 0, BACKFILL: 6, "leased": 0}
+
+
+def test_a_worker_without_its_device_says_so_and_ends(parts: Parts) -> None:
+    command = [sys.executable, "-m", "workers.cli", "worker", "--device", "cuda:7"]
+    environment = os.environ | parts.environment
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 1
+    assert "cuda:7" in ended.stderr
+    assert "Traceback" not in ended.stderr
