@@ -9,7 +9,7 @@ __all__ = ["command"]
 
 @click.command()
 @click.option("--queues", default="label,label.backfill", show_default=True, help="Queues, the first goes first.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@click.option("--device", default="auto", envvar="MSK_DEVICE", show_default=True, help="auto, cpu or cuda:N.")
 @click.option("--concurrency", type=click.IntRange(1), help="Processes of one decoder and one model each [cores].")
 @click.option("--beat", is_flag=True, help="Schedule the sweep too. For exactly one worker of the whole system.")
 @click.option("--name", default="", help="Name of this worker, unique on its host. Default: from the queues.")
