@@ -91,8 +91,8 @@ def write(phantom: Phantom, path: Path) -> None:
 
 def _processes() -> int:
     """One a core, but no more than memory holds."""
-    free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return max(1, min(os.cpu_count() or 1, free // _BYTES_A_RENDERER))
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return max(1, min(os.cpu_count() or 1, memory // _BYTES_A_RENDERER))
 
 
 def _hush() -> None:
