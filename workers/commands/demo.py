@@ -29,6 +29,7 @@ def command(context: click.Context, options: Options, count: int, seed: int, lea
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to end it take the stack down
     state = start_in_background(options, click.echo, ends_with_me=True)
+    missing: list[str] | None = None
     try:
         missing = _show(state, count, seed, patience)
         click.echo(addresses(state))
@@ -37,12 +38,12 @@ def command(context: click.Context, options: Options, count: int, seed: int, lea
             wait_for_end(state)
     except KeyboardInterrupt:
         click.echo("ending the stack")
-        leave, missing = False, []
     finally:
         down(DataDirectory(options.data.resolve()))
-    for line in missing:
+    for line in missing or []:
         click.echo(f"not in the ledger: {line}", err=True)
-    context.exit(1 if leave and missing else 0)
+    # With --exit the status is the verdict, and an interrupted demo has none that is good.
+    context.exit(1 if leave and missing != [] else 0)
 
 
 def _show(state: dict[str, Any], count: int, seed: int, patience: float) -> list[str]:

@@ -46,9 +46,14 @@ def start_in_background(options: Options, tell: Callable[[str], None], *, ends_w
             pass_fds=(writer,),
         )
     os.close(writer)
-    with open(reader) as report:  # noqa: PTH123 (a descriptor); it ends when all is ready, or when the process ends
-        for line in report:
-            tell(line.rstrip("\n"))
+    try:
+        with open(reader) as report:  # noqa: PTH123 (a descriptor); it ends when all is ready, or when the process ends
+            for line in report:
+                tell(line.rstrip("\n"))
+    except BaseException:  # Ctrl-C: nobody will use what is still starting
+        process.terminate()
+        process.wait()
+        raise
     state = data.state()
     if state is None or data.holder() != process.pid:
         reason = Path(log.name).read_text(errors="replace").strip().removeprefix("Error: ")
