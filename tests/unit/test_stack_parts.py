@@ -214,7 +214,7 @@ sys.stdin.read()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
         child = int(parent.stdout.readline())
-        assert is_alive(child)
+        until(lambda: Path(f"/proc/{child}/comm").read_text() == "sleep\n")  # it has passed through `setpriv`
         parent.kill()
     until(lambda: not is_alive(child))
 
