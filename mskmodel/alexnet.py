@@ -111,15 +111,18 @@ def factorised(model: AlexNet, ranks: tuple[int, ...]) -> AlexNet:
 
 
 def _decompose(layer: nn.Linear, pair: nn.Sequential) -> None:
-    """W = U S V' cut after the first singular values: first S V', then U."""
+    """W = U S V' cut after the first singular values: first S V' = U' W, then U.
+
+    U are the eigenvectors of W W', which is 9 times smaller than W: seconds instead of a minute.
+    """
     narrow, wide = pair
     assert isinstance(narrow, nn.Linear)
     assert isinstance(wide, nn.Linear)
-    rank = narrow.out_features
-    u, s, vt = torch.linalg.svd(layer.weight.double(), full_matrices=False)
-    root = s[:rank].sqrt()
-    narrow.weight.copy_(root[:, None] * vt[:rank])
-    wide.weight.copy_(u[:, :rank] * root)
+    weight = layer.weight.double()
+    _, vectors = torch.linalg.eigh(weight @ weight.T)
+    u = vectors[:, -narrow.out_features :]
+    narrow.weight.copy_(u.T @ weight)
+    wide.weight.copy_(u)
     wide.bias.copy_(layer.bias)
 
 

@@ -19,9 +19,9 @@ class Augmentation:
     flip: float = 0.5  # share mirrored left to right: left and right are the same class
     quarter_turn: float = 0.25  # share turned by 90, 180 or 270 degrees: cassettes lie as they lie
     rotation: float = 15.0  # degrees either way
-    zoom: tuple[float, float] = (0.7, 1.7)  # above 1 = nearer; below, with black all around
+    zoom: tuple[float, float] = (0.8, 1.4)  # above 1 = nearer; below, with black all around
     stretch: float = 0.12  # change of the aspect
-    shift: float = 0.12  # of the side
+    shift: float = 0.08  # of the side
     invert: float = 0.25  # share with bright air: many files say the wrong polarity
     gamma: float = 1.8  # exponent from 1/gamma to gamma
     blur: float = 0.35  # share blurred, sigma up to 1.5 pixels

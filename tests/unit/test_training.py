@@ -17,18 +17,8 @@ from mskmodel.dicom import read_image
 from mskmodel.evaluation import evaluate, score
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.registry import Registry
-from mskmodel.training import (
-    Progress,
-    Settings,
-    Source,
-    calibrated,
-    finished,
-    logits_of,
-    model_of_version,
-    new_model,
-    train,
-    version_of,
-)
+from mskmodel.training import Progress, Settings, Source, new_model, train
+from mskmodel.versions import calibrated, finished, logits_of, model_of_version, version_of
 
 CLASSES = ("stripes", "disc")
 QUICK = Settings(epochs=1, views=64, batch=8, rate=0.003, frozen=0, hidden=(32,), ranks=(16,), none_weight=1.0)

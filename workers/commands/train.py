@@ -42,6 +42,12 @@ _Folder = tuple[Path, Path]
 @click.option("--views", type=int, help="Pictures drawn an epoch.")
 @click.option("--rate", type=float, help="Highest learning rate.")
 @click.option("--seed", type=int, help="Of everything that is random.")
+@click.option("--none-weight", type=float, help="How much oftener none of the classes is drawn than one class.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    help="Least confidence of a label; without it, the least that the hold-out finds right enough.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
 @click.option("--registry", required=True, type=click.Path(path_type=Path, file_okay=False), help="Kept here.")
 @click.option("--promote", is_flag=True, help="Serve it at once.")
@@ -52,6 +58,7 @@ def command(
     classes: str | None,
     start: str | None,
     weights: Path | None,
+    threshold: float | None,
     device: str,
     registry: Path,
     promote: bool,
@@ -65,7 +72,8 @@ def command(
     from mskmodel.labels import KEYS
     from mskmodel.preprocessing import Preprocessing
     from mskmodel.registry import Registry
-    from mskmodel.training import Settings, Source, finished, train, version_of
+    from mskmodel.training import Settings, Source, train
+    from mskmodel.versions import finished, version_of
 
     keys = tuple(classes.split(",")) if classes else KEYS
     settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
@@ -75,7 +83,8 @@ def command(
     model, origin = _starting_model(keys, settings, start, weights)
     with _Bar() as bar:
         train(model, read, preprocessing, settings, bar.show, choose_device(device))
-    tensors, manifest = version_of(finished(model, settings), keys, preprocessing, settings, read, held_out, origin)
+    finish = finished(model, settings)
+    tensors, manifest = version_of(finish, keys, preprocessing, settings, read, held_out, origin, threshold)
     kept = Registry(registry)
     version = kept.register(tensors, manifest)
     if promote:
@@ -86,7 +95,8 @@ def command(
 def _starting_model(
     keys: tuple[str, ...], settings: "Settings", start: str | None, weights: Path | None
 ) -> tuple["AlexNet", str]:
-    from mskmodel.training import model_of_version, new_model
+    from mskmodel.training import new_model
+    from mskmodel.versions import model_of_version
     from mskmodel.weights import WeightsUnavailable, find
     from workers.models import find_version
 

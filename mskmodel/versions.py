@@ -1,0 +1,115 @@
+"""From a trained model to a version that can be served, and back: cut, calibrated, judged, described."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mskmodel.alexnet import AlexNet, expanded, factorised, with_outputs
+from mskmodel.classifier import Classifier, Decision
+from mskmodel.dataset import Pictures
+from mskmodel.evaluation import score
+from mskmodel.preprocessing import Preprocessing
+from mskmodel.training import Settings, Source
+
+__all__ = ["calibrated", "finished", "logits_of", "model_of_version", "tensors_of", "version_of"]
+
+
+@torch.inference_mode()
+def logits_of(model: AlexNet, pictures: Pictures, preprocessing: Preprocessing, batch: int = 32) -> NDArray[np.float32]:
+    """Without augmentation: (n, classes + 1)."""
+    rows = []
+    for first in range(0, len(pictures), batch):
+        values = torch.from_numpy(pictures.values[first : first + batch])[:, None].float() / 255
+        size = [preprocessing.size, preprocessing.size]
+        small = nn.functional.interpolate(values, size, mode="bilinear", antialias=True)[:, 0].numpy()
+        images = torch.from_numpy(np.stack([preprocessing.enhance(picture) for picture in small]))
+        rows.append(model(images.contiguous(memory_format=torch.channels_last)).numpy())
+    return np.concatenate(rows)
+
+
+def calibrated(logits: NDArray[np.float32], labels: NDArray[np.int64], wanted: float = 0.98) -> Decision:
+    """Temperature of least negative log likelihood (Guo et al. 2017), and the least threshold that is right enough.
+
+    Right enough: of the held-out pictures that get a label, at least ``wanted`` get the right one; 0.5 to 0.9.
+    The temperature is at least 1: what is held out looks more like what was trained on than a patient does, so
+    it may make the model less sure of itself, never surer.
+    """
+    temperatures = np.geomspace(1.0, 8.0, 101)
+    rows = np.arange(len(labels))
+    likelihood = [np.log(Decision(t).probabilities(logits)[rows, labels] + 1e-12).mean() for t in temperatures]
+    temperature = float(temperatures[int(np.argmax(likelihood))])
+    probabilities = Decision(temperature).probabilities(logits)
+    best = probabilities[:, :-1].argmax(axis=1)
+    confidence = probabilities[rows, best]
+    for threshold in np.arange(0.5, 0.9, 0.01):
+        answered = (confidence >= threshold) & (confidence > probabilities[:, -1])
+        if answered.any() and (best == labels)[answered].mean() >= wanted:
+            return Decision(temperature, round(float(threshold), 2))
+    return Decision(temperature, 0.9)
+
+
+def tensors_of(model: AlexNet) -> dict[str, Tensor]:
+    """What is kept of a model: half precision is a thousand times finer than the noise of training."""
+    return {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}
+
+
+def finished(model: AlexNet, settings: Settings) -> AlexNet:
+    """The model as it is kept: hidden layers cut to their ranks."""
+    return factorised(model, settings.ranks) if any(settings.ranks) else model
+
+
+def version_of(
+    model: AlexNet,
+    classes: Sequence[str],
+    preprocessing: Preprocessing,
+    settings: Settings,
+    sources: Sequence[Source],
+    held_out: Pictures,
+    origin: str,
+    threshold: float | None = None,
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Weights and manifest of a finished model: calibrated and judged on the hold-out.
+
+    ``threshold``: least confidence of a label, in place of the one that the hold-out suggests.
+    """
+    logits = logits_of(model, held_out, preprocessing)
+    decision = calibrated(logits, held_out.labels)
+    if threshold is not None:
+        decision = replace(decision, threshold=threshold)
+    figures = asdict(score(logits, held_out.labels, classes, decision))
+    data = [
+        {"name": one.name, "count": len(one.pictures), "share": one.share, "sha256": one.pictures.digest()}
+        for one in sources
+    ]
+    manifest = {
+        "classes": list(classes),
+        "architecture": model.architecture.to_json(),
+        "preprocessing": preprocessing.to_json(),
+        "decision": asdict(decision),
+        "starting_weights": origin,
+        "training": asdict(settings),
+        "data": data,
+        "holdout": {"count": len(held_out), "sha256": held_out.digest()},
+        "metrics": figures,
+    }
+    return tensors_of(model), manifest
+
+
+def model_of_version(directory: Path, classes: Sequence[str]) -> AlexNet:
+    """A kept version, to be trained further; where it has other classes, the last layer starts fresh.
+
+    Thin pairs of layers are multiplied out again. Raises RegistryError.
+    """
+    kept = Classifier.load(directory, "cpu")
+    model = expanded(kept.model)
+    if kept.classes != tuple(classes):
+        model = with_outputs(model, len(classes) + 1)
+    return model
