@@ -21,7 +21,7 @@ from mskmodel.training import Progress, Settings, Source, new_model, train
 from mskmodel.versions import calibrated, finished, logits_of, model_of_version, version_of
 
 CLASSES = ("stripes", "disc")
-QUICK = Settings(epochs=1, views=64, batch=8, rate=0.003, frozen=0, hidden=(32,), ranks=(16,), none_weight=1.0)
+QUICK = Settings(epochs=1, views=16, batch=8, rate=0.003, frozen=0, hidden=(32,), ranks=(16,), none_weight=1.0)
 
 
 def pictures(n: int = 12, seed: int = 0) -> Pictures:
@@ -58,7 +58,7 @@ def test_the_same_seed_gives_the_same_weights_and_every_step_is_reported() -> No
 
     for one, other in zip(first.state_dict().values(), second.state_dict().values(), strict=True):
         torch.testing.assert_close(one, other)
-    assert [step.step for step in steps] == list(range(1, 9))
+    assert [step.step for step in steps] == [1, 2]
     assert all(np.isfinite(step.loss) for step in steps)
 
 
