@@ -1,10 +1,18 @@
 """Fixtures that several tests share."""
 
+import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.local_stack import LocalStack
+
+
+@pytest.fixture(scope="session", autouse=True)
+def heed_interrupts() -> None:
+    """A shell has what it runs in the background ignore Ctrl-C, and so would all that the tests start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
