@@ -25,12 +25,13 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
+from torchvision.models import AlexNet_Weights
 
 __all__ = ["StartingWeights", "WeightsUnavailable", "find"]
 
 _log = logging.getLogger(__name__)
 
-TORCHVISION_URL = "https://download.pytorch.org/models/alexnet-owt-7be5be79.pth"
+TORCHVISION_URL = str(AlexNet_Weights.IMAGENET1K_V1.url)
 #: Seconds to wait for an answer of torchvision's server before the next source is asked.
 HUB_TIMEOUT = 5.0
 
@@ -112,7 +113,7 @@ def _from_torchvision() -> dict[str, Tensor]:
     if cached.is_file():
         return _read(cached)
     try:
-        with urllib.request.urlopen(TORCHVISION_URL, timeout=HUB_TIMEOUT):
+        with urllib.request.urlopen(TORCHVISION_URL, timeout=HUB_TIMEOUT):  # noqa: S310  (torchvision's constant)
             pass
         state = torch.hub.load_state_dict_from_url(TORCHVISION_URL, check_hash=True, weights_only=True)
     except (urllib.error.URLError, OSError, RuntimeError) as error:

@@ -160,7 +160,7 @@ class Checks:
         return found
 
     def _outcomes(self, truth: dict[str, str]) -> str:
-        """Check each instance's metadata against its labels; a summary, with how many labels are the truth."""
+        """Check each instance's metadata against its labels, and that most of them are the truth; a summary."""
         count: Counter[str] = Counter()
         for instance in self.orthanc.instances():
             metadata = self.orthanc.metadata(instance)
@@ -173,6 +173,7 @@ class Checks:
             print(f"      {truth[uid]:18} {status:13} {label or '-':18} {outcome['confidence']:.2f}")
             count[status] += 1
             count["right"] += label == truth[uid]
+        assert 3 * count["right"] >= 2 * len(truth), f"{count['right']} of {len(truth)} right"
         return ", ".join(f"{number} {name}" for name, number in count.items())
 
 
