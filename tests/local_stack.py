@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workers.orthanc_client import OrthancClient
+from workers.stack.discovery import environment_of
 from workers.stack.leftovers import leftovers
 
 
@@ -61,13 +62,7 @@ class LocalStack:
         """For commands that talk to it."""
         if not self.state_file.exists():
             return dict(os.environ)
-        state = self.state
-        return os.environ | {
-            "MSK_ORTHANC_URL": state["orthanc"]["url"],
-            "MSK_ORTHANC_USER": state["orthanc"]["user"],
-            "MSK_ORTHANC_PASSWORD": state["orthanc"]["password"],
-            "MSK_BROKER_URL": state["broker"]["url"],
-        }
+        return os.environ | environment_of(self.state)
 
     @cached_property
     def orthanc(self) -> OrthancClient:

@@ -91,6 +91,24 @@ def test_status_shows_the_addresses(shared_stack: LocalStack) -> None:
     assert str(shared_stack.supervisor) == (shared_stack.data / "lock").read_text().strip()
 
 
+def test_commands_find_the_stack_by_its_state_file_or_because_it_runs_here(
+    shared_stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "one.dcm").write_bytes(radiograph("found"))
+    for name in ("MSK_ORTHANC_URL", "MSK_ORTHANC_USER", "MSK_ORTHANC_PASSWORD", "MSK_BROKER_URL"):
+        monkeypatch.delenv(name, raising=False)
+    msk = (sys.executable, "-m", "workers.cli")
+    subprocess.run((*msk, "audit", "--state", str(shared_stack.state_file)), check=True, capture_output=True)
+    monkeypatch.setenv("MSK_DATA", str(shared_stack.data))
+    subprocess.run((*msk, "send", str(tmp_path)), check=True, capture_output=True)
+    report = subprocess.run((*msk, "audit", "--json"), check=True, capture_output=True).stdout
+    assert json.loads(report)["unaccounted"] == 0
+    monkeypatch.setenv("MSK_DATA", str(tmp_path / "nothing"))
+    nowhere = subprocess.run((*msk, "audit"), capture_output=True, text=True, check=False)
+    assert nowhere.returncode == 1
+    assert "msk up" in nowhere.stderr
+
+
 def test_a_second_stack_on_the_same_data_is_refused(shared_stack: LocalStack) -> None:
     for arguments in ((), ("--detach",)):
         refused = shared_stack.msk("up", "--data", str(shared_stack.data), *arguments, check=False)

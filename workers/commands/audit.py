@@ -1,6 +1,7 @@
 """`msk audit`: what became of every instance."""
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,17 +15,20 @@ __all__ = ["command"]
 
 
 @click.command()
+@click.option(
+    "--state", type=click.Path(path_type=Path, dir_okay=False), help="State file of a local stack [the one that runs]."
+)
 @click.option("--fix", is_flag=True, help="Enqueue what is unaccounted for.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(fix: bool, as_json: bool) -> None:
+def command(state: Path | None, fix: bool, as_json: bool) -> None:
     """Count the instances in Orthanc by what became of them; exit 1 if any is unaccounted for."""
     from workers.celery_app import publisher
     from workers.enqueue import enqueue
     from workers.ledger import BACKFILL, Ledger
     from workers.orthanc_client import OrthancClient
-    from workers.settings import Settings
+    from workers.stack.discovery import find_settings
 
-    settings = Settings.from_environment()
+    settings = find_settings(state)
     orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
     ledger = Ledger(settings.broker_url)
     result = _audit_with_progress(orthanc, ledger)

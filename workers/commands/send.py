@@ -19,21 +19,21 @@ SHOWN = 50
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--host", default="127.0.0.1", show_default=True, help="The receiver's address.")
-@click.option("--port", type=click.IntRange(1, 65535), default=4242, show_default=True, help="Its DICOM port.")
+@click.option("--host", help="The receiver's address [127.0.0.1].")
+@click.option("--port", type=click.IntRange(1, 65535), help="Its DICOM port [4242].")
 @click.option("--called-aet", default="ORTHANC", show_default=True, help="Its application entity title.")
 @click.option("--aet", default="MSKSEND", show_default=True, help="Our application entity title.")
 @click.option(
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Send to the local stack that wrote this state file.",
+    help="State file of a local stack, as the receiver [without --host and --port: the one that runs].",
 )
 @click.option("--senders", type=click.IntRange(1, 64), default=1, show_default=True, help="Associations side by side.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(
     paths: tuple[Path, ...],
-    host: str,
-    port: int,
+    host: str | None,
+    port: int | None,
     called_aet: str,
     aet: str,
     state: Path | None,
@@ -46,9 +46,13 @@ def command(
     """
     from workers.outbox import collect
     from workers.send import STORED, SendError, Target
+    from workers.stack.discovery import local_state_file
 
+    if state is None and host is None and port is None:
+        state = local_state_file()
     try:
-        target = Target.from_state(state, aet) if state else Target(host, port, called_aet, aet)
+        named = Target(host or "127.0.0.1", port or 4242, called_aet, aet)
+        target = Target.from_state(state, aet) if state else named
         outbox = collect(paths)
         if not (outbox.files or outbox.unsendable):
             raise click.ClickException("nothing to send: no DICOM, PNG or JPEG file was found there")

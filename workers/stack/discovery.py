@@ -1,0 +1,49 @@
+"""Finding the stack that a command is meant for: a state file, the environment, or the one that runs here."""
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from workers.settings import Settings
+from workers.stack.data_directory import DataDirectory, default_data
+from workers.stack.errors import StackError
+
+__all__ = ["environment_of", "find_settings", "local_state_file"]
+
+
+def find_settings(state_file: Path | None) -> Settings:
+    """Settings of the stack that wrote `state_file`; without one, the environment's, or the local stack's.
+
+    Raises:
+        StackError: there is none of them.
+        MissingSetting: the environment names an Orthanc, and lacks something else.
+    """
+    if state_file is None and "MSK_ORTHANC_URL" in os.environ:
+        return Settings.from_environment()
+    state_file = state_file or local_state_file()
+    if state_file is None:
+        raise StackError("which stack? set MSK_ORTHANC_URL and the like, name one with --state, or start one: msk up")
+    try:
+        return Settings.from_environment(environment_of(json.loads(state_file.read_text())))
+    except OSError as error:
+        raise StackError(f"{state_file} cannot be read ({error.strerror}); is the stack up? msk up") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise StackError(f"{state_file} is no state file of a local stack; it is written by msk up --state") from error
+
+
+def local_state_file() -> Path | None:
+    """State file of the stack that runs on the default data; None when none runs there."""
+    data = DataDirectory(default_data())
+    return data.state_file if data.holder() and data.state_file.is_file() else None
+
+
+def environment_of(state: Mapping[str, Any]) -> dict[str, str]:
+    """The MSK_ variables with which a command reaches a local stack, from its state."""
+    return {
+        "MSK_ORTHANC_URL": state["orthanc"]["url"],
+        "MSK_ORTHANC_USER": state["orthanc"]["user"],
+        "MSK_ORTHANC_PASSWORD": state["orthanc"]["password"],
+        "MSK_BROKER_URL": state["broker"]["url"],
+    }
