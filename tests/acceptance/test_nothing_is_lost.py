@@ -110,7 +110,10 @@ def kill(pid: int) -> None:
 
 def children(stack: LocalStack, name: str) -> list[int]:
     pid = running(stack, name)
-    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    try:
+        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    except FileNotFoundError:  # it has just died, and is on its way back
+        return []
 
 
 def running(stack: LocalStack, name: str) -> int:

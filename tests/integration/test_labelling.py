@@ -102,10 +102,16 @@ def worker(parts: Parts) -> Iterator[int]:
 
 
 def labelling_child(children: Path) -> int:
-    """The child that holds the model, which is the one with the most memory; 0 as long as there is none."""
-    sizes = {int(pid): peak_memory(int(pid)) for pid in children.read_text().split()}
-    child = max(sizes, key=lambda pid: sizes[pid], default=0)
-    return child if sizes.get(child, 0) > 100 else 0
+    """The pool's child that holds the model, which takes memory; 0 as long as there is none."""
+    pool = [int(pid) for pid in children.read_text().split() if b"billiard.spawn" in command_line(pid)]
+    return next((pid for pid in pool if peak_memory(pid) > 100), 0)
+
+
+def command_line(pid: str) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:  # it has just ended
+        return b""
 
 
 def peak_memory(pid: int) -> int:
