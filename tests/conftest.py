@@ -18,9 +18,5 @@ def heed_interrupts() -> None:
 @pytest.fixture(scope="session")
 def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """One whole local stack for all tests that do it no harm."""
-    stack = LocalStack(tmp_path_factory.mktemp("stack"))
-    stack.up()
-    try:
+    with LocalStack.running(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
-    finally:
-        stack.down()

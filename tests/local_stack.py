@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,17 @@ class LocalStack:
 
     def __init__(self, folder: Path) -> None:
         self.data, self.state_file = folder / "data", folder / "state.json"
+
+    @classmethod
+    @contextmanager
+    def running(cls, folder: Path) -> Iterator["LocalStack"]:
+        """One that is up, and is taken down after."""
+        stack = cls(folder)
+        stack.up()
+        try:
+            yield stack
+        finally:
+            stack.down()
 
     def msk(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `msk`; its output is text."""

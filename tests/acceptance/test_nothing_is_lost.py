@@ -69,12 +69,8 @@ class Modality:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    stack = LocalStack(tmp_path_factory.mktemp("stack"))
-    stack.up()
-    try:
+    with LocalStack.running(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
-    finally:
-        stack.down()
 
 
 def expect_everything_accounted_for(stack: LocalStack, modality: Modality) -> None:
@@ -91,7 +87,7 @@ def expect_everything_accounted_for(stack: LocalStack, modality: Modality) -> No
     assert modality.acknowledged
     outcomes = [Outcome.of(metadata) for metadata in stack.orthanc.metadata_of(modality.acknowledged).values()]
     assert len(outcomes) == len(modality.acknowledged)
-    assert {outcome.status for outcome in outcomes if outcome} <= {LABELLED, NEEDS_REVIEW}
+    assert {outcome and outcome.status for outcome in outcomes} <= {LABELLED, NEEDS_REVIEW}
 
 
 def keep_dead(stack: LocalStack, name: str, seconds: float) -> None:

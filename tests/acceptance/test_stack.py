@@ -17,6 +17,7 @@ import requests
 from mskmodel.dicom_writing import Header, write_dx
 from tests.local_stack import LocalStack
 from tests.waiting import until
+from workers.ledger import Ledger
 from workers.stack.leftovers import MARKER
 
 pytestmark = pytest.mark.stack
@@ -107,6 +108,22 @@ def test_commands_find_the_stack_by_its_state_file_or_because_it_runs_here(
     nowhere = subprocess.run((*msk, "audit"), capture_output=True, text=True, check=False)
     assert nowhere.returncode == 1
     assert "msk up" in nowhere.stderr
+
+
+def test_the_audit_finds_what_got_lost_and_enqueues_it_when_asked(shared_stack: LocalStack) -> None:
+    lost = shared_stack.orthanc.upload(radiograph("lost"))
+    until(lambda: shared_stack.outcome(lost), seconds=60)
+    until(lambda: json.loads(shared_stack.msk("audit", "--json").stdout)["queued"] == 0, seconds=60)
+    ledger = Ledger(shared_stack.state["broker"]["url"])
+    stored = next(row for row in shared_stack.orthanc.changes(0, 100_000).rows if row.resource_id == lost)
+    until(lambda: ledger.cursor >= stored.seq, seconds=60)  # else the sweep would find it first
+    shared_stack.orthanc.delete_metadata(lost, "MskPrediction")
+    found = shared_stack.msk("audit", "--json", check=False)
+    assert found.returncode == 1
+    assert json.loads(found.stdout)["unaccounted_ids"] == [lost]
+    assert shared_stack.msk("audit", "--fix", check=False).returncode == 1
+    until(lambda: shared_stack.outcome(lost), seconds=60)
+    assert shared_stack.msk("audit").returncode == 0
 
 
 def test_a_second_stack_on_the_same_data_is_refused(shared_stack: LocalStack) -> None:
