@@ -1,6 +1,7 @@
 """The demo: phantoms of every class and real radiographs travel into Orthanc and come back labelled."""
 
 import contextlib
+import json
 import os
 import time
 from collections import Counter
@@ -18,7 +19,7 @@ from workers.orthanc_client import OrthancClient
 from workers.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.stack.errors import StackError
 
-__all__ = ["Radiograph", "follow", "phantoms", "real_radiographs", "store", "summary", "table"]
+__all__ = ["Radiograph", "as_dict", "follow", "phantoms", "real_radiographs", "store", "summary", "table"]
 
 #: Real CR files that `pydicom-data` carries, and what is on them: none of the classes.
 REAL = {
@@ -180,6 +181,19 @@ def _found(radiograph: Radiograph) -> tuple[str | Text, ...]:
         "-" if waited is None else f"{waited:.0f}",
         Text(status, COLOURS.get(outcome.status, "white")),
     )
+
+
+def as_dict(radiograph: Radiograph) -> dict[str, Any]:
+    """A row of the table as JSON shows it."""
+    return {
+        "instance": radiograph.instance_id,
+        "shows": radiograph.shows,
+        "truth": radiograph.truth,
+        "right": radiograph.right,
+        "milliseconds": radiograph.milliseconds,
+        "refused": radiograph.refused,
+        "outcome": radiograph.outcome and json.loads(radiograph.outcome.to_json()),
+    }
 
 
 def summary(radiographs: Sequence[Radiograph]) -> str:

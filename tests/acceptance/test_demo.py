@@ -1,5 +1,6 @@
 """`msk demo`: what a newcomer sees first."""
 
+import json
 import re
 from pathlib import Path
 
@@ -13,7 +14,10 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 def test_the_demo_brings_every_class_and_the_real_radiographs_into_the_ledger_and_ends(tmp_path: Path) -> None:
     stack = LocalStack(tmp_path)
-    shown = stack.msk("demo", "--exit", "--data", str(stack.data), "--seed", "11").stdout
+    ran = stack.msk("demo", "--exit", "--data", str(stack.data), "--seed", "11", "--json")
+    shown, told = ran.stderr, json.loads(ran.stdout)
+    assert {row["outcome"]["status"] for row in told if row["truth"] is None} == {"needs-review"}
+    assert {row["truth"] for row in told if row["truth"]} == {label.key for label in LABELS}
     rows = [line for line in shown.splitlines() if re.match(r" [0-9a-f]{8} ", line)]
     for label in LABELS:
         assert any(f"phantom, {label.display} " in row for row in rows)

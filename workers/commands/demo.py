@@ -1,6 +1,8 @@
 """`msk demo`: all of it, on this machine."""
 
+import json
 import signal
+from functools import partial
 from typing import Any
 
 import click
@@ -17,8 +19,11 @@ __all__ = ["command"]
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Other seeds, other phantoms.")
 @click.option("--exit", "leave", is_flag=True, help="End when all have come back: status 0 if every one did.")
 @click.option("--patience", type=click.FloatRange(1), default=120, show_default=True, help="Seconds without progress.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON when all have come back; the rest to standard error.")
 @click.pass_context
-def command(context: click.Context, options: Options, count: int, seed: int, leave: bool, patience: float) -> None:
+def command(
+    context: click.Context, options: Options, count: int, seed: int, leave: bool, patience: float, as_json: bool
+) -> None:
     """Start a stack, send it phantoms of every class and real radiographs, and watch them being labelled.
 
     Without --exit the stack stays up to be looked at, until Ctrl-C.
@@ -28,16 +33,17 @@ def command(context: click.Context, options: Options, count: int, seed: int, lea
     from workers.stack.screen import addresses
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to end it take the stack down
-    state = start_in_background(options, click.echo, ends_with_me=True)
+    tell = partial(click.echo, err=as_json)
+    state = start_in_background(options, tell, ends_with_me=True)
     missing: list[str] | None = None
     try:
-        missing = _show(state, count, seed, patience)
-        click.echo(addresses(state))
+        missing = _show(state, count, seed, patience, as_json)
+        tell(addresses(state))
         if not leave:
-            click.echo("Ctrl-C ends it.")
+            tell("Ctrl-C ends it.")
             wait_for_end(state)
     except KeyboardInterrupt:
-        click.echo("ending the stack")
+        tell("ending the stack")
     finally:
         down(DataDirectory(options.data.resolve()))
     for line in missing or []:
@@ -46,7 +52,7 @@ def command(context: click.Context, options: Options, count: int, seed: int, lea
     context.exit(1 if leave and missing != [] else 0)
 
 
-def _show(state: dict[str, Any], count: int, seed: int, patience: float) -> list[str]:
+def _show(state: dict[str, Any], count: int, seed: int, patience: float, as_json: bool) -> list[str]:
     """Render, send and follow; returns which radiographs did not end in the ledger."""
     import tempfile
     from concurrent.futures import ThreadPoolExecutor
@@ -61,7 +67,9 @@ def _show(state: dict[str, Any], count: int, seed: int, patience: float) -> list
     from workers.stack.data_directory import DataDirectory
 
     orthanc = OrthancClient(*(state["orthanc"][part] for part in ("url", "user", "password")))
-    console = Console() if Console().is_terminal else Console(width=140)
+    console = Console(stderr=as_json)
+    if not console.is_terminal:
+        console.width = 140
     log = DataDirectory(Path(state["data"])).logs / "phantoms.log"
     with tempfile.TemporaryDirectory(prefix="msk-demo-") as folder:
         with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
@@ -78,4 +86,6 @@ def _show(state: dict[str, Any], count: int, seed: int, patience: float) -> list
                     sending.result()
     console.print()
     console.print(demo.summary(radiographs), style="bold", highlight=False)
+    if as_json:
+        click.echo(json.dumps([demo.as_dict(radiograph) for radiograph in radiographs]))
     return [f"{r.shows} ({r.file.name})" for r in radiographs if r.outcome is None]
