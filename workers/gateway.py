@@ -40,7 +40,8 @@ def create_app(settings: Settings) -> FastAPI:
         raise MissingSetting("MSK_WEBHOOK_SECRET")
     secret = settings.webhook_secret
     ledger, celery = Ledger(settings.broker_url), publisher(settings)
-    app = FastAPI(title="Musculoskeletal radiograph labelling", docs_url="/docs", redoc_url=None)
+    # FastAPI's pages load their scripts from the internet, which a hospital's network does not reach.
+    app = FastAPI(title="Musculoskeletal radiograph labelling", docs_url=None, redoc_url=None)
 
     @app.post("/hooks/orthanc", status_code=202)
     async def stored_instance(request: Request) -> Response:

@@ -66,7 +66,7 @@ def addresses(state: Mapping[str, Any]) -> str:
             f"  Orthanc Explorer  {orthanc['url']}/app/explorer.html",
             f"                    user {orthanc['user']}, password: orthanc_password in {data}/secrets.json",
             f"  DICOM             {orthanc['dicom_aet']} at {orthanc['dicom_host']}:{orthanc['dicom_port']}",
-            f"  Gateway           {state['gateway']['url']}/docs",
+            f"  Gateway           {state['gateway']['url']}/readyz",
             f"  Data and logs     {data}",
             "",
         )
