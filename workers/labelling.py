@@ -7,7 +7,7 @@ its own, and what goes wrong with one of them stays with that one.
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -120,7 +120,8 @@ class Labeller:
             return None
         if tries > MAX_TRIES:
             reason = f"the worker died or got stuck on it {MAX_TRIES} times"
-            self._finish(owner, instance, instance.outcome(FAILED, reason))
+            given_up = replace(instance, tries=MAX_TRIES)  # this time it is not tried
+            self._finish(owner, given_up, given_up.outcome(FAILED, reason))
             return None
         try:
             return self._fetch_and_decode(instance)

@@ -193,7 +193,7 @@ def test_an_instance_that_kills_workers_fails_and_takes_no_other_with_it(parts: 
         parts.ledger.begin("dead", poison)
     parts.label(poison, neighbour, owner="dead")
     assert parts.outcome(poison).status == FAILED
-    assert parts.outcome(poison).tries == MAX_TRIES + 1
+    assert parts.outcome(poison).tries == MAX_TRIES
     assert parts.outcome(neighbour).status in (LABELLED, NEEDS_REVIEW)
 
 
