@@ -15,7 +15,7 @@ from urllib.parse import quote
 import requests
 import urllib3
 
-from workers.orthanc_answers import Change, ChangesPage, Instance, Statistics, System
+from workers.orthanc_answers import Change, ChangesPage, Statistics, System
 from workers.orthanc_http import (
     OrthancConflict,
     OrthancError,
@@ -28,7 +28,6 @@ from workers.orthanc_http import (
 __all__ = [
     "Change",
     "ChangesPage",
-    "Instance",
     "OrthancClient",
     "OrthancConflict",
     "OrthancError",
@@ -106,14 +105,6 @@ class OrthancClient:
         found = self._http.json("POST", "tools/lookup", data=sop_instance_uid.encode(), repeatable=True)
         with _shape_of("tools/lookup"):
             return next((str(row["ID"]) for row in found if row["Type"] == "Instance"), None)
-
-    def instance(self, instance_id: str) -> Instance:
-        """What a table shows of an instance."""
-        path = _path(instance_id)
-        found = self._http.json("GET", path)
-        tags = self._http.json("GET", f"{path}/simplified-tags")
-        with _shape_of(path):
-            return Instance.of(found, tags)
 
     def file(self, instance_id: str, max_bytes: int) -> bytes:
         """The DICOM file. Raises TooLarge before it has read more than one byte over `max_bytes`."""
