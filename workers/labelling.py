@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,8 +48,13 @@ class _Instance:
     metadata: dict[str, str]
 
     def outcome(self, status: str, reason: str) -> Outcome:
-        stored_at = self.metadata.get("ReceptionDate")
-        return Outcome(status, self.md5, self.tries, reason=reason, stored_at=stored_at)
+        return Outcome(status, self.md5, self.tries, reason=reason, stored_at=self.stored_at)
+
+    @property
+    def stored_at(self) -> str | None:
+        """When Orthanc received it, ISO 8601; Orthanc says it in UTC, without saying so."""
+        received = self.metadata.get("ReceptionDate")
+        return datetime.fromisoformat(received).replace(tzinfo=UTC).isoformat() if received else None
 
 
 @dataclass(frozen=True)
@@ -170,7 +176,7 @@ class Labeller:
             header_disagrees=disagrees(found.label, ready.header["body_part"], ready.header["view_position"])
             if found.label
             else None,
-            stored_at=ready.instance.metadata.get("ReceptionDate"),
+            stored_at=ready.instance.stored_at,
             milliseconds={**ready.milliseconds, "classify": round(classify_ms, 1), "total": since_accepted},
         )
 

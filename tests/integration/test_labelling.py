@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -149,6 +150,8 @@ def test_a_labelled_instance_says_what_by_which_model_and_how_sure(parts: Parts)
     assert outcome.confidence == outcome.top5[0][1]
     assert outcome.attachment_md5 == parts.orthanc.attachment_md5(stored)
     assert outcome.model
+    assert outcome.stored_at
+    assert datetime.fromisoformat(outcome.stored_at) <= datetime.fromisoformat(outcome.labelled_at)
     assert {"fetch", "decode", "prepare", "classify", "total"} <= outcome.milliseconds.keys()
 
 
