@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,11 @@ from torch import Tensor, nn
 
 from mskmodel.alexnet import AlexNet, Architecture
 from mskmodel.augmentation import Augmentation
+from mskmodel.checkpoint import Checkpoint, CheckpointError
 from mskmodel.dataset import Pictures
 from mskmodel.preprocessing import Preprocessing
 
-__all__ = ["Progress", "Settings", "Source", "new_model", "train"]
+__all__ = ["Epoch", "Progress", "Settings", "Source", "new_model", "train"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,17 @@ class Progress:
     pictures_per_second: float
 
 
+@dataclass(frozen=True, eq=False)
+class Epoch:
+    """After each pass. ``loss`` is its mean; ``model`` is the one in training, in evaluation mode meanwhile."""
+
+    number: int
+    epochs: int
+    loss: float
+    model: AlexNet
+    checkpoint: Callable[[], Checkpoint]
+
+
 def new_model(classes: Sequence[str], settings: Settings, start: Mapping[str, Tensor]) -> AlexNet:
     """AlexNet with the given ImageNet weights wherever their shapes fit, and a fresh head elsewhere."""
     torch.manual_seed(settings.seed)
@@ -89,31 +102,85 @@ def train(
     settings: Settings,
     report: Callable[[Progress], None] | None = None,
     device: torch.device | None = None,
+    after_epoch: Callable[[Epoch], None] | None = None,
+    resume: Checkpoint | None = None,
 ) -> AlexNet:
-    """Train in place and return it, in evaluation mode, on the CPU."""
+    """Train in place and return it, in evaluation mode, on the CPU.
+
+    ``report`` and ``after_epoch`` may raise to end the run. With ``resume``, everything else must be as it was when
+    that was made: the run goes on after its epoch, and what comes out is what would have come without the stop.
+    Raises CheckpointError for one that does not fit the model.
+    """
     torch.set_num_threads(settings.threads)
     random = torch.Generator().manual_seed(settings.seed)
     torch.manual_seed(settings.seed)
     device = device or torch.device("cpu")
     model = model.to(device).to(memory_format=torch.channels_last)
-    model.train()
-    groups = _parameter_groups(model, settings)
-    optimiser = torch.optim.SGD(groups, settings.rate, settings.momentum, weight_decay=settings.weight_decay)
-    steps = settings.epochs * math.ceil(settings.views / settings.batch)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimiser, lambda step: _one_cycle(step / steps, settings.warmup))
+    run = _Run(model, settings, random)
+    first = run.restore(resume) if resume else 0
     loss_of = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
+    each = math.ceil(settings.views / settings.batch)
+    steps, done = settings.epochs * each, 0
     began = time.perf_counter()
-    for step, (images, labels) in enumerate(_batches(sources, model, preprocessing, settings, steps, random), 1):
-        loss = loss_of(model(images.to(device).contiguous(memory_format=torch.channels_last)), labels.to(device))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        if report:
-            report(Progress(step, steps, loss.item(), step * settings.batch / (time.perf_counter() - began)))
+    for epoch in range(first + 1, settings.epochs + 1):
+        model.train()
+        losses: list[float] = []
+        for images, labels in _batches(sources, model, preprocessing, settings, each, random):
+            loss = loss_of(model(images.to(device).contiguous(memory_format=torch.channels_last)), labels.to(device))
+            step = (epoch - 1) * each + len(losses)
+            run.step(loss, _one_cycle(step / steps, settings.warmup))
+            losses.append(loss.item())
+            done += len(labels)
+            if report:
+                report(Progress(step + 1, steps, losses[-1], done / (time.perf_counter() - began)))
+        model.eval()
+        if after_epoch:
+            mean = math.fsum(losses) / len(losses)
+            after_epoch(Epoch(epoch, settings.epochs, mean, model, partial(run.checkpoint, epoch)))
     for parameter in model.parameters():
         parameter.requires_grad_(True)
     return model.cpu().eval()
+
+
+class _Run:
+    """What changes from step to step: weights, momentum, and the state of everything random."""
+
+    def __init__(self, model: AlexNet, settings: Settings, random: torch.Generator) -> None:
+        self._model, self._random = model, random
+        groups = _parameter_groups(model, settings)
+        self._rates = [group["lr"] for group in groups]
+        momentum, decay = settings.momentum, settings.weight_decay
+        self._optimiser = torch.optim.SGD(groups, settings.rate, momentum, weight_decay=decay)
+
+    def step(self, loss: Tensor, rate: float) -> None:
+        """``rate``: share of the highest learning rate."""
+        for group, highest in zip(self._optimiser.param_groups, self._rates, strict=True):
+            group["lr"] = highest * rate
+        self._optimiser.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call] # of PyTorch
+        self._optimiser.step()
+
+    def checkpoint(self, epoch: int) -> Checkpoint:
+        momentum = {
+            f"momentum.{name}": self._optimiser.state[parameter]["momentum_buffer"].cpu().clone()
+            for name, parameter in self._model.named_parameters()
+            if parameter in self._optimiser.state
+        }
+        weights = {f"model.{name}": tensor.cpu().clone() for name, tensor in self._model.state_dict().items()}
+        return Checkpoint(epoch, weights | momentum | Checkpoint.random_state(self._random), {})
+
+    def restore(self, checkpoint: Checkpoint) -> int:
+        try:
+            self._model.load_state_dict(checkpoint.part("model."))
+        except RuntimeError as error:
+            raise CheckpointError(f"the checkpoint is of another model: {error}") from error
+        momentum = checkpoint.part("momentum.")
+        for name, parameter in self._model.named_parameters():
+            if name in momentum:
+                buffer = torch.empty_like(parameter).copy_(momentum[name])
+                self._optimiser.state[parameter]["momentum_buffer"] = buffer
+        checkpoint.restore_random(self._random)
+        return checkpoint.epoch
 
 
 def _parameter_groups(model: AlexNet, settings: Settings) -> list[dict[str, Any]]:

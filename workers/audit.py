@@ -46,9 +46,7 @@ class Audit:
         return {**self.counts, "reasons": self.reasons, **lists}
 
 
-def audit(
-    orthanc: OrthancClient, ledger: Ledger, progress: Callable[[int], None] = lambda _: None
-) -> Audit:
+def audit(orthanc: OrthancClient, ledger: Ledger, progress: Callable[[int], None] = lambda _: None) -> Audit:
     """Classify every instance in Orthanc as exactly one of `STATUSES`."""
     result = Audit()
     suspects: list[str] = []

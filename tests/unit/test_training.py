@@ -1,6 +1,7 @@
 """Training: it learns, it is reproducible, and a version of it serves what was trained."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,14 @@ from torch import Tensor
 
 from mskmodel.alexnet import AlexNet, Architecture
 from mskmodel.augmentation import Augmentation
+from mskmodel.checkpoint import Checkpoint, CheckpointError
 from mskmodel.classifier import Classifier, Decision
 from mskmodel.dataset import STORED, Labelled, LabelsError, Pictures, read_labels, read_pictures
 from mskmodel.dicom import read_image
 from mskmodel.evaluation import evaluate, score
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.registry import Registry
-from mskmodel.training import Progress, Settings, Source, new_model, train
+from mskmodel.training import Epoch, Progress, Settings, Source, new_model, train
 from mskmodel.versions import calibrated, finished, logits_of, model_of_version, version_of
 
 CLASSES = ("stripes", "disc")
@@ -60,6 +62,49 @@ def test_the_same_seed_gives_the_same_weights_and_every_step_is_reported() -> No
         torch.testing.assert_close(one, other)
     assert [step.step for step in steps] == [1, 2]
     assert all(np.isfinite(step.loss) for step in steps)
+
+
+def test_a_run_that_goes_on_from_a_checkpoint_ends_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+    settings = replace(QUICK, epochs=3)
+    sources = [Source("drawn", pictures(), 1.0)]
+
+    def stop(epoch: Epoch) -> None:
+        epoch.checkpoint().save(tmp_path / "run.safetensors")
+        if epoch.number == 2:
+            raise KeyboardInterrupt
+
+    whole = train(new_model(CLASSES, settings, weights()), sources, Preprocessing(), settings)
+    with pytest.raises(KeyboardInterrupt):
+        train(new_model(CLASSES, settings, weights()), sources, Preprocessing(), settings, after_epoch=stop)
+    steps: list[Progress] = []
+    gone_on = train(
+        new_model(CLASSES, settings, weights()),
+        sources,
+        Preprocessing(),
+        settings,
+        steps.append,
+        resume=Checkpoint.load(tmp_path / "run.safetensors"),
+    )
+
+    assert [step.step for step in steps] == [5, 6]
+    for one, other in zip(whole.state_dict().values(), gone_on.state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_a_checkpoint_of_another_model_or_cut_short_is_refused(tmp_path: Path) -> None:
+    made: list[Checkpoint] = []
+    model = new_model(CLASSES, QUICK, weights())
+    source = [Source("drawn", pictures(), 1.0)]
+    train(model, source, Preprocessing(), QUICK, after_epoch=lambda epoch: made.append(epoch.checkpoint()))
+    wider = replace(QUICK, hidden=(48,))
+    path = tmp_path / "run.safetensors"
+    made[0].save(path)
+    path.write_bytes(path.read_bytes()[:-100])
+
+    with pytest.raises(CheckpointError, match="another model"):
+        train(new_model(CLASSES, wider, weights()), source, Preprocessing(), wider, resume=made[0])
+    with pytest.raises(CheckpointError, match=r"run\.safetensors"):
+        Checkpoint.load(path)
 
 
 def test_frozen_convolutions_stay_and_the_others_move() -> None:

@@ -1,0 +1,63 @@
+"""Where a training run stands after an epoch: all it takes to go on as if it had never stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+__all__ = ["Checkpoint", "CheckpointError"]
+
+
+class CheckpointError(Exception):
+    """A checkpoint cannot be read, or is of another run."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """After ``epoch`` epochs of a run.
+
+    ``tensors``: ``model.*`` as its state dict has them, ``momentum.*`` the optimiser's under the parameters' names,
+    and the states of the random generators. ``notes``: what the caller wants to have beside it, texts.
+    """
+
+    epoch: int
+    tensors: Mapping[str, Tensor]
+    notes: Mapping[str, str]
+
+    def save(self, path: Path) -> None:
+        """As safetensors, whole or not at all; what was there before stays until then."""
+        partial = path.with_name(f".{path.name}.partial")
+        contiguous = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
+        save_file(contiguous, partial, {"epoch": str(self.epoch), **self.notes})
+        partial.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint:
+        """From ``save``. Raises CheckpointError."""
+        try:
+            with safe_open(path, framework="pt") as file:
+                notes = dict(file.metadata() or {})
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+            return cls(int(notes.pop("epoch")), tensors, notes)
+        except (OSError, SafetensorError, KeyError, ValueError) as error:
+            raise CheckpointError(f"{path} cannot be read: {error}") from error
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors whose names start so, without it."""
+        return {name.removeprefix(prefix): t for name, t in self.tensors.items() if name.startswith(prefix)}
+
+    @staticmethod
+    def random_state(generator: torch.Generator) -> dict[str, Tensor]:
+        """Of the generator that draws the batches and of PyTorch's own, which drops units out."""
+        return {"random.batches": generator.get_state(), "random.dropout": torch.get_rng_state()}
+
+    def restore_random(self, generator: torch.Generator) -> None:
+        """Undo of ``random_state``."""
+        generator.set_state(self.tensors["random.batches"])
+        torch.set_rng_state(self.tensors["random.dropout"])
