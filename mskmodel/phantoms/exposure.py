@@ -32,7 +32,7 @@ def _attenuation(projection: Projection, rng: np.random.Generator) -> Image:
     muscle = np.minimum(length["muscle"], length["skin"])
     air = np.minimum(length["air"], muscle)
     trabeculae = 1 + rng.uniform(0.01, 0.06) * _grain(rng, bone.shape, rng.uniform(0.2, 0.55) / projection.pixel_mm)
-    patches = 1 + rng.uniform(0.0, 0.05) * _grain(rng, bone.shape, 7.0 / projection.pixel_mm)
+    patches = 1 + rng.uniform(0.0, 0.02) * _grain(rng, bone.shape, 7.0 / projection.pixel_mm)
     soft = 1 + rng.uniform(0.0, 0.012) * _grain(rng, bone.shape, 9.0 / projection.pixel_mm)
     hard, lung = rng.uniform(0.7, 1.15), rng.uniform(0.5, 0.8)
     through = _FAT * (length["skin"] - muscle) + _MUSCLE * soft * np.maximum(muscle - bone - lung * air, 0)
@@ -70,10 +70,12 @@ def _developed(
     if body.sum() < 50:
         body = np.ones(recorded.shape, bool)
     calm = np.minimum(recorded, np.percentile(recorded[body], 99.7) * 1.15)
-    compression = rng.uniform(0.15, 0.75)
     base = _blurred(calm, size * rng.uniform(0.03, 0.09))
+    # From toe to heel attenuation differs more than a film can show; what is left of it is up to the processing.
+    reach = float(np.ptp(np.percentile(base[body], (5, 95))))
+    compression = np.clip(1 - np.exp(rng.uniform(np.log(0.3), np.log(1.5))) / max(reach, 1e-3), 0.1, 0.85)
     shaped = calm - compression * base + compression * rng.uniform(0.0, 0.75) * base.mean()
-    for width, most in ((rng.uniform(1.0, 2.0), 0.8), (size * rng.uniform(0.01, 0.03), 0.6)):
+    for width, most in ((rng.uniform(0.8, 2.0), 0.9), (size * rng.uniform(0.01, 0.03), 0.4)):
         shaped = shaped + rng.uniform(0.0, most) * (calm - _blurred(calm, width))
     air = float(np.percentile(shaped[skin < 0.05], 50)) if (skin < 0.05).mean() > 0.01 else float(shaped.min())
     thin, middle = np.percentile(shaped[body], (3, 45))
@@ -83,9 +85,13 @@ def _developed(
     curve = rng.uniform(0.0, 1.0)
     value = np.where(value < 1, value, 1 + np.tanh((value - 1) * 2) / 8)
     value = np.clip(value / 1.08, 0, 1)
+    # Equal parts of the patient for equal parts of the scale, as far as the processing goes that way.
+    levels = np.quantile(value[body], np.linspace(0, 1, 33))
+    equalised = np.interp(value, levels + 1e-6 * np.arange(33), np.linspace(0, 1, 33), left=0.0)
+    value = value + rng.uniform(0.0, 0.6) * (value > 0) * (equalised - value)
     # The characteristic curve is chosen, as a technician would, so that soft tissue becomes a middle grey.
     soft = float(np.clip(np.median(value[body]), 0.02, 0.97))
-    value = value ** np.clip(np.log(rng.uniform(0.17, 0.62)) / np.log(soft), 0.45, 3.5)
+    value = value ** np.clip(np.log(rng.uniform(0.22, 0.62)) / np.log(soft), 0.45, 2.5)
     sigmoid = value * value * (3 - 2 * value)
     value = (1 - 0.6 * curve) * value + 0.6 * curve * sigmoid
     floor = rng.uniform(0, 0.14) if rng.random() < 0.7 else 0.0

@@ -148,7 +148,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
             LEG[1:], ("leg",), DOWN, ANTERIOR, FOOT,
             (Framing(1.0, (0.23, 0.34), (0.4, 0.85), (-0.04, 0.06), (0.0, 0.0, 0.0, 0.0, 180.0, 90.0)),),
             {"ankle_angle_r": (-45.0, -15.0)},
-            whitest=(72.0, 97.0), tilt=(-24.0, -8.0), frame="calcn_r",
+            whitest=(90.0, 99.7), tilt=(-24.0, -8.0), frame="calcn_r",
             cover=0.010, fat_mm=(1.5, 4.0), implants=("wires", "cast"),
         ),
     ),
