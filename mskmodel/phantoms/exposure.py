@@ -23,7 +23,7 @@ def expose(projection: Projection, rng: np.random.Generator) -> Image:
     attenuation = _attenuation(projection, rng)
     recorded = _detected(attenuation, projection.lengths["skin"] > 0.3, rng)
     metal = projection.lengths["metal"] > 0.05
-    return _developed(recorded, projection.lengths["skin"], metal, projection.whitest, rng)
+    return _developed(recorded, projection.lengths["skin"], metal, projection.view.whitest, rng)
 
 
 def _attenuation(projection: Projection, rng: np.random.Generator) -> Image:
@@ -31,7 +31,7 @@ def _attenuation(projection: Projection, rng: np.random.Generator) -> Image:
     bone, marrow = length["bone"], np.minimum(length["marrow"], length["bone"])
     muscle = np.minimum(length["muscle"], length["skin"])
     air = np.minimum(length["air"], muscle)
-    trabeculae = 1 + rng.uniform(0.01, 0.06) * _grain(rng, bone.shape, rng.uniform(0.2, 0.55) / projection.pixel_mm)
+    trabeculae = 1 + rng.uniform(0.01, 0.04) * _grain(rng, bone.shape, rng.uniform(0.2, 0.55) / projection.pixel_mm)
     patches = 1 + rng.uniform(0.0, 0.02) * _grain(rng, bone.shape, 7.0 / projection.pixel_mm)
     soft = 1 + rng.uniform(0.0, 0.012) * _grain(rng, bone.shape, 9.0 / projection.pixel_mm)
     hard, lung = rng.uniform(0.7, 1.15), rng.uniform(0.5, 0.8)
@@ -52,7 +52,7 @@ def _detected(attenuation: Image, body: NDArray[np.bool_], rng: np.random.Genera
     heel = 1 + slope[0] * np.linspace(-1, 1, rows)[:, None] + slope[1] * np.linspace(-1, 1, columns)
     seen = gaussian_filter((primary + scatter) * np.clip(heel, 0.5, 1.5), rng.uniform(0.2, 1.1))
     # Automatic exposure: so many photons a pixel behind the middle of the patient.
-    photons = np.exp(rng.uniform(np.log(600), np.log(3e4))) / (np.median(seen[body]) if body.any() else 1.0)
+    photons = np.exp(rng.uniform(np.log(1200), np.log(3e4))) / (np.median(seen[body]) if body.any() else 1.0)
     noise = gaussian_filter(rng.standard_normal(seen.shape), rng.uniform(0.0, 0.7))
     seen = np.maximum(seen + noise * np.sqrt(seen / photons), 2e-6)
     if rng.random() < 0.06:  # an antiscatter grid that stood still

@@ -1,9 +1,16 @@
-"""What surrounds the patient on a film: collimation, borders, side markers, burned-in text, two limbs side by side."""
+"""What is on a film besides the patient: collimation, borders, plate artefacts, markers, text, a second limb."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
+
+if TYPE_CHECKING:
+    from PIL.ImageDraw import ImageDraw
 
 __all__ = ["beside", "finish"]
 
@@ -17,12 +24,18 @@ def finish(image: Image, side: str, rng: np.random.Generator) -> Image:
     image = image.copy()
     if rng.random() < 0.55:
         image = _collimated(image, rng)
+    if rng.random() < 0.3:
+        _stain(image, rng)
     if rng.random() < 0.55:
         _mark(image, side, rng)
+    if rng.random() < 0.12:
+        _badge(image, side, rng)
+    if rng.random() < 0.04:
+        _point_out(image, rng)
     if rng.random() < 0.2:
         for _ in range(int(rng.integers(1, 4))):
             _write(image, str(rng.choice(_TEXTS)), rng, int(rng.integers(9, 16)), rng.uniform(0.6, 1.0))
-    if rng.random() < 0.1:
+    if rng.random() < 0.15:
         _edge(image, rng)
     if rng.random() < 0.12:
         image = _matted(image, rng)
@@ -70,26 +83,81 @@ def _mark(image: Image, side: str, rng: np.random.Generator) -> None:
 
 
 def _write(image: Image, text: str, rng: np.random.Generator, size: int, value: float) -> None:
-    from PIL import Image as Pillow
-    from PIL import ImageDraw, ImageFont
+    from PIL import ImageFont
 
     rows, columns = image.shape
-    canvas = Pillow.new("L", (columns, rows))
-    draw = ImageDraw.Draw(canvas)
     x = rng.choice([rng.uniform(0.01, 0.2), rng.uniform(0.7, 0.93)]) * columns
     y = rng.choice([rng.uniform(0.01, 0.3), rng.uniform(0.6, 0.93), rng.uniform(0.0, 0.95)]) * rows
-    draw.text((x, y), text, fill=255, font=ImageFont.load_default(size=max(8, size)))
-    if rng.random() < 0.3:
-        canvas = canvas.rotate(float(rng.normal(0, 12)))
-    ink = np.asarray(canvas, np.float32) / 255
+    font = ImageFont.load_default(size=max(8, size))
+    _draw(
+        image,
+        lambda pen: pen.text((x, y), text, fill=255, font=font),
+        value,
+        float(rng.normal(0, 12)) if rng.random() < 0.3 else 0.0,
+    )
+
+
+def _draw(image: Image, drawing: Callable[[ImageDraw], None], value: float, degrees: float = 0.0) -> None:
+    """Put a drawing on the film in one shade."""
+    from PIL import Image as Pillow
+    from PIL import ImageDraw as Pens
+
+    canvas = Pillow.new("L", image.shape[::-1])
+    drawing(Pens.Draw(canvas))
+    ink = np.asarray(canvas.rotate(degrees) if degrees else canvas, np.float32) / 255
     image += ink * (np.float32(value) - image)
 
 
+def _stain(image: Image, rng: np.random.Generator) -> None:
+    """What a plate and its reader leave on a film: uneven darkness, lines along the rows."""
+    rows, columns = image.shape
+    y, x = np.linspace(-1, 1, rows)[:, None], np.linspace(-1, 1, columns)
+    slope = rng.normal(0, 0.03, 2)
+    lines = gaussian_filter1d(rng.standard_normal(rows), rng.uniform(0.5, 6.0))
+    lines *= rng.uniform(0.0, 0.012) / max(float(lines.std()), 1e-6)
+    image += (rng.normal(0, 0.05) * (x * x + y * y) + slope[0] * x + slope[1] * y + lines[:, None]).astype(np.float32)
+    np.clip(image, 0, 1, out=image)
+
+
+def _badge(image: Image, side: str, rng: np.random.Generator) -> None:
+    """A clinic's stamp in the picture: a white square with a dark sign in it, and small print below."""
+    rows, columns = image.shape
+    size = max(6, int(rng.uniform(0.04, 0.08) * max(rows, columns)))
+    if min(rows, columns) < 4 * size:
+        return
+    top, left = int(rng.uniform(0.1, 0.9) * (rows - 2 * size)), int(rng.uniform(0.0, 1.0) * (columns - size))
+    image[top : top + size, left : left + size] = rng.uniform(0.85, 1.0)
+    inner = rng.uniform(0.2, 0.8, (size // 2, size // 2)) < 0.5
+    edge = size // 4
+    image[top + edge : top + edge + size // 2, left + edge : left + edge + size // 2][inner] = 0.1
+    _draw(image, lambda pen: pen.text((left, top + size + 2), side, fill=255), 0.9)
+
+
+def _point_out(image: Image, rng: np.random.Generator) -> None:
+    """An arrow or a ring that somebody drew on the film."""
+    rows, columns = image.shape
+    x, y = float(rng.uniform(0.2, 0.8) * columns), float(rng.uniform(0.2, 0.8) * rows)
+    size, width = float(rng.uniform(0.04, 0.1) * max(rows, columns)), int(rng.integers(1, 4))
+    away = 1.0 if rng.random() < 0.5 else -1.0
+    head = [(x, y), (x + away * size * 0.6, y - size * 0.4), (x + away * size * 0.6, y + size * 0.4)]
+
+    def arrow(pen: ImageDraw) -> None:
+        pen.line([(x, y), (x + away * 2 * size, y)], fill=255, width=2 * width)
+        pen.polygon(head, fill=255)
+
+    def ring(pen: ImageDraw) -> None:
+        pen.ellipse([x - size / 2, y - size, x + size / 2, y + size], outline=255, width=width)
+
+    _draw(image, arrow if rng.random() < 0.6 else ring, rng.uniform(0.0, 1.0))
+
+
 def _edge(image: Image, rng: np.random.Generator) -> None:
-    """A bright strip where the plate was not exposed."""
-    wide = int(rng.uniform(0.01, 0.08) * image.shape[0])
-    strip = image[-wide:] if rng.random() < 0.6 else image[:wide]
-    strip[:] = rng.uniform(0.8, 1.0)
+    """A bright strip where the plate was not exposed, seldom straight."""
+    rows, columns = image.shape
+    across = np.linspace(-1, 1, columns)
+    depth = rng.uniform(0.005, 0.06) + rng.normal(0, 0.012) * across + rng.normal(0, 0.015) * across**2
+    y = np.arange(rows)[:, None] if rng.random() < 0.4 else np.arange(rows)[::-1, None]
+    image[y < depth * rows] = rng.uniform(0.7, 1.0)
 
 
 def _matted(image: Image, rng: np.random.Generator) -> Image:

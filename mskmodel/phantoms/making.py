@@ -16,7 +16,7 @@ import numpy as np
 from mskmodel.dicom_writing import CR, DX_PRESENTATION, DX_PROCESSING, Header, write_dx
 from mskmodel.phantoms.rendering import Phantom, render
 from mskmodel.phantoms.requirements import WHAT_IS_NEEDED, RenderingUnavailable
-from mskmodel.phantoms.views import NAMES
+from mskmodel.phantoms.views import TURN
 
 __all__ = ["TRUTH", "Truth", "make", "write"]
 
@@ -42,7 +42,7 @@ def make(
     count: int,
     seed: int,
     workers: int | None = None,
-    names: Sequence[str] = NAMES,
+    names: Sequence[str] = TURN,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Truth]:
     """Write `count` phantoms, taking the views in turn, and `truth.csv` last; the same seed gives the same files.

@@ -215,6 +215,7 @@ def _fixator(site: Site) -> Mesh:
 _KINDS: dict[str, Callable[[Site], Mesh]] = {
     "knee_prosthesis": _knee_prosthesis,
     "plate": _plate_on("tibia_r", "talus_r", 0.05, 0.6, 0.018),
+    "plate_femur": _plate_on("femur_r", "tibia_r", 0.3, 1.0, 0.02),
     "ankle_plate": _plate_on("tibia_r", "talus_r", 0.7, 1.0, 0.03),
     "elbow_plate": _plate_on("humerus_r", "ulna_r", 0.6, 1.0, 0.016),
     "plate_humerus": _plate_on("humerus_r", "ulna_r", 0.05, 0.8, 0.016),

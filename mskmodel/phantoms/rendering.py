@@ -18,9 +18,9 @@ from mskmodel.phantoms.views import CLASSES, VIEWS
 __all__ = ["Phantom", "exposures", "render"]
 
 #: Views of which both sides are often taken on one film.
-_PAIRED = ("hand_ap", "foot_ap", "knee_ap", "wrist")
+_PAIRED = ("hand_ap", "foot_ap", "foot_oblique", "wrist")
 #: Views that have no side.
-_UNPAIRED = ("pelvis_ap", "spine", "chest")
+_UNPAIRED = ("pelvis_ap", "pelvis_frog", "spine", "chest", "neck", "skull")
 
 
 @dataclass(frozen=True)
@@ -66,10 +66,12 @@ def exposures(name: str, seed: int, count: int) -> Iterator[Phantom]:
 def _phantom(name: str, seed: int, projection: Projection, rng: np.random.Generator) -> Phantom:
     image = _cropped(expose(projection, rng), rng)
     side = "R"
-    if name in _PAIRED and rng.random() < 0.08:
+    if name in _PAIRED and rng.random() < 0.15:
         image, side = beside(image, image[:, ::-1], rng), "B"
     elif rng.random() < 0.5:
         image, side = image[:, ::-1], "L"
+    if projection.view.both:
+        side = "B"
     image = finish(image, side if side != "B" else "R", rng)
     bits = int(rng.choice([8, 10, 12, 12, 12, 14, 15, 16]))
     photometric = "MONOCHROME1" if rng.random() < 0.3 else "MONOCHROME2"

@@ -23,12 +23,11 @@ class Projection:
     """Centimetres of each material along each ray: skin, muscle, bone, marrow, air, metal, cast.
 
     Each is everything inside that surface: `bone` includes `marrow`, `skin` includes all but the cast.
-    whitest: percentiles of the patient between which a film of this view turns white.
     """
 
     lengths: dict[str, NDArray[np.float32]]
     pixel_mm: float
-    whitest: tuple[float, float]
+    view: View
 
 
 def project(name: str, rng: np.random.Generator, pixels_along: int = 448) -> Projection:
@@ -55,7 +54,7 @@ def project(name: str, rng: np.random.Generator, pixels_along: int = 448) -> Pro
     stretch = 1 + rng.uniform(-0.06, 0.06, 3)
     meshes = {key: Mesh(beam.centre + (m.vertices - beam.centre) * stretch, m.faces) for key, m in meshes.items()}
     lengths = path_lengths(beam, meshes)
-    return Projection(lengths, beam.height / beam.shape[0] * 1000, view.whitest)
+    return Projection(lengths, beam.height / beam.shape[0] * 1000, view)
 
 
 def _beam(view: View, pose: Pose, rng: np.random.Generator, pixels_along: int) -> Beam:
@@ -70,7 +69,7 @@ def _beam(view: View, pose: Pose, rng: np.random.Generator, pixels_along: int) -
     height = rng.uniform(*framing.height)
     width = height * rng.uniform(*framing.aspect)
     centre = sum((weight * pose.joint(body) for body, weight in view.landmark.items()), np.zeros(3))
-    centre = centre - up * height * rng.uniform(*framing.along) + side * width * rng.normal(0, 0.06)
+    centre = centre - up * height * rng.uniform(*framing.along) + side * width * rng.normal(0, 0.08)
     turn = float(rng.choice(framing.turns))
     if abs(turn) == 90 and width < height:
         width, height = height, width
@@ -83,7 +82,7 @@ def _beam(view: View, pose: Pose, rng: np.random.Generator, pixels_along: int) -
 
 def _soft(view: View, pose: Pose, beam: Beam, bone: Mesh, cast: bool, rng: np.random.Generator) -> dict[str, Mesh]:
     """Skin, muscle, air and, if wanted, a cast."""
-    build = float(np.exp(rng.normal(0, 0.16)))
+    build = float(np.exp(rng.normal(0, 0.18)))
     wide = build * rng.uniform(0.92, 1.08)
     balls = [
         replace(ball, radii=ball.radii * (build, wide, build))
@@ -120,8 +119,8 @@ def _cast(grid: tissue.Grid, values: Array, beam: Beam, rng: np.random.Generator
     thick = rng.uniform(0.004, 0.011)
     along = (grid.points() - beam.centre) @ beam.up
     end = np.abs(along - rng.normal(0, 0.2) * beam.height) - beam.height * rng.uniform(0.3, 0.8)
-    plaster = np.maximum(np.maximum(values - 0.002 - thick, 0.002 - values), end)
-    return {"cast": tissue.surface(grid, plaster)}
+    outside, inside = (tissue.surface(grid, np.maximum(values - off, end)) for off in (0.002 + thick, 0.002))
+    return {"cast": merge([outside, Mesh(inside.vertices, inside.faces[:, ::-1])])}
 
 
 def _blob(ball: tissue.Ball, pose: Pose) -> Mesh:

@@ -47,7 +47,7 @@ class Grid:
 
 
 def balls_of(part: str, pose: Pose) -> list[Ball]:
-    """The soft tissue of `leg`, `other_leg`, `arm`, `shoulder`, `trunk`; hands and feet come from `field`'s cover."""
+    """The soft tissue of `leg`, `other_leg`, `arm`, `shoulder`, `trunk`, `head`; hands and feet are `field`'s cover."""
     at = pose.skeleton.rest.joint
     if part in ("leg", "other_leg"):
         side, inward = ("r", 1.0) if part == "leg" else ("l", -1.0)
@@ -61,8 +61,8 @@ def balls_of(part: str, pose: Pose) -> list[Ball]:
         return _limb(f"femur_{side}", femur, tibia, thigh, behind, tuple(inward * i for i in inside)) + lower
     if part == "arm":
         shoulder, elbow, wrist = at("humerus_r"), at("ulna_r"), at("lunate_r")
-        upper = (0.046, 0.046, 0.043, 0.042, 0.041, 0.040, 0.040)
-        fore = (0.042, 0.043, 0.040, 0.034, 0.028, 0.023, 0.020)
+        upper = (0.046, 0.045, 0.042, 0.040, 0.038, 0.036, 0.036)
+        fore = (0.038, 0.040, 0.038, 0.033, 0.028, 0.023, 0.020)
         return _limb("humerus_r", shoulder, elbow, upper, (0.0,) * 7, (0.0,) * 7) + _limb(
             "ulna_r", elbow, wrist, fore, (0.0,) * 7, (0.0,) * 7
         )
@@ -83,6 +83,13 @@ def balls_of(part: str, pose: Pose) -> list[Ball]:
             Ball("torso", np.array([x, 0.17, 1.18]), np.array([0.165, 0.115, 0.16])),
             Ball("torso", np.array([x, 0.18, 1.36]), np.array([0.165, 0.115, 0.2])),
             Ball("torso", np.array([x, 0.22, 1.55]), np.array([0.06, 0.065, 0.14])),
+        ]
+    if part == "head":
+        x = float(at("head")[0])
+        return [
+            Ball("head", np.array([x, 0.206, 1.67]), np.array([0.08, 0.098, 0.096])),
+            Ball("head", np.array([x, 0.165, 1.60]), np.array([0.058, 0.06, 0.055])),
+            Ball("neck", np.array([x, 0.215, 1.56]), np.array([0.056, 0.06, 0.09])),
         ]
     raise ValueError(f"no soft tissue is called {part!r}")
 

@@ -5,11 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mskmodel.phantoms.anatomy import CARPUS, FINGERS, THORAX
 
-__all__ = ["CLASSES", "NAMES", "NEIGHBOURS", "VIEWS", "Framing", "View"]
+__all__ = ["CLASSES", "NAMES", "NEIGHBOURS", "TURN", "VIEWS", "Framing", "View"]
 
 Range = tuple[float, float]
 Direction = tuple[float, float, float]
@@ -21,6 +21,7 @@ DOWN: Direction = (0.0, 0.0, -1.0)
 ANTERIOR: Direction = (0.0, -1.0, 0.0)
 
 LEG = ("r_femur", "r_tibia", "r_fibula", "r_patella", "r_talus", "r_foot", "r_bofoot")
+LEGS = (*LEG, *(bone.replace("r_", "l_") for bone in LEG))
 FOREARM = ("humerus_r", "ulna_r", "radius_r", *CARPUS)
 ARM = (*FOREARM, *FINGERS)
 GIRDLE = ("humerus_r", "scapula_r", "clavicle_r", *THORAX)
@@ -28,6 +29,8 @@ LUMBAR = tuple(f"lumbar{n}_geom_1_lumbar{n}" for n in range(1, 6))
 PELVIS = ("r_pelvis", "l_pelvis", "sacrum_geom_1_sacrum", "r_femur", "l_femur", *LUMBAR)
 TRUNK = ("r_pelvis", "l_pelvis", "sacrum_geom_1_sacrum", *LUMBAR, *THORAX)
 CHEST = (*THORAX, *LUMBAR[:2], "clavicle_r", "clavicle_l", "scapula_r", "scapula_l", "humerus_r", "humerus_l")
+
+HEAD = ("hat_skull", "hat_jaw", "hat_cervical", *THORAX, "clavicle_r", "clavicle_l")
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class View:
     lungs: bool = False
     whitest: Range = (97.5, 99.9)  # percentiles of the patient between which the film turns white
     frame: str = ""  # the body with which beam and up turn; the world where empty
+    both: bool = False  # left and right are on the film
 
 
 KNEE, ANKLE, ELBOW, SHOULDER = {"tibia_r": 1.0}, {"talus_r": 1.0}, {"ulna_r": 1.0}, {"humerus_r": 1.0}
@@ -105,7 +109,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
             LEG, ("leg",), BACKWARD, UP, ANKLE,
             (
                 Framing(0.6, (0.11, 0.24), (0.5, 1.0), (-0.22, 0.05)),
-                Framing(0.4, _CASSETTE, (0.4, 0.85), (-0.32, -0.1)),
+                Framing(0.4, _CASSETTE, (0.4, 0.85), (-0.4, -0.1)),
             ),
             {"ankle_angle_r": (-15.0, 12.0), "subtalar_angle_r": (-8.0, 8.0)},
             swing=(-8.0, 22.0), cover=0.011, implants=("ankle_plate", "cast", "nail"),
@@ -116,7 +120,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
             LEG, ("leg",), ACROSS, UP, {"talus_r": 0.8, "toes_r": 0.2},
             (
                 Framing(0.55, (0.14, 0.25), (0.6, 1.1), (-0.25, 0.0), (0.0, 0.0, 0.0, 25.0, -25.0, 90.0)),
-                Framing(0.45, _CASSETTE, (0.6, 0.9), (-0.3, -0.1), (0.0, 0.0, 0.0, 15.0, -35.0)),
+                Framing(0.45, _CASSETTE, (0.6, 0.9), (-0.42, -0.1), (0.0, 0.0, 0.0, 15.0, -35.0)),
             ),
             {"ankle_angle_r": (-30.0, 12.0)}, cover=0.011, implants=("ankle_plate", "cast", "nail"),
         ),
@@ -155,7 +159,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
     "foot_lateral": (
         View(
             LEG, ("leg",), ACROSS, UP, {"calcn_r": 0.5, "toes_r": 0.5},
-            (Framing(1.0, (0.13, 0.24), (1.05, 2.0), (-0.2, 0.05), (0.0, 0.0, 0.0, 0.0, 20.0, -25.0, 90.0)),),
+            (Framing(1.0, (0.14, 0.24), (1.25, 2.0), (-0.2, 0.05), (0.0, 0.0, 0.0, 0.0, 20.0, -25.0, 90.0)),),
             {"ankle_angle_r": (-35.0, 12.0)}, cover=0.010, fat_mm=(1.5, 4.0), implants=("wires", "cast"),
         ),
     ),
@@ -179,9 +183,14 @@ CLASSES: dict[str, tuple[View, ...]] = {
             {"knee_angle_r": (0.0, 10.0)}, swing=(-12.0, 12.0), implants=("knee_prosthesis", "plate", "nail", "cast"),
         ),
         View(
-            (*LEG, "l_femur"), ("leg", "other_leg"), BACKWARD, UP, KNEE,
-            (Framing(1.0, (0.28, 0.46), (0.6, 0.9), (-0.18, 0.18)),),
+            LEGS, ("leg", "other_leg"), BACKWARD, UP, KNEE,
+            (Framing(1.0, (0.28, 0.46), (0.5, 0.9), (-0.18, 0.18)),),
             {"knee_angle_r": (0.0, 10.0)}, implants=("knee_prosthesis", "plate"),
+        ),
+        View(
+            LEGS, ("leg", "other_leg"), BACKWARD, UP, {"tibia_r": 0.5, "tibia_l": 0.5},
+            (Framing(1.0, (0.2, 0.42), (0.9, 1.6), (-0.15, 0.15)),),
+            {"knee_angle_r": (0.0, 10.0), "knee_angle_l": (0.0, 10.0)}, implants=("knee_prosthesis",), both=True,
         ),
     ),
     "knee_lateral": (
@@ -236,6 +245,8 @@ CLASSES: dict[str, tuple[View, ...]] = {
 }  # fmt: skip
 
 _BOTH_WAYS = (BACKWARD, ACROSS)
+#: Far enough from AP and from lateral that nobody would take it for one of them.
+_OBLIQUE = ((33.0, 55.0), (-55.0, -33.0))
 
 NEIGHBOURS: dict[str, tuple[View, ...]] = {
     "wrist": tuple(
@@ -266,18 +277,32 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
     "hip": tuple(
         View(
             PELVIS, ("trunk", "leg", "other_leg"), BACKWARD, UP, {"femur_r": 1.0},
-            (Framing(1.0, height, aspect, (-0.05, 0.25)),),
-            {"hip_rotation_r": (-25.0, 25.0), "hip_adduction_r": (-25.0, 4.0), "hip_flexion_r": (0.0, flexion)},
+            (Framing(1.0, height, aspect, (-0.05, 0.3)),),
+            {"hip_rotation_r": (-25.0, 25.0), "hip_adduction_r": adduction, "hip_flexion_r": flexion},
             fat_mm=(8.0, 20.0), implants=("hip_prosthesis", "hip_screw"),
         )
-        for height, aspect, flexion in (((0.15, 0.28), (0.7, 1.3), 10.0), ((0.36, 0.44), (0.6, 0.8), 10.0))
+        for height, aspect, adduction, flexion in (
+            ((0.15, 0.28), (0.7, 1.3), (-25.0, 4.0), (0.0, 10.0)),
+            ((0.32, 0.44), (0.5, 0.8), (-25.0, 4.0), (0.0, 10.0)),
+            ((0.16, 0.28), (0.7, 1.4), (-55.0, -30.0), (25.0, 45.0)),
+        )
+    ),
+    "pelvis_frog": (
+        View(
+            PELVIS, ("trunk", "leg", "other_leg"), BACKWARD, UP, {"femur_r": 0.5, "femur_l": 0.5},
+            (Framing(1.0, (0.24, 0.36), (1.1, 1.6), (-0.15, 0.05)),),
+            {f"hip_{motion}_{side}": limits for side in "rl" for motion, limits in
+             (("flexion", (25.0, 45.0)), ("adduction", (-55.0, -35.0)), ("rotation", (-40.0, -15.0)))},
+            roll=(-4.0, 4.0), fat_mm=(8.0, 22.0),
+        ),
     ),
     "femur": tuple(
         View(
-            bones, tissue, beam, UP, {"femur_r": 0.5, "tibia_r": 0.5},
-            (Framing(1.0, (0.38, 0.5), (0.4, 0.85), (-0.12, 0.12), turns),),
-            {"knee_angle_r": (0.0, 35.0)}, implants=("nail_femur", "plate", "hip_screw"),
+            bones, tissue, beam, UP, {"femur_r": share, "tibia_r": 1 - share},
+            (Framing(1.0, (0.36, 0.5), (0.4, 0.85), (-0.1, 0.1), turns),),
+            {"knee_angle_r": (0.0, 35.0)}, implants=("nail_femur", "plate_femur", "hip_screw"),
         )
+        for share in (0.35, 0.5, 0.65)
         for bones, tissue, beam, turns in (
             ((*PELVIS[:5], *LEG[1:4]), ("trunk", "leg", "other_leg"), BACKWARD, (0.0,)),
             (LEG, ("leg",), ACROSS, (0.0, 0.0, 90.0, 180.0)),
@@ -286,8 +311,87 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
     "lower_leg": tuple(
         View(
             LEG, ("leg",), beam, UP, {"tibia_r": 0.5, "talus_r": 0.5},
-            (Framing(1.0, (0.36, 0.5), (0.35, 0.85), (-0.05, 0.05), (0.0, 0.0, 0.0, 180.0, 90.0)),),
+            (Framing(1.0, (0.36, 0.52), (0.35, 0.85), (-0.09, 0.09), (0.0, 0.0, 0.0, 180.0, 90.0)),),
             {"knee_angle_r": (0.0, 30.0)}, cover=0.01, implants=("nail", "plate", "cast", "fixator"),
+        )
+        for beam in _BOTH_WAYS
+    ),
+    "legs": (
+        View(
+            (*LEGS, *PELVIS[:3]), ("trunk", "leg", "other_leg"), BACKWARD, UP, {"tibia_r": 0.5, "tibia_l": 0.5},
+            (Framing(1.0, (0.6, 1.0), (0.35, 0.7), (-0.15, 0.15)),), implants=("knee_prosthesis",), both=True,
+        ),
+        View(
+            (*LEG, *PELVIS[:3]), ("trunk", "leg"), BACKWARD, UP, KNEE,
+            (Framing(1.0, (0.6, 0.95), (0.22, 0.5), (-0.12, 0.12)),), implants=("nail", "nail_femur"),
+        ),
+    ),
+    "knee_oblique": tuple(replace(CLASSES["knee_ap"][0], swing=swing) for swing in _OBLIQUE),
+    "patella": (
+        View(
+            LEG[:4], ("leg",), UP, ANTERIOR, KNEE,
+            (Framing(1.0, (0.1, 0.17), (1.0, 1.6), (-0.25, -0.05), (0.0, 0.0, 0.0, 180.0)),),
+            {"knee_angle_r": (80.0, 115.0)}, tilt=(-10.0, 10.0), implants=("knee_prosthesis",),
+        ),
+    ),
+    "ankle_oblique": tuple(replace(CLASSES["ankle_ap"][0], swing=swing) for swing in ((38.0, 58.0), (-55.0, -33.0))),
+    "foot_oblique": tuple(replace(CLASSES["foot_ap"][0], swing=swing) for swing in _OBLIQUE),
+    "calcaneus": (
+        View(
+            LEG[1:], ("leg",), (0.0, 0.766, 0.643), (0.0, -0.643, 0.766), {"calcn_r": 1.0},
+            (Framing(1.0, (0.1, 0.18), (0.6, 1.1), (-0.15, 0.15), (0.0, 0.0, 180.0)),),
+            {"ankle_angle_r": (-5.0, 15.0)}, cover=0.011,
+        ),
+    ),
+    "toes": tuple(
+        replace(
+            CLASSES["foot_ap"][0], swing=swing, landmark={"toes_r": 1.0},
+            framings=(Framing(1.0, (0.08, 0.13), (0.6, 1.2), (-0.3, 0.0), (0.0, 0.0, 180.0, 90.0)),),
+        )
+        for swing in ((-7.0, 7.0), *_OBLIQUE)
+    ),
+    "hand_oblique": tuple(
+        View(
+            ARM, ("arm",), ACROSS, DOWN, HAND, _HAND,
+            {"pro_sup_r": (-12.0, 12.0), **_SPREAD, **_CURL, **_THUMB}, swing=swing,
+            cover=0.0068, fat_mm=(1.0, 2.5), implants=("wires", "cast"), whitest=_HAND_WHITE,
+        )
+        for swing in _OBLIQUE
+    ),
+    "finger": tuple(
+        View(
+            ARM[-19:], ("arm",), beam, DOWN, {f"midph{n}_r": 1.0},
+            (Framing(1.0, (0.07, 0.13), (0.35, 0.7), (-0.15, 0.15), (0.0, 0.0, 0.0, 180.0, 90.0)),),
+            _FAN_HAND if beam is BACKWARD else {**_STRAIGHT_HAND, **_SPREAD},
+            cover=0.0068, fat_mm=(1.0, 2.5), implants=("wires",), whitest=_HAND_WHITE,
+        )
+        for beam in _BOTH_WAYS
+        for n in range(2, 6)
+    ),
+    "thumb": tuple(
+        View(
+            ARM, ("arm",), beam, DOWN, {"proximal_thumb_r": 1.0},
+            (Framing(1.0, (0.07, 0.13), (0.5, 0.9), (-0.15, 0.15), (0.0, 25.0, -25.0, 180.0, 90.0)),),
+            {**_STRAIGHT_HAND, "cmc_abduction": (10.0, 35.0)}, cover=0.0068, fat_mm=(1.0, 2.5), implants=("wires",),
+            whitest=_HAND_WHITE,
+        )
+        for beam in _BOTH_WAYS
+    ),
+    "elbow_oblique": tuple(replace(CLASSES["elbow_ap"][0], swing=swing) for swing in _OBLIQUE),
+    "scapula_y": (
+        replace(CLASSES["shoulder_ap"][0], swing=(-68.0, -45.0), landmark={"humerus_r": 0.5, "scapula_r": 0.5}),
+    ),
+    "neck": tuple(
+        View(
+            HEAD, ("head", "trunk", "shoulder"), beam, UP, {"head": 0.6, "clavicle_r": 0.2, "clavicle_l": 0.2},
+            (Framing(1.0, (0.15, 0.28), (0.6, 1.0), (-0.05, 0.15)),), lungs=True,
+        )
+        for beam in _BOTH_WAYS
+    ),
+    "skull": tuple(
+        View(
+            HEAD[:3], ("head", "trunk"), beam, UP, {"head": 1.0},
+            (Framing(1.0, (0.2, 0.3), (0.75, 1.2), (-0.32, -0.1)),),
         )
         for beam in _BOTH_WAYS
     ),
@@ -304,6 +408,11 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
             CHEST, ("trunk", "shoulder"), BACKWARD, UP, {"clavicle_r": 0.32, "clavicle_l": 0.32, "lumbar1": 0.36},
             (Framing(1.0, (0.34, 0.44), (0.8, 1.15), (-0.1, 0.05)),), fat_mm=(6.0, 18.0), lungs=True,
         ),
+        View(
+            CHEST, ("trunk", "shoulder"), BACKWARD, UP, {"scapula_r": 0.4, "lumbar1": 0.6},
+            (Framing(1.0, (0.2, 0.34), (0.6, 1.0), (-0.2, 0.2)),),
+            swing=(-35.0, 35.0), fat_mm=(6.0, 18.0), lungs=True,
+        ),
     ),
     "clavicle": (
         View(
@@ -315,3 +424,5 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
 
 VIEWS = CLASSES | NEIGHBOURS
 NAMES = tuple(VIEWS)
+#: One round of a folder's views: the classes twice, so that neighbours do not outnumber them.
+TURN = (*CLASSES, *tuple(NEIGHBOURS)[::2], *CLASSES, *tuple(NEIGHBOURS)[1::2])

@@ -16,7 +16,7 @@ def command() -> None:
 
 @command.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--count", type=click.IntRange(1), default=22, show_default=True, help="Phantoms in all.")
+@click.option("--count", type=click.IntRange(1), default=50, show_default=True, help="Phantoms in all.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same files.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; without it, one a core.")
 @click.option("--only", "only", multiple=True, help="A class or neighbour, may be repeated; without it, all.")
@@ -34,7 +34,7 @@ def make(
     unknown = [name for name in only if name not in views.NAMES]
     if unknown:
         raise click.BadParameter(f"{', '.join(unknown)}: not one of {', '.join(views.NAMES)}", param_hint="--only")
-    names = only or (tuple(views.CLASSES) if classes else views.NAMES)
+    names = only or (tuple(views.CLASSES) if classes else views.TURN)
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
