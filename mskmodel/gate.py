@@ -109,11 +109,11 @@ class Answers:
 
     def right(self, labels: NDArray[np.int64], none: int) -> NDArray[np.bool_]:
         """Likeliest class is the true one, as in accuracy; a picture of none (``labels == none``) gets no label."""
-        return ((labels == none) & ~self.labelled) | ((labels != none) & (self.likeliest == labels))
+        return np.asarray(np.where(labels == none, ~self.labelled, self.likeliest == labels), np.bool_)
 
     def rightly_labelled(self, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Got the right label: abstaining does not count."""
-        return self.labelled & (self.likeliest == labels)
+        return np.asarray(self.labelled & (self.likeliest == labels), np.bool_)
 
 
 def judge(
