@@ -15,7 +15,7 @@ Image = NDArray[np.float32]
 #: Attenuation per centimetre: the range over patients and tube voltages.
 _MUSCLE, _FAT = 0.205, 0.178
 _CORTEX, _MARROW = (0.50, 0.85), (0.25, 0.36)
-_METAL, _PLASTER = 2.6, (0.15, 0.5)
+_METAL, _PLASTER = 2.6, (0.08, 0.3)
 
 
 def expose(projection: Projection, rng: np.random.Generator) -> Image:

@@ -19,11 +19,19 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Site:
-    """Where metal goes: the pose, the posed surfaces of the bones in view, and chance."""
+    """Where metal goes: the pose, the posed surfaces of the bones in view and of their marrow, and chance."""
 
     pose: Pose
     outer: dict[str, Mesh]
+    marrow: dict[str, Mesh]
     rng: np.random.Generator
+
+    def cut(self, bone: str, point: Array, normal: Array) -> None:
+        """Saw off what lies on the normal's side of a plane through a point; normal: a unit vector."""
+        for meshes in (self.outer, self.marrow):
+            vertices = meshes[bone].vertices
+            beyond = np.maximum((vertices - point) @ normal, 0)
+            meshes[bone] = Mesh(vertices - beyond[:, None] * normal, meshes[bone].faces)
 
 
 def implant(kind: str, site: Site) -> Mesh:
@@ -88,37 +96,54 @@ def _between(a: Array, b: Array, t: float) -> Array:
 def _knee_prosthesis(site: Site) -> Mesh:
     parts = []
     if "r_femur" in site.outer:
-        parts.append(_condylar_shell(site.pose, site.outer["r_femur"]))
-    a, b, _, _ = _axis(site.pose, "tibia_r", "talus_r")
+        parts.append(_femoral_component(site.pose, site.outer["r_femur"]))
     if "r_tibia" in site.outer:
-        down = (b - a) / np.linalg.norm(b - a)
-        along = (site.outer["r_tibia"].vertices - a) @ down
-        top = float(along.min()) + site.rng.uniform(0.006, 0.012)
-        slab = site.outer["r_tibia"].vertices[np.abs(along - top - 0.006) < 0.006]
-        middle = slab.mean(0)
-        middle = middle + (a + top * down - middle) @ down * down
-        parts.append(rod(middle, middle + 0.004 * down, 0.034, sides=24))
-        parts.append(rod(middle, middle + site.rng.uniform(0.03, 0.11) * down, 0.007, 0.005))
-    if site.rng.random() < 0.3:
+        parts += _tibial_tray(site)
+    if site.rng.random() < 0.2:
         thigh, knee, _, _ = _axis(site.pose, "femur_r", "tibia_r")
         parts.append(rod(_between(thigh, knee, 0.97), _between(thigh, knee, site.rng.uniform(0.65, 0.85)), 0.007))
     return merge(parts)
 
 
-def _condylar_shell(pose: Pose, femur: Mesh) -> Mesh:
-    """A cap of metal round the lower end of the femur."""
-    knee, thigh = pose.joint("tibia_r"), pose.joint("femur_r")
-    up = (thigh - knee) / np.linalg.norm(thigh - knee)
-    height = (femur.vertices - knee) @ up
-    near = femur.vertices[height < height.min() + 0.045]
-    grid = Grid.around(near.min(0) - 0.006, near.max(0) + 0.006, 60)
+def _tibial_tray(site: Site) -> list[Mesh]:
+    """A plate on the cut end of the tibia and a keel below it; above it a gap, for plastic is not seen."""
+    a, b, side, back = _axis(site.pose, "tibia_r", "talus_r")
+    down = (b - a) / np.linalg.norm(b - a)
+    along = (site.outer["r_tibia"].vertices - a) @ down
+    cut = float(along.min()) + site.rng.uniform(0.011, 0.016)
+    end = site.outer["r_tibia"].vertices[np.abs(along - cut - 0.002) < 0.004] - a
+    across, deep = end @ side, end @ back
+    middle = a + cut * down + side * (across.max() + across.min()) / 2 + back * (deep.max() + deep.min()) / 2
+    site.cut("r_tibia", middle, -down)
+    tray = rod(middle - 0.003 * down, middle + 0.001 * down, 1.0, sides=32)
+    stretch = np.ptp(across) / 2 * np.outer(side, side) + np.ptp(deep) / 2 * np.outer(back, back) + np.outer(down, down)
+    plate = Mesh(middle + (tray.vertices - middle) @ stretch, tray.faces)
+    keel = middle + site.rng.uniform(0.028, 0.045) * down
+    fins = [rod(middle + k * 0.016 * side, keel, 0.0025) for k in (-1, 1)]
+    stem = site.rng.uniform(0.06, 0.11) if site.rng.random() < 0.2 else 0.0
+    return [plate, rod(middle, keel + stem * down, 0.0075, 0.0055), *fins]
+
+
+def _femoral_component(pose: Pose, femur: Mesh) -> Mesh:
+    """Metal on the front, the lower end and the back of the condyles, open at their sides."""
     from scipy.spatial import cKDTree
 
+    thigh, knee, _, back = _axis(pose, "femur_r", "tibia_r")
+    up = (thigh - knee) / np.linalg.norm(thigh - knee)
+    height = (femur.vertices - knee) @ up
+    near = femur.vertices[height < height.min() + 0.05]
+    middles = femur.vertices[femur.faces].mean(1)
+    skin = np.concatenate([near, middles[(middles - knee) @ up < height.min() + 0.05]])
+    grid = Grid.around(near.min(0) - 0.006, near.max(0) + 0.006, 60)
     points = grid.points()
-    distance, _ = cKDTree(near).query(points.reshape(-1, 3), distance_upper_bound=0.03)
-    shell = np.minimum(distance, 0.03).reshape(grid.shape) - 0.0042
-    level = (points - knee) @ up
-    return surface(grid, np.maximum(shell, level - (height.min() + 0.030)))
+    distance, _ = cKDTree(skin).query(points.reshape(-1, 3), distance_upper_bound=0.03)
+    shell = np.minimum(distance, 0.03).reshape(grid.shape) - 0.0038
+    level, depth = (points - knee) @ up - height.min(), (points - knee) @ back
+    behind, front = float(((near - knee) @ back).max()), float(((near - knee) @ back).min())
+    kept = np.minimum(np.minimum(level - 0.009, depth - (front + 0.009)), (behind - 0.010) - depth)  # bone, inside
+    return surface(
+        grid, np.maximum(np.maximum(shell, kept), level - np.where(depth < (front + behind) / 2, 0.042, 0.03))
+    )
 
 
 def _plate_on(top: str, bottom: str, low: float, high: float, off: float) -> Callable[[Site], Mesh]:
@@ -171,9 +196,21 @@ def _hip_prosthesis(site: Site) -> Mesh:
     shaft = _shaft_point(site.outer, hip, knee, 0.2)
     neck = _between(hip + 0.03 * side, shaft, 0.45)
     tip = _shaft_point(site.outer, hip, knee, site.rng.uniform(0.34, 0.45))
-    cup = site.rng.uniform(0.018, 0.026)
-    stem = [rod(hip, neck, 0.008), rod(neck, shaft, 0.012, 0.009), rod(shaft, tip, 0.009, 0.006)]
-    return merge([_ball(hip, cup), *stem])
+    inward = (hip - neck) / np.linalg.norm(hip - neck)
+    if "r_femur" in site.outer:
+        site.cut("r_femur", neck, inward)
+    stem = [rod(hip, neck, 0.006), rod(neck, shaft, 0.011, 0.009), rod(shaft, tip, 0.009, 0.005)]
+    if site.rng.random() < 0.3:  # half a joint: a large head in the patient's own socket
+        return merge([_ball(hip, 0.024), *stem])
+    return merge([_cup(hip, inward, site.rng.uniform(0.024, 0.029)), _ball(hip, 0.015), *stem])
+
+
+def _cup(centre: Array, inward: Array, radius: float) -> Mesh:
+    """Half a hollow ball, open towards the femur."""
+    grid = Grid.around(centre - 1.15 * radius, centre + 1.15 * radius, 36)
+    offset = grid.points() - centre
+    wall = np.abs(np.linalg.norm(offset, axis=-1) - radius) - 0.0022
+    return surface(grid, np.maximum(wall, -offset @ inward))
 
 
 def _hip_screw(site: Site) -> Mesh:

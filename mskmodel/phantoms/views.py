@@ -80,6 +80,7 @@ _CASSETTE = (0.36, 0.46)
 _ANY_WAY = (0.0, 0.0, 0.0, 0.0, 180.0, 180.0, 90.0, -90.0)
 _FLEXED_TURNS = (0.0, 0.0, 30.0, -30.0, 60.0, 90.0, -90.0, 180.0)
 
+_KNEE_METAL = ("knee_prosthesis", "knee_prosthesis", "plate", "nail", "cast")
 _JOINT = Framing(0.55, (0.15, 0.27), (0.45, 1.0), (-0.12, 0.12))
 _LONG = Framing(0.45, _CASSETTE, (0.4, 0.85), (-0.18, 0.18))
 _HAND_WHITE = (88.0, 99.7)
@@ -180,12 +181,12 @@ CLASSES: dict[str, tuple[View, ...]] = {
     "knee_ap": (
         View(
             LEG, ("leg",), BACKWARD, UP, KNEE, (_JOINT, _LONG),
-            {"knee_angle_r": (0.0, 10.0)}, swing=(-12.0, 12.0), implants=("knee_prosthesis", "plate", "nail", "cast"),
+            {"knee_angle_r": (0.0, 10.0)}, swing=(-12.0, 12.0), implants=_KNEE_METAL,
         ),
         View(
             LEGS, ("leg", "other_leg"), BACKWARD, UP, KNEE,
             (Framing(1.0, (0.28, 0.46), (0.5, 0.9), (-0.18, 0.18)),),
-            {"knee_angle_r": (0.0, 10.0)}, implants=("knee_prosthesis", "plate"),
+            {"knee_angle_r": (0.0, 10.0)}, implants=_KNEE_METAL[:3],
         ),
         View(
             LEGS, ("leg", "other_leg"), BACKWARD, UP, {"tibia_r": 0.5, "tibia_l": 0.5},
@@ -200,7 +201,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
                 Framing(0.55, (0.16, 0.27), (0.6, 1.2), (-0.12, 0.12), (0.0, 0.0, 20.0, -20.0, 90.0)),
                 Framing(0.45, _CASSETTE, (0.6, 1.25), (-0.15, 0.15), _FLEXED_TURNS),
             ),
-            {"knee_angle_r": (3.0, 100.0)}, roll=(-20.0, 20.0), implants=("knee_prosthesis", "plate", "nail", "cast"),
+            {"knee_angle_r": (3.0, 100.0)}, roll=(-20.0, 20.0), implants=_KNEE_METAL,
         ),
     ),
     "pelvis_ap": (
