@@ -1,4 +1,7 @@
-"""Model versions: immutable directories of weights and a manifest, and a pointer to the one that is served."""
+"""Model versions: immutable directories of weights and a manifest, and a pointer to the one that is served.
+
+Reads without torch, so that what only lists or names versions need not load it.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from safetensors.torch import save
-from torch import Tensor
+from safetensors.numpy import save
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["MANIFEST", "SHIPPED", "WEIGHTS", "Registry", "RegistryError", "Version", "read_manifest", "write_version"]
 
@@ -67,7 +72,7 @@ def write_version(directory: Path, tensors: Mapping[str, Tensor], manifest: Mapp
 
     ``directory`` must exist. The manifest gains ``version``, ``made`` and ``weights_sha256``.
     """
-    weights = save({name: tensor.contiguous() for name, tensor in tensors.items()})
+    weights = save({name: tensor.contiguous().numpy() for name, tensor in tensors.items()})
     contents = dict(manifest) | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
     made = datetime.now(UTC)
