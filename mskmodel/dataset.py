@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from mskmodel.dicom import read_image
 from mskmodel.preprocessing import Preprocessing
-from mskmodel.radiograph import NotClassifiable
+from mskmodel.radiograph import NotClassifiable, Radiograph
 
-__all__ = ["STORED", "Labelled", "LabelsError", "Pictures", "Unreadable", "read_labels", "read_pictures"]
+__all__ = ["STORED", "Labelled", "LabelsError", "Pictures", "Unreadable", "framed", "read_labels", "read_pictures"]
 
 #: Side of the squares kept for training, pixels. More than the network sees, so that it can zoom in.
 STORED = 288
@@ -69,7 +69,8 @@ class Pictures:
         """SHA-256 over everything that training sees."""
         digest = hashlib.sha256()
         for array in (self.values, self.extents, self.labels):
-            digest.update(np.ascontiguousarray(array).tobytes())
+            # Without a copy: the arrays of a snapshot may be larger than memory.
+            digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
         return digest.hexdigest()
 
     def save(self, path: Path) -> None:
@@ -103,10 +104,13 @@ def read_labels(
     of a licence that forbids what is planned. Raises LabelsError.
     """
     try:
-        with path.open(newline="") as file:
-            rows = list(csv.DictReader(file))
+        # Spreadsheets begin their CSV with a byte order mark.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file, restval=""))
     except OSError as error:
         raise LabelsError(f"cannot read the labels: {error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LabelsError(f"{path} is not a CSV file in UTF-8: {error}") from error
     if not rows or not {"file", "label"} <= set(rows[0]):
         raise LabelsError(f"{path}: the first line must name the columns file and label, and rows must follow")
     unknown = sorted({row["label"] for row in rows} - {*classes, ""})
@@ -117,6 +121,12 @@ def read_labels(
         raise LabelsError(f"{path}: no column {', '.join(missing)}")
     kept = [row for row in rows if not any(text in row[column] for column, text in skip)]
     return [Labelled(images / row["file"], row["label"] or None) for row in kept]
+
+
+def framed(radiograph: Radiograph, preprocessing: Preprocessing) -> tuple[NDArray[np.uint8], tuple[int, int]]:
+    """What is kept of a radiograph: (STORED, STORED), and the rows and columns in the middle that are picture."""
+    picture = preprocessing.frame(radiograph, STORED)
+    return (picture.values * 255 + 0.5).astype(np.uint8), (picture.rows, picture.columns)
 
 
 def read_pictures(
@@ -130,12 +140,12 @@ def read_pictures(
     index = {key: number for number, key in enumerate(classes)}
     for row in progress(rows):
         try:
-            picture = preprocessing.frame(read_image(row.file), STORED)
+            picture, extent = framed(read_image(row.file), preprocessing)
         except (NotClassifiable, OSError) as error:
             unreadable.append(Unreadable.because(row.file, error))
             continue
-        values.append((picture.values * 255 + 0.5).astype(np.uint8))
-        extents.append((picture.rows, picture.columns))
+        values.append(picture)
+        extents.append(extent)
         labels.append(len(classes) if row.label is None else index[row.label])
     pictures = Pictures(
         np.asarray(values, np.uint8).reshape(-1, STORED, STORED),

@@ -20,15 +20,14 @@ from workers.ledger import Claim, Ledger
 from workers.orthanc_client import OrthancClient, OrthancError, OrthancNotFound, TooLarge
 from workers.outcome import (
     FAILED,
-    LABEL_METADATA,
     LABELLED,
     NEEDS_REVIEW,
     PREDICTION,
     SKIPPED,
     Outcome,
     disagrees,
-    true_label,
 )
+from workers.truth import show_label
 
 __all__ = ["MAX_TRIES", "Labeller"]
 
@@ -184,12 +183,7 @@ class Labeller:
         """Write the outcome back, the prediction last: with it the instance is accounted for."""
         instance_id = instance.claim.instance_id
         try:
-            label, tag = _readable(instance, outcome)
-            if label:
-                self._orthanc.put_metadata(instance_id, LABEL_METADATA, label)
-            elif LABEL_METADATA in instance.metadata:
-                self._orthanc.delete_metadata(instance_id, LABEL_METADATA)
-            self._orthanc.set_labels(instance_id, {tag})
+            show_label(self._orthanc, instance_id, instance.metadata, outcome)
             self._orthanc.put_metadata(instance_id, PREDICTION, outcome.to_json())
         except OrthancNotFound:
             log.info("instance-deleted instance=%s", instance_id)
@@ -222,11 +216,3 @@ def _is_covered(instance: _Instance, model: str) -> bool:
     """Whether the instance carries an outcome for this very file and model already."""
     outcome = Outcome.of(instance.metadata)
     return outcome is not None and outcome.covers(instance.md5, model)
-
-
-def _readable(instance: _Instance, outcome: Outcome) -> tuple[str | None, str]:
-    """What people and other systems read: `MskLabel` and the Orthanc label. A human's word goes first."""
-    truth = true_label(instance.metadata)
-    if truth is None:
-        return outcome.label, outcome.orthanc_label
-    return truth, f"msk-{truth.replace('_', '-')}"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Change", "ChangesPage", "Statistics", "System"]
+__all__ = ["Change", "ChangesPage", "Parents", "Statistics", "System"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,15 @@ class Statistics:
     def of(cls, found: Mapping[str, Any]) -> "Statistics":
         """From `/statistics`."""
         return cls(instances=int(found["CountInstances"]))
+
+
+@dataclass(frozen=True)
+class Parents:
+    """Where an instance belongs, as Orthanc identifiers, which tell nothing about the patient."""
+
+    series: str
+    study: str
+    patient: str
 
 
 @dataclass(frozen=True)

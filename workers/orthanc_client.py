@@ -5,7 +5,7 @@ named by their Orthanc identifier. Nothing here logs or repeats what is in a DIC
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from hashlib import md5
@@ -15,7 +15,7 @@ from urllib.parse import quote
 import requests
 import urllib3
 
-from workers.orthanc_answers import Change, ChangesPage, Statistics, System
+from workers.orthanc_answers import Change, ChangesPage, Parents, Statistics, System
 from workers.orthanc_http import (
     OrthancConflict,
     OrthancError,
@@ -34,6 +34,7 @@ __all__ = [
     "OrthancNotFound",
     "OrthancRefused",
     "OrthancUnavailable",
+    "Parents",
     "Statistics",
     "System",
     "TooLarge",
@@ -125,6 +126,39 @@ class OrthancClient:
             raise TooLarge(_too_large(max_bytes))
         return b"".join(pieces)
 
+    def parents_of(self, instance_ids: Sequence[str]) -> dict[str, Parents]:
+        """Where instances belong; those that do not exist are left out."""
+        series = self._parents("Instance", "Series", instance_ids)
+        studies = self._parents("Series", "Study", series.values())
+        patients = self._parents("Study", "Patient", studies.values())
+        found = {}
+        for instance_id, series_id in series.items():
+            with suppress(KeyError):  # deleted in between
+                study_id = studies[series_id]
+                found[instance_id] = Parents(series_id, study_id, patients[study_id])
+        return found
+
+    def _parents(self, level: str, above: str, identifiers: Iterable[str]) -> dict[str, str]:
+        distinct = list(dict.fromkeys(identifiers))
+        result: dict[str, str] = {}
+        for first in range(0, len(distinct), BULK):
+            wanted = {"Resources": distinct[first : first + BULK], "Level": level, "Short": True}
+            found = self._http.json("POST", "tools/bulk-content", json=wanted, repeatable=True)
+            with _shape_of("tools/bulk-content"):
+                result.update((str(row["ID"]), str(row[f"Parent{above}"])) for row in found)
+        return result
+
+    def anonymized(self, instance_id: str, replace: Mapping[str, str], remove: Sequence[str]) -> bytes:
+        """The DICOM file without what names the patient (PS3.15, basic profile, 2017c); Orthanc keeps no copy of it.
+
+        Args:
+            replace: values by keyword or tag, for what is not to get a random one.
+            remove: tags to leave out besides.
+        """
+        wanted = {"Replace": dict(replace), "Remove": list(remove), "Force": True, "DicomVersion": "2017c"}
+        path = f"{_path(instance_id)}/anonymize"
+        return bytes(self._http.request("POST", path, json=wanted, repeatable=True).content)
+
     def upload(self, data: bytes) -> str:
         """Store one DICOM file; its instance, also where Orthanc had it already. Never sent twice by itself."""
         found = self._http.json("POST", "instances", data=data, headers={"Content-Type": "application/dicom"})
@@ -179,28 +213,26 @@ class OrthancClient:
             OrthancRefused: `name` is not registered in Orthanc's configuration.
         """
         path = _metadata_path(instance_id, name)
-        try:
+        with self._registered(instance_id, name):
             if not self.system().check_revisions:
                 self._put(path, value, {})
             elif not any(self._put_over(path, value, self._etag(path)) for _ in range(3)):
                 raise OrthancConflict(f"PUT {path}: somebody else keeps writing it")
-        except OrthancNotFound:
-            # Orthanc answers 404 to both; the instance that is gone raises again here.
-            self._http.request("GET", _path(instance_id))
-            raise OrthancRefused(f"PUT {path}: {name} is not among UserMetadata in Orthanc's configuration") from None
 
     def replace_metadata(self, instance_id: str, name: str, old: str | None, new: str) -> None:
         """Write `new` only where the value still is `old`, None for not there: nobody's write gets lost.
 
         Raises:
             OrthancConflict: it is something else by now, which is left as it is.
+            OrthancNotFound, OrthancRefused: as `put_metadata`.
         """
         path = _metadata_path(instance_id, name)
         answer = self._get_or_none(path)
         if (None if answer is None else answer.text) != old:
             raise OrthancConflict(f"PUT {path}: it was changed in between")
         try:
-            self._put(path, new, {"If-Match": ABSENT if answer is None else answer.headers["ETag"]})
+            with self._registered(instance_id, name):
+                self._put(path, new, {"If-Match": ABSENT if answer is None else answer.headers["ETag"]})
         except OrthancConflict:
             # The first of two tries may have arrived although its answer did not.
             if (now := self._get_or_none(path)) is None or now.text != new:
@@ -213,6 +245,16 @@ class OrthancClient:
         if headers.get("If-Match") != ABSENT:
             with suppress(OrthancNotFound):
                 self._http.request("DELETE", path, headers=headers)
+
+    @contextmanager
+    def _registered(self, instance_id: str, name: str) -> Iterator[None]:
+        """Orthanc answers 404 where the instance is gone and where the name is not registered: tell them apart."""
+        try:
+            yield
+        except OrthancNotFound:
+            self._http.request("GET", _path(instance_id))  # raises again if it is gone
+            reason = f"{name} is not among UserMetadata in Orthanc's configuration"
+            raise OrthancRefused(f"PUT {_metadata_path(instance_id, name)}: {reason}") from None
 
     def _put(self, path: str, value: str, headers: dict[str, str]) -> None:
         """A 2xx is believed if its ETag carries the MD5 of what we sent; else the value is read back."""

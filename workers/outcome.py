@@ -1,7 +1,6 @@
 """The outcome of one instance, as `MskPrediction` holds it in Orthanc."""
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +17,6 @@ __all__ = [
     "TRUTH",
     "Outcome",
     "disagrees",
-    "true_label",
 ]
 
 PREDICTION = "MskPrediction"
@@ -94,16 +92,6 @@ class Outcome:
     def orthanc_label(self) -> str:
         """The instance's Orthanc label: the class, or what keeps it from having one."""
         return f"msk-{(self.label or self.status).replace('_', '-')}"
-
-
-def true_label(metadata: Mapping[str, str]) -> str | None:
-    """The label that a human gave, from an instance's metadata; None where nobody did, or it is unreadable."""
-    try:
-        truth = json.loads(metadata.get(TRUTH, "null"))
-    except ValueError:
-        return None
-    label = truth.get("label") if isinstance(truth, dict) else None
-    return label if isinstance(label, str) and re.fullmatch(r"[A-Za-z0-9_-]{1,60}", label) else None
 
 
 #: Values of View Position that say the same; AP and PA cannot be told apart by these classes.

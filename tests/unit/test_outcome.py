@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.outcome import FAILED, LABELLED, NEEDS_REVIEW, SKIPPED, Outcome, disagrees, true_label
+from workers.outcome import FAILED, LABELLED, NEEDS_REVIEW, SKIPPED, Outcome, disagrees
 
 MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
@@ -66,18 +66,3 @@ def test_a_header_disagrees_only_where_it_says_something_else(
     label: str, body_part: str, view_position: str, expected: bool | None
 ) -> None:
     assert disagrees(label, body_part, view_position) is expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ('{"label": "knee_ap", "author": "reviewer"}', "knee_ap"),
-        ('{"label": "patella_skyline"}', "patella_skyline"),
-        ('{"label": "a label/with what Orthanc takes in no label"}', None),
-        ('{"label": null}', None),
-        ("knee_ap", None),
-        ("[]", None),
-    ],
-)
-def test_a_human_s_label_is_believed_when_it_can_be_read(text: str, expected: str | None) -> None:
-    assert true_label({"MskTruth": text}) == expected

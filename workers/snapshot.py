@@ -1,0 +1,125 @@
+"""Collecting a snapshot: from what people said of instances in Orthanc to the images of a training job."""
+
+import hashlib
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from mskmodel.dicom import Limits, NotClassifiable, read_radiograph
+from mskmodel.patient_key import SiteSecret
+from mskmodel.pixel_cache import PixelCache
+from mskmodel.preprocessing import Preprocessing
+from mskmodel.snapshot import LeftOut, Row, Snapshot, write_snapshot
+from workers.orthanc_client import OrthancClient, OrthancNotFound, TooLarge
+from workers.outcome import TRUTH
+from workers.truth import Truth
+
+__all__ = ["Progress", "collect_snapshot", "truths"]
+
+#: Instances asked for at a time.
+PAGE = 1000
+
+log = logging.getLogger(__name__)
+
+
+class Progress(Protocol):
+    """Told after every page of instances and every image; may raise to stop."""
+
+    def __call__(self, step: str, done: int, total: int) -> None:
+        """``step``: "looking for truths", "reading images" or "writing"."""
+
+
+def collect_snapshot(
+    orthanc: OrthancClient,
+    root: Path,
+    directory: Path,
+    classes: Sequence[str],
+    preprocessing: Preprocessing,
+    instances: Sequence[str] | None = None,
+    progress: Progress = lambda step, done, total: None,  # noqa: ARG005
+) -> Snapshot:
+    """Write a snapshot of every instance that has a truth, or of those of `instances` that have one.
+
+    What cannot be used is left out with the reason. Interrupted, it begins again, with the pixels it has read.
+
+    Args:
+        root: of the model registry: the pixels that are kept, and the site's secret for patient keys.
+        directory: of the snapshot, which must hold none yet.
+
+    Raises:
+        SnapshotError: no instance can be used.
+        SiteSecretError: the site's secret cannot be read.
+        OrthancError: Orthanc is away or turns us down; try again.
+        OSError: the registry cannot be written, as on a full disk.
+    """
+    secret, cache, limits = SiteSecret.of(root), PixelCache(root, preprocessing), Limits()
+    said, left_out = truths(orthanc, instances, progress)
+    parents = orthanc.parents_of(list(said))
+    rows = []
+    for done, (instance_id, truth) in enumerate(said.items(), 1):
+        try:
+            if instance_id not in parents:
+                raise OrthancNotFound("deleted")
+            md5 = _cached(orthanc, instance_id, cache, limits)
+        except OrthancNotFound:
+            left_out.append(LeftOut(instance_id, "it was deleted from Orthanc"))
+        except (NotClassifiable, TooLarge) as reason:
+            left_out.append(LeftOut(instance_id, str(reason)))
+        except MemoryError:
+            left_out.append(LeftOut(instance_id, "it needs more memory than there is"))
+        else:
+            rows.append(Row(instance_id, md5, truth.label, secret.patient(parents[instance_id].patient)))
+        progress("reading images", done, len(said))
+    for each in left_out:
+        log.info("instance-left-out instance=%s reason=%s", each.instance, each.reason)
+    return write_snapshot(
+        directory, classes, preprocessing, rows, left_out, cache, lambda done: progress("writing", done, len(rows))
+    )
+
+
+def truths(
+    orthanc: OrthancClient,
+    instances: Sequence[str] | None = None,
+    progress: Progress = lambda step, done, total: None,  # noqa: ARG005
+) -> tuple[dict[str, Truth], list[LeftOut]]:
+    """What people said, by instance: of all instances or of the named ones; and the named ones without."""
+    wanted = None if instances is None else list(dict.fromkeys(instances))
+    total = orthanc.statistics().instances if wanted is None else len(wanted)
+    said: dict[str, Truth] = {}
+    left_out: list[LeftOut] = []
+    looked_at = 0
+    for page in _pages(orthanc, wanted):
+        for instance_id, metadata in page.items():
+            if truth := Truth.of(metadata):
+                said[instance_id] = truth
+            elif TRUTH in metadata:
+                left_out.append(LeftOut(instance_id, f"its {TRUTH} cannot be read"))
+            elif wanted is not None:
+                left_out.append(LeftOut(instance_id, "nobody has said what it shows"))
+        looked_at += len(page)
+        progress("looking for truths", min(looked_at, total), total)
+    if wanted is not None:
+        known = said.keys() | {each.instance for each in left_out}
+        left_out += [LeftOut(each, "Orthanc holds no such instance") for each in wanted if each not in known]
+    return said, left_out
+
+
+def _pages(orthanc: OrthancClient, wanted: Sequence[str] | None) -> Iterator[Mapping[str, Mapping[str, str]]]:
+    if wanted is not None:
+        yield from (orthanc.metadata_of(wanted[first : first + PAGE]) for first in range(0, len(wanted), PAGE))
+        return
+    since = 0
+    while page := orthanc.metadata_page(since, PAGE):
+        yield page
+        since += PAGE
+
+
+def _cached(orthanc: OrthancClient, instance_id: str, cache: PixelCache, limits: Limits) -> str:
+    """See to it that the pixels are in the cache; MD5 of the file that they are of."""
+    md5 = orthanc.attachment_md5(instance_id)
+    if cache.find(md5) is None:
+        data = orthanc.file(instance_id, limits.max_file_bytes)
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()  # it may have been stored anew in between
+        cache.add(md5, read_radiograph(data, limits))
+    return md5
