@@ -1,0 +1,99 @@
+"""What a training job is asked to do, checked as far as that needs no look at anything else."""
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+__all__ = ["IMAGENET", "PROMOTED", "InvalidRequest", "JobRequest"]
+
+#: Bases that are no version's name: the one that is served when the job begins, and ImageNet's weights.
+PROMOTED, IMAGENET = "promoted", "imagenet"
+
+_CLASS = re.compile(r"[A-Za-z0-9_-]{1,60}")
+#: Least and greatest value of each number.
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "epochs": (1, 500),
+    "views": (50, 1_000_000),
+    "rate": (1e-6, 1.0),
+    "seed": (0, 2**31 - 1),
+    "rehearsal": (0, 20_000),
+    "minimum": (1, 100_000),
+}
+_MOST_CLASSES = 1000
+
+
+class InvalidRequest(ValueError):
+    """A training job that cannot be done as it is asked for; says why, for the person who asked."""
+
+
+@dataclass(frozen=True)
+class JobRequest:
+    """A training job. Raises InvalidRequest."""
+
+    base: str = PROMOTED
+    """Version to go on from, `promoted`, or `imagenet`."""
+    classes: tuple[str, ...] | None = None
+    """Keys; None for those of the base."""
+    epochs: int = 6
+    views: int = 600
+    """Pictures drawn an epoch, whatever their number."""
+    rate: float = 0.004
+    """Highest learning rate of the head."""
+    seed: int = 1
+    instances: tuple[str, ...] | None = None
+    """Orthanc's identifiers of those to learn from and to judge on; None for all that have a truth."""
+    rehearsal: int = 260
+    """Phantoms that keep the model from forgetting what the corrections do not show; 0 for none."""
+    approve: bool = False
+    """Wait for a person to promote what passed the gate."""
+    minimum: int = 5
+    """Images of each class that there must be to learn from, phantoms included."""
+
+    def __post_init__(self) -> None:
+        """Check every field by itself."""
+        for name, (least, greatest) in _RANGES.items():
+            value = getattr(self, name)
+            kinds = (int, float) if name == "rate" else (int,)
+            if not isinstance(value, kinds) or isinstance(value, bool) or not least <= value <= greatest:
+                raise InvalidRequest(f"{name} must be a number from {least:g} to {greatest:g}, not {value!r}")
+        if not isinstance(self.base, str) or not self.base:
+            raise InvalidRequest(f"base must be the name of a version, {PROMOTED} or {IMAGENET}")
+        if not isinstance(self.approve, bool):
+            raise InvalidRequest("approve must be true or false")
+        self._check_classes()
+        if self.instances is not None:
+            object.__setattr__(self, "instances", _texts("instances", self.instances))
+
+    def _check_classes(self) -> None:
+        if self.classes is None:
+            return
+        classes = _texts("classes", self.classes)
+        object.__setattr__(self, "classes", classes)
+        if wrong := [key for key in classes if not _CLASS.fullmatch(key)]:
+            raise InvalidRequest(f"{wrong[0]!r} cannot be a class: letters, digits, _ and -, 60 at most")
+        if not 2 <= len(classes) <= _MOST_CLASSES:
+            raise InvalidRequest(f"there must be 2 to {_MOST_CLASSES} classes, not {len(classes)}")
+
+    def to_json(self) -> str:
+        """Compact JSON."""
+        return json.dumps(asdict(self), separators=(",", ":"))
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "JobRequest":
+        """From a JSON object; what it leaves out is as this class has it. InvalidRequest for a name unknown here."""
+        known = {field.name for field in fields(cls)}
+        if unknown := sorted(set(values) - known):
+            raise InvalidRequest(f"unknown: {', '.join(unknown)}; a job has {', '.join(sorted(known))}")
+        return cls(**values)
+
+
+def _texts(name: str, values: Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
+        raise InvalidRequest(f"{name} must be a list of texts")
+    if not values:
+        raise InvalidRequest(f"{name} must not be empty; leave it out for all")
+    if twice := next((value for value in values if values.count(value) > 1), None) if len(values) < 2000 else None:
+        raise InvalidRequest(f"{name} has {twice!r} twice")
+    return tuple(dict.fromkeys(values))

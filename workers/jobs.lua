@@ -1,0 +1,135 @@
+-- What happens to training jobs, each operation atomic.  ARGV: operation, then its arguments.
+--
+--   msk:jobs         zset   every job's ID by the time (ms) of its submission
+--   msk:jobs:open    zset   those that wait or run, likewise
+--   msk:job:ID       hash   request, author, submitted, state, changed, due (ms), tries, owner, lease (ms), committed, ...
+--   msk:job:ID:log   list   JSON [time (ms), text], the latest
+
+local LEASE_MS = 10000
+local LOG_LENGTH = 500
+
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+
+local function job(id) return 'msk:job:' .. id end
+local function get(id, field) return redis.call('HGET', job(id), field) end
+local function set(id, ...) redis.call('HSET', job(id), 'changed', now, ...) end
+local function lapsed(id) return tonumber(get(id, 'lease') or 0) < now end
+
+local function say(id, text)
+    redis.call('RPUSH', job(id) .. ':log', cjson.encode({now, text}))
+    redis.call('LTRIM', job(id) .. ':log', -LOG_LENGTH, -1)
+end
+
+local function finish(id, state, reason)
+    set(id, 'state', state, 'reason', reason)
+    redis.call('HDEL', job(id), 'owner', 'lease')
+    redis.call('ZREM', 'msk:jobs:open', id)
+    say(id, reason == '' and state or state .. ': ' .. reason)
+end
+
+-- Whether a run may be begun: it waits and is due, or whoever ran it shows no sign of life.
+local function claimable(id)
+    local state = get(id, 'state')
+    if state == 'queued' then return tonumber(get(id, 'due')) <= now end
+    if not lapsed(id) then return false end
+    if state == 'cancelling' then finish(id, 'cancelled', '') end
+    return state == 'running'
+end
+
+local operations = {}
+
+-- id, author, request
+function operations.submit(id, author, request)
+    redis.call('HSET', job(id), 'request', request, 'author', author, 'submitted', now, 'due', now, 'tries', 0)
+    set(id, 'state', 'queued')
+    redis.call('ZADD', 'msk:jobs', now, id)
+    redis.call('ZADD', 'msk:jobs:open', now, id)
+    say(id, 'submitted by ' .. author)
+end
+
+-- owner: the oldest job that may be begun, leased to the owner, and how often it was begun in vain; or nothing.
+function operations.claim(owner)
+    for _, id in ipairs(redis.call('ZRANGE', 'msk:jobs:open', 0, -1)) do
+        if claimable(id) then
+            local tries = redis.call('HINCRBY', job(id), 'tries', 1)
+            set(id, 'state', 'running', 'owner', owner, 'lease', now + LEASE_MS)
+            say(id, tries == 1 and 'begun' or 'begun again')
+            return {id, tries}
+        end
+    end
+    return {}
+end
+
+-- How many jobs may be begun now.
+function operations.due()
+    local count = 0
+    for _, id in ipairs(redis.call('ZRANGE', 'msk:jobs:open', 0, -1)) do
+        if claimable(id) then count = count + 1 end
+    end
+    return count
+end
+
+-- id, owner: a sign of life; the job's state, or '' where it is no longer this owner's.
+function operations.beat(id, owner)
+    if get(id, 'owner') ~= owner then return '' end
+    redis.call('HSET', job(id), 'lease', now + LEASE_MS)
+    return get(id, 'state')
+end
+
+-- id, owner, milestone, field, value...: what the run has come to; 0 where it may go no further.
+-- A milestone is a new beginning: what it dies of after that has not been tried yet.
+function operations.note(id, owner, milestone, ...)
+    if get(id, 'owner') ~= owner or get(id, 'state') ~= 'running' then return 0 end
+    set(id, ...)
+    if milestone ~= '' then
+        redis.call('HSET', job(id), 'tries', 1)
+        say(id, milestone)
+    end
+    return 1
+end
+
+-- id, owner: from here on the run comes to its end and can no longer be cancelled.
+function operations.commit(id, owner)
+    if get(id, 'owner') ~= owner or get(id, 'state') ~= 'running' then return 0 end
+    set(id, 'committed', 1)
+    return 1
+end
+
+-- id, owner, state, reason, version
+function operations.finish(id, owner, state, reason, version)
+    if get(id, 'owner') ~= owner then return 0 end
+    if version ~= '' then set(id, 'version', version) end
+    finish(id, state, reason)
+    return 1
+end
+
+-- id, owner, delay (ms), reason, blameless (0 or 1): the run ends before the job does.
+function operations.release(id, owner, delay, reason, blameless)
+    if get(id, 'owner') ~= owner then return 0 end
+    redis.call('HDEL', job(id), 'owner', 'lease')
+    if get(id, 'state') == 'cancelling' then
+        finish(id, 'cancelled', '')
+        return 1
+    end
+    if blameless == '1' then redis.call('HINCRBY', job(id), 'tries', -1) end
+    set(id, 'state', 'queued', 'due', now + tonumber(delay))
+    say(id, 'waits: ' .. reason)
+    return 1
+end
+
+-- id, author: the state afterwards; '' for no such job.
+function operations.cancel(id, author)
+    local state = get(id, 'state')
+    if not state then return '' end
+    local committed = state == 'running' and get(id, 'committed')
+    if state == 'queued' or state == 'awaiting-approval' or (state == 'running' and lapsed(id) and not committed) then
+        finish(id, 'cancelled', 'by ' .. author)
+    elseif state == 'running' and not committed then
+        set(id, 'state', 'cancelling')
+        say(id, 'to be cancelled by ' .. author)
+    end
+    return get(id, 'state')
+end
+
+return operations[table.remove(ARGV, 1)](unpack(ARGV))
