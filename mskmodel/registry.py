@@ -5,12 +5,14 @@ Reads without torch, so that what only lists or names versions need not load it.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,6 +31,7 @@ MANIFEST = "model.json"
 WEIGHTS = "weights.safetensors"
 _POINTER = "promoted"
 _HISTORY = "promoted.history.jsonl"
+_LOCK = ".promoting"
 
 
 class RegistryError(Exception):
@@ -91,8 +94,19 @@ class Registry:
 
     def promoted(self) -> Path:
         """Directory of the version to serve. RegistryError if the pointer names one that is not there."""
-        name = self._pointer()
+        name = self.promoted_name()
         return SHIPPED if name is None else self.find(name)
+
+    def promoted_name(self) -> str | None:
+        """What the pointer names; None where nothing was ever promoted. RegistryError if it cannot be read."""
+        if self.root is None:
+            return None
+        try:
+            return (self.root / _POINTER).read_text().strip()
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise RegistryError(f"{self.root / _POINTER} cannot be read: {error}") from error
 
     def find(self, name: str) -> Path:
         """Directory of a whole version by its name; ``shipped`` is the one that comes with the program."""
@@ -127,35 +141,87 @@ class Registry:
         return name
 
     def promote(self, name: str) -> None:
-        """Serve this version from now on. The pointer changes in one step; what it was is kept in the history."""
+        """Serve this version from now on. The pointer changes in one step; what it was is kept in the history.
+
+        RegistryError if the version is not there, or its weights are not those that it was registered with.
+        """
         directory = self.find(name)
+        _check_weights(directory)
         # By that word, not by its name: an upgrade of the program replaces the shipped version.
-        version = "shipped" if directory == SHIPPED else directory.name
-        root = self._root()
-        root.mkdir(parents=True, exist_ok=True)
-        entry = {"version": version, "before": self._pointer(), "at": datetime.now(UTC).isoformat(timespec="seconds")}
-        with (root / _HISTORY).open("a") as history:
-            history.write(json.dumps(entry) + "\n")
-        _write(root / _POINTER, f"{version}\n".encode())
+        with self._locked():
+            self._point_to("shipped" if directory == SHIPPED else directory.name, {})
+
+    def rollback(self) -> str:
+        """Serve what was served before, at the next call what was before that; returns its name. RegistryError."""
+        with self._locked():
+            before = self.served_before()
+            if not before:
+                raise RegistryError("nothing was served before: there is no promotion to take back")
+            _check_weights(self.find(before[0]))
+            self._point_to(before[0], {"rollback": True})
+        return before[0]
+
+    def served_before(self) -> list[str]:
+        """What `rollback` goes back to, one call after the other: without what was rolled back already."""
+        names: list[str] = []
+        for entry in self.history():
+            if entry.get("rollback"):
+                while names and names.pop() != entry["version"]:
+                    pass
+            elif entry["version"] != entry["before"]:
+                names.append(entry["before"] or "shipped")
+        now = self.promoted_name() or "shipped"
+        while names and names[-1] == now:
+            names.pop()
+        return names[::-1]
 
     def history(self) -> list[dict[str, Any]]:
-        """Every promotion, oldest first: ``version``, ``before``, ``at``."""
-        if self.root is None or not (self.root / _HISTORY).is_file():
+        """Every promotion, oldest first: ``version``, ``before``, ``at``; and ``rollback`` where it was one."""
+        if self.root is None:
             return []
-        return [json.loads(line) for line in (self.root / _HISTORY).read_text().splitlines()]
+        try:
+            return [json.loads(line) for line in (self.root / _HISTORY).read_text().splitlines()]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise RegistryError(f"{self.root / _HISTORY} cannot be read: {error}") from error
+
+    def _point_to(self, version: str, notes: Mapping[str, Any]) -> None:
+        """Under the lock. The history comes first: a promotion that it does not know of could not be taken back."""
+        entry = {
+            "version": version,
+            "before": self.promoted_name(),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        lines = [json.dumps(each) + "\n" for each in (*self.history(), entry | dict(notes))]
+        _write(self._root() / _HISTORY, "".join(lines).encode())
+        _write(self._root() / _POINTER, f"{version}\n".encode())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One promotion at a time, on whichever host."""
+        root = self._root()
+        root.mkdir(parents=True, exist_ok=True)
+        with (root / _LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
 
     def _root(self) -> Path:
         if self.root is None:
             raise RegistryError("no model registry is configured: set MSK_MODELS to a folder")
         return self.root
 
-    def _pointer(self) -> str | None:
-        if self.root is None:
-            return None
-        try:
-            return (self.root / _POINTER).read_text().strip()
-        except FileNotFoundError:
-            return None
+
+def _check_weights(directory: Path) -> None:
+    """RegistryError unless they are the very bytes that the manifest was written for."""
+    wanted = read_manifest(directory).get("weights_sha256")
+    try:
+        with (directory / WEIGHTS).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RegistryError(f"{directory / WEIGHTS} cannot be read: {error.strerror}") from error
+    if found != wanted:
+        raise RegistryError(f"{directory / WEIGHTS} is damaged: it is not what was registered")
 
 
 def _parsed(name: str) -> str:

@@ -1,6 +1,8 @@
 """Versions are whole or not there, never change, and one of them is served."""
 
 import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -33,17 +35,83 @@ def test_a_registered_version_is_served_once_it_is_promoted(tmp_path: Path) -> N
     assert Version.parse(name).content == name[-12:]
 
 
-def test_a_promotion_can_be_taken_back_and_both_are_remembered(tmp_path: Path) -> None:
+def test_promotions_are_taken_back_one_after_the_other_and_all_is_remembered(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    first, second, third = (registry.register(TENSORS, {"classes": [key]}) for key in "abc")
+    registry.promote(first)
+    registry.promote(second)
+
+    assert registry.rollback() == first
+    assert registry.promoted() == tmp_path / first
+    registry.promote(third)
+    assert registry.served_before() == [first, "shipped"]
+    assert [registry.rollback(), registry.rollback()] == [first, "shipped"]
+    assert registry.promoted() == SHIPPED
+    with pytest.raises(RegistryError, match="nothing was served before"):
+        registry.rollback()
+    assert [entry["version"] for entry in registry.history()] == [first, second, first, third, first, "shipped"]
+    assert [entry.get("rollback", False) for entry in registry.history()] == [False, False, True, False, True, True]
+
+
+def test_a_version_promoted_twice_is_one_step_back(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    first, second = (registry.register(TENSORS, {"classes": [key]}) for key in "ab")
+    for name in (first, second, second):
+        registry.promote(name)
+
+    assert registry.rollback() == first
+
+
+def test_a_promotion_cut_short_before_the_pointer_moved_leaves_a_way_back(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     first, second = (registry.register(TENSORS, {"classes": [key]}) for key in "ab")
     registry.promote(first)
     registry.promote(second)
+    (tmp_path / "promoted").write_text(f"{first}\n")
 
-    registry.promote(registry.history()[-1]["before"])
-    registry.promote("shipped")
+    assert registry.promoted() == tmp_path / first
+    assert registry.rollback() == "shipped"
 
-    assert registry.promoted() == SHIPPED
-    assert [entry["version"] for entry in registry.history()] == [first, second, first, "shipped"]
+
+@pytest.mark.parametrize("damage", [lambda weights: weights.unlink(), lambda weights: weights.write_bytes(b"cut")])
+def test_a_version_whose_weights_are_not_its_own_is_neither_promoted_nor_rolled_back_to(
+    tmp_path: Path, damage: Callable[[Path], object]
+) -> None:
+    registry = Registry(tmp_path)
+    first, second = (registry.register(TENSORS, {"classes": [key]}) for key in "ab")
+    registry.promote(first)
+    registry.promote(second)
+    damage(tmp_path / first / WEIGHTS)
+
+    with pytest.raises(RegistryError, match=WEIGHTS):
+        registry.promote(first)
+    with pytest.raises(RegistryError, match=WEIGHTS):
+        registry.rollback()
+    assert registry.promoted() == tmp_path / second
+    assert len(registry.history()) == 2
+
+
+def test_promotions_from_many_sides_at_once_are_all_remembered(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    names = [registry.register(TENSORS, {"classes": [str(number)]}) for number in range(8)]
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(Registry(tmp_path).promote, names))
+
+    history = registry.history()
+    assert sorted(entry["version"] for entry in history) == sorted(names)
+    assert [entry["before"] for entry in history] == [None, *(entry["version"] for entry in history[:-1])]
+    assert registry.promoted().name == history[-1]["version"]
+
+
+def test_a_pointer_or_history_of_garbage_is_named(tmp_path: Path) -> None:
+    (tmp_path / "promoted").write_bytes(b"\xff\xfe")
+    (tmp_path / "promoted.history.jsonl").write_text("{")
+
+    with pytest.raises(RegistryError, match="promoted cannot be read"):
+        Registry(tmp_path).promoted()
+    with pytest.raises(RegistryError, match=r"promoted\.history\.jsonl cannot be read"):
+        Registry(tmp_path).history()
 
 
 def test_the_same_contents_have_the_same_hash_and_others_another(tmp_path: Path) -> None:
