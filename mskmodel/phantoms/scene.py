@@ -69,7 +69,7 @@ def _seat_patella(outer: dict[str, Mesh], marrow: dict[str, Mesh], rng: np.rando
             distance, nearest = cKDTree(outer[femur].vertices).query(outer[patella].vertices)
             closest = int(distance.argmin())
             gap = outer[femur].vertices[nearest[closest]] - outer[patella].vertices[closest]
-            step = gap * (1 - rng.uniform(0.002, 0.006) / max(float(distance[closest]), 1e-4))
+            step = gap * (1 - rng.uniform(0.001, 0.004) / max(float(distance[closest]), 1e-4))
             for meshes in (outer, marrow):
                 meshes[patella] = Mesh(meshes[patella].vertices + step, meshes[patella].faces)
 

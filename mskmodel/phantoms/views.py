@@ -133,7 +133,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
                 Framing(0.6, (0.13, 0.26), (0.45, 1.0), (-0.12, 0.12), _ANY_WAY),
                 Framing(0.4, (0.28, 0.44), (0.35, 0.8), (-0.15, 0.15), _ANY_WAY),
             ),
-            {"pro_sup_r": (-75.0, -15.0), "elbow_flexion_r": (0.0, 22.0)},
+            {"pro_sup_r": (-115.0, -40.0), "elbow_flexion_r": (0.0, 22.0)},
             swing=(-12.0, 12.0), cover=0.01, implants=("elbow_plate", "cast"),
         ),
     ),
@@ -167,7 +167,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
     "hand_ap": (
         View(
             ARM, ("arm",), ACROSS, DOWN, HAND, _HAND,
-            {"pro_sup_r": (-14.0, 14.0), "deviation_r": (-8.0, 20.0), **_SPREAD, **_CURL, **_THUMB},
+            {"pro_sup_r": (-25.0, 12.0), "deviation_r": (-8.0, 20.0), **_SPREAD, **_CURL, **_THUMB},
             cover=0.0068, fat_mm=(1.0, 2.5), implants=("wires", "cast"), whitest=_HAND_WHITE,
         ),
     ),
@@ -378,7 +378,7 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
         )
         for beam in _BOTH_WAYS
     ),
-    "elbow_oblique": tuple(replace(CLASSES["elbow_ap"][0], swing=swing) for swing in _OBLIQUE),
+    "elbow_oblique": tuple(replace(CLASSES["elbow_ap"][0], swing=swing) for swing in ((38.0, 58.0), (-58.0, -38.0))),
     "scapula_y": (
         replace(CLASSES["shoulder_ap"][0], swing=(-68.0, -45.0), landmark={"humerus_r": 0.5, "scapula_r": 0.5}),
     ),
