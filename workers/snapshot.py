@@ -2,9 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Protocol
 
 from mskmodel.dicom import Limits, NotClassifiable, read_radiograph
 from mskmodel.patient_key import SiteSecret
@@ -12,22 +11,11 @@ from mskmodel.pixel_cache import PixelCache
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.snapshot import LeftOut, Row, Snapshot, write_snapshot
 from workers.orthanc_client import OrthancClient, OrthancNotFound, TooLarge
-from workers.outcome import TRUTH
-from workers.truth import Truth
+from workers.truths import Progress, truths
 
-__all__ = ["Progress", "collect_snapshot", "truths"]
-
-#: Instances asked for at a time.
-PAGE = 1000
+__all__ = ["collect_snapshot"]
 
 log = logging.getLogger(__name__)
-
-
-class Progress(Protocol):
-    """Told after every page of instances and every image; may raise to stop."""
-
-    def __call__(self, step: str, done: int, total: int) -> None:
-        """``step``: "looking for truths", "reading images" or "writing"."""
 
 
 def collect_snapshot(
@@ -54,7 +42,8 @@ def collect_snapshot(
         OSError: the registry cannot be written, as on a full disk.
     """
     secret, cache, limits = SiteSecret.of(root), PixelCache(root, preprocessing), Limits()
-    said, left_out = truths(orthanc, instances, progress)
+    said, unusable = truths(orthanc, instances, progress)
+    left_out = [LeftOut(instance_id, reason) for instance_id, reason in unusable.items()]
     parents = orthanc.parents_of(list(said))
     rows = []
     for done, (instance_id, truth) in enumerate(said.items(), 1):
@@ -76,43 +65,6 @@ def collect_snapshot(
     return write_snapshot(
         directory, classes, preprocessing, rows, left_out, cache, lambda done: progress("writing", done, len(rows))
     )
-
-
-def truths(
-    orthanc: OrthancClient,
-    instances: Sequence[str] | None = None,
-    progress: Progress = lambda step, done, total: None,  # noqa: ARG005
-) -> tuple[dict[str, Truth], list[LeftOut]]:
-    """What people said, by instance: of all instances or of the named ones; and the named ones without."""
-    wanted = None if instances is None else list(dict.fromkeys(instances))
-    total = orthanc.statistics().instances if wanted is None else len(wanted)
-    said: dict[str, Truth] = {}
-    left_out: list[LeftOut] = []
-    looked_at = 0
-    for page in _pages(orthanc, wanted):
-        for instance_id, metadata in page.items():
-            if truth := Truth.of(metadata):
-                said[instance_id] = truth
-            elif TRUTH in metadata:
-                left_out.append(LeftOut(instance_id, f"its {TRUTH} cannot be read"))
-            elif wanted is not None:
-                left_out.append(LeftOut(instance_id, "nobody has said what it shows"))
-        looked_at += len(page)
-        progress("looking for truths", min(looked_at, total), total)
-    if wanted is not None:
-        known = said.keys() | {each.instance for each in left_out}
-        left_out += [LeftOut(each, "Orthanc holds no such instance") for each in wanted if each not in known]
-    return said, left_out
-
-
-def _pages(orthanc: OrthancClient, wanted: Sequence[str] | None) -> Iterator[Mapping[str, Mapping[str, str]]]:
-    if wanted is not None:
-        yield from (orthanc.metadata_of(wanted[first : first + PAGE]) for first in range(0, len(wanted), PAGE))
-        return
-    since = 0
-    while page := orthanc.metadata_page(since, PAGE):
-        yield page
-        since += PAGE
 
 
 def _cached(orthanc: OrthancClient, instance_id: str, cache: PixelCache, limits: Limits) -> str:
