@@ -16,14 +16,17 @@ __all__ = ["LazyGroup", "main"]
 KNOWN_ERRORS = {
     "kombu.exceptions": ("OperationalError",),
     "mskmodel.dicom": ("NotClassifiable",),
+    "mskmodel.patient_key": ("SiteSecretError",),
     "mskmodel.phantoms.requirements": ("RenderingUnavailable",),
     "mskmodel.registry": ("RegistryError",),
+    "mskmodel.snapshot": ("SnapshotError",),
     "redis.exceptions": ("ConnectionError", "TimeoutError"),
     "workers.orthanc_client": ("OrthancError",),
     "workers.running": ("ModelUnavailable",),
     "workers.send": ("SendError",),
     "workers.settings": ("MissingSetting",),
     "workers.stack.errors": ("StackError",),
+    "workers.truth": ("TruthError",),
 }
 
 

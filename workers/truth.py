@@ -20,6 +20,7 @@ __all__ = [
     "TruthConflict",
     "TruthError",
     "UnknownInstance",
+    "checked_author",
     "checked_label",
     "set_truth",
     "show_label",
@@ -141,24 +142,35 @@ def set_truth(
         TruthConflict: another truth came in between; look at that one first.
         OrthancError: Orthanc is away or turns us down. Setting it again does no harm.
     """
-    label, author = checked_label(label, classes), _checked_author(author)
+    label, author = checked_label(label, classes), checked_author(author)
     try:
         metadata = orthanc.metadata(instance_id)
+        truth = _said(orthanc, instance_id, metadata, label, author)
+        show_label(orthanc, instance_id, metadata | {TRUTH: truth.to_json()}, None)
     except OrthancNotFound:
         raise UnknownInstance("Orthanc holds no such instance") from None
-    before = _replaceable(instance_id, metadata)
+    return truth
+
+
+def _said(
+    orthanc: OrthancClient, instance_id: str, metadata: Mapping[str, str], label: str | None, author: str
+) -> Truth:
+    before = Truth.of(metadata)
+    if before is None and TRUTH in metadata:
+        raise TruthConflict(
+            f"{TRUTH} of instance {instance_id} was written by something else and cannot be read; "
+            "delete it in Orthanc if nobody needs it"
+        )
     if before and (before.label, before.author) == (label, author):
-        truth = before
-    else:
-        said = Statement(label, author, datetime.now(UTC).isoformat(timespec="milliseconds"))
-        truth = before.followed_by(said) if before else Truth(said)
-        try:
-            orthanc.replace_metadata(instance_id, TRUTH, metadata.get(TRUTH), truth.to_json())
-        except OrthancConflict:
-            raise TruthConflict(
-                f"somebody else said at the same moment what instance {instance_id} shows; look, then set it again"
-            ) from None
-    show_label(orthanc, instance_id, metadata | {TRUTH: truth.to_json()}, None)
+        return before
+    said = Statement(label, author, datetime.now(UTC).isoformat(timespec="milliseconds"))
+    truth = before.followed_by(said) if before else Truth(said)
+    try:
+        orthanc.replace_metadata(instance_id, TRUTH, metadata.get(TRUTH), truth.to_json())
+    except OrthancConflict:
+        raise TruthConflict(
+            f"somebody else said at the same moment what instance {instance_id} shows; look, then set it again"
+        ) from None
     return truth
 
 
@@ -194,19 +206,9 @@ def checked_label(label: str | None, classes: Collection[str]) -> str | None:
     return label
 
 
-def _checked_author(author: str) -> str:
+def checked_author(author: str) -> str:
+    """The name without spaces around it. Raises BadTruth where there is none."""
     author = author.strip()
     if not author or len(author) > _LONGEST_AUTHOR or not author.isprintable():
         raise BadTruth(f"say who says so: a name of 1 to {_LONGEST_AUTHOR} printable characters")
     return author
-
-
-def _replaceable(instance_id: str, metadata: Mapping[str, str]) -> Truth | None:
-    """The truth that is there. Raises TruthConflict for one that cannot be read: it would be lost."""
-    truth = Truth.of(metadata)
-    if truth is None and TRUTH in metadata:
-        raise TruthConflict(
-            f"{TRUTH} of instance {instance_id} was written by something else and cannot be read; "
-            "delete it in Orthanc if nobody needs it"
-        )
-    return truth

@@ -1,0 +1,196 @@
+"""`msk truth`: what people say that instances show."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from workers.orthanc_client import OrthancClient
+    from workers.settings import Settings
+    from workers.truth_table import Problem
+    from workers.truths import Progress
+
+__all__ = ["command"]
+
+#: Problems that are listed.
+SHOWN = 50
+
+state_option = click.option(
+    "--state", type=click.Path(path_type=Path, dir_okay=False), help="State file of a local stack [the one that runs]."
+)
+author_option = click.option(
+    "--author", required=True, envvar="MSK_AUTHOR", show_envvar=True, help="Who says so; kept with every truth."
+)
+new_class_option = click.option(
+    "--new-class",
+    "new_classes",
+    multiple=True,
+    metavar="KEY",
+    help="Also take this label, which the served model does not know yet. Repeatable.",
+)
+
+
+@click.group()
+def command() -> None:
+    """Say what instances show, where the model is wrong or cannot tell.
+
+    A label is one of the classes of the model that is served; an empty one is none of them.
+    """
+
+
+@command.command("set")
+@click.argument("instance")
+@click.argument("label")
+@author_option
+@new_class_option
+@state_option
+def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...], state: Path | None) -> None:
+    """Say that INSTANCE (its Orthanc identifier or SOP Instance UID) shows LABEL ('' = none of the classes)."""
+    from workers.truth import set_truth
+    from workers.truth_import import find_instance
+
+    settings, orthanc = _connect(state)
+    instance_id = find_instance(orthanc, instance)
+    truth = set_truth(orthanc, instance_id, label, author, _classes(settings, new_classes))
+    click.echo(f"{instance_id}: {truth.label or 'none of the classes'}")
+
+
+@command.command("show")
+@click.argument("instance")
+@state_option
+def show(instance: str, state: Path | None) -> None:
+    """Print what people said of INSTANCE and when, as JSON; null where nobody did."""
+    from workers.truth import Truth
+    from workers.truth_import import find_instance
+
+    _, orthanc = _connect(state)
+    truth = Truth.of(orthanc.metadata(find_instance(orthanc, instance)))
+    click.echo(json.dumps(json.loads(truth.to_json()) if truth else None, indent=2))
+
+
+@command.command("import")
+@click.argument("source", type=click.Path(path_type=Path, exists=True))
+@author_option
+@new_class_option
+@state_option
+def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: Path | None) -> None:
+    """Take what a CSV says, or a folder that `msk truth export` wrote.
+
+    A CSV has the columns `label` and `instance` or `SOPInstanceUID`. Every row is checked before the first is
+    written: where one cannot be taken, nothing changes. A folder's images are stored in Orthanc, then named.
+    """
+    from workers.deidentified import TABLE, check_files
+    from workers.truth import checked_author
+    from workers.truth_import import INSTANCE, SOP_INSTANCE_UID, assign, check_instances
+    from workers.truth_table import read_table
+
+    author = checked_author(author)
+    settings, orthanc = _connect(state)
+    classes = _classes(settings, new_classes)
+    folder = source.is_dir()
+    rows, unusable = read_table(
+        source / TABLE if folder else source, ("file",) if folder else (INSTANCE, SOP_INSTANCE_UID)
+    )
+    with _bar() as tell:
+
+        def checked(done: int) -> None:
+            tell("checking", done, len(rows))
+
+        if folder:
+            assignments, problems = check_files(source, rows, classes, checked)
+        else:
+            assignments, problems = check_instances(orthanc, rows, classes, checked)
+        problems = sorted([*problems, *unusable], key=lambda problem: problem.line)
+        if not problems:
+            problems = assign(orthanc, assignments, author, classes, lambda d: tell("writing", d, len(assignments)))
+            click.echo(f"{len(assignments) - len(problems)} truths are set")
+        else:
+            click.echo(
+                f"nothing was changed: {len(problems)} of {len(rows) + len(unusable)} rows cannot be taken", err=True
+            )
+    _fail_with(problems)
+
+
+@command.command("export")
+@click.argument("target", type=click.Path(path_type=Path))
+@state_option
+def export(target: Path, state: Path | None) -> None:
+    """Write what people said to TARGET: a .csv file, or a new folder with the images, de-identified.
+
+    The folder holds DICOM files that Orthanc has anonymized, and truth.csv, which `msk train`, `msk evaluate` and
+    `msk truth import` read. Pixels stay as they are: look whether any has a name burned in.
+    """
+    settings, orthanc = _connect(state)
+    if target.suffix.lower() == ".csv":
+        _export_table(orthanc, target)
+    else:
+        _export_folder(orthanc, settings, target)
+
+
+def _export_table(orthanc: "OrthancClient", target: Path) -> None:
+    from workers.truth_table import write_table
+    from workers.truths import truths
+
+    with _bar() as tell:
+        said, _ = truths(orthanc, None, tell)
+    try:
+        write_table(target, ((instance_id, truth.now) for instance_id, truth in said.items()))
+    except OSError as error:
+        raise click.ClickException(f"{target} cannot be written: {error.strerror}") from error
+    click.echo(f"{len(said)} truths in {target}")
+
+
+def _export_folder(orthanc: "OrthancClient", settings: "Settings", target: Path) -> None:
+    from workers.deidentified import export_folder
+
+    if settings.models is None:
+        raise click.ClickException("the keys of patients need a secret that stays: set MSK_MODELS to a folder")
+    try:
+        with _bar() as tell:
+            written, left_out = export_folder(orthanc, settings.models, target, tell)
+    except OSError as error:
+        raise click.ClickException(f"{target} cannot be written: {error.strerror}") from error
+    click.echo(f"{written} images in {target}, de-identified; pixels are as they were")
+    for each in left_out:
+        click.echo(f"left out: {each.instance}: {each.reason}", err=True)
+
+
+def _connect(state: Path | None) -> tuple["Settings", "OrthancClient"]:
+    from workers.orthanc_client import OrthancClient
+    from workers.stack.discovery import find_settings
+
+    settings = find_settings(state)
+    return settings, OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+
+
+def _classes(settings: "Settings", new_classes: tuple[str, ...]) -> tuple[str, ...]:
+    """Those of the model that is served, and the ones declared."""
+    from mskmodel.registry import Registry, read_manifest
+
+    served: dict[str, Any] = read_manifest(Registry(settings.models).promoted())
+    return (*served["classes"], *new_classes)
+
+
+@contextmanager
+def _bar() -> Iterator["Progress"]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)
+
+
+def _fail_with(problems: list["Problem"]) -> None:
+    """List them and end with status 1, if there are any."""
+    for problem in problems[:SHOWN]:
+        click.echo(str(problem), err=True)
+    if len(problems) > SHOWN:
+        click.echo(f"... and {len(problems) - SHOWN} more", err=True)
+    if problems:
+        raise SystemExit(1)

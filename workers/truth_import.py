@@ -1,0 +1,140 @@
+"""Importing what people say: every row is checked before the first is written."""
+
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.orthanc_client import OrthancClient, OrthancError, OrthancRefused
+from workers.outcome import TRUTH
+from workers.truth import Truth, TruthConflict, TruthError, UnknownInstance, checked_label, set_truth
+from workers.truth_table import Problem, Row
+
+__all__ = [
+    "INSTANCE",
+    "SOP_INSTANCE_UID",
+    "Assignment",
+    "Interrupted",
+    "assign",
+    "check_instances",
+    "find_instance",
+    "without_repeats",
+]
+
+INSTANCE, SOP_INSTANCE_UID = "instance", "SOPInstanceUID"
+
+_UID = re.compile(r"[0-9.]{1,64}")
+_UNKNOWN = "Orthanc holds no such instance"
+
+
+class NotStored(TruthError):
+    """Orthanc does not take a file."""
+
+
+class Interrupted(TruthError):
+    """Orthanc went away between two rows."""
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """A row that may be written. A file is stored in Orthanc first."""
+
+    line: int
+    image: str | Path
+    label: str | None
+
+
+def find_instance(orthanc: OrthancClient, name: str) -> str:
+    """The instance of that Orthanc identifier or SOP Instance UID. Raises UnknownInstance."""
+    found = orthanc.lookup(name) if _UID.fullmatch(name) else name
+    if found is None:
+        raise UnknownInstance(_UNKNOWN)
+    return found
+
+
+def check_instances(
+    orthanc: OrthancClient, rows: Sequence[Row], classes: Collection[str], progress: Callable[[int], None]
+) -> tuple[list[Assignment], list[Problem]]:
+    """What may be written, and why the rest may not. ``progress`` is told the number of rows looked at."""
+    found: dict[int, str] = {}
+    for done, row in enumerate(rows, 1):
+        if row.column == INSTANCE:
+            found[row.line] = row.name
+        elif _UID.fullmatch(row.name) and (instance_id := orthanc.lookup(row.name)):
+            found[row.line] = instance_id
+        progress(done)
+    metadata = orthanc.metadata_of(list(dict.fromkeys(found.values())))
+    assignments, problems = [], []
+    for row in rows:
+        try:
+            instance_id = found.get(row.line, "")
+            _check_replaceable(metadata.get(instance_id))
+            assignments.append(Assignment(row.line, instance_id, checked_label(row.label, classes)))
+        except TruthError as error:
+            problems.append(Problem(row.line, str(error)))
+    return without_repeats(assignments, problems)
+
+
+def _check_replaceable(metadata: Mapping[str, str] | None) -> None:
+    if metadata is None:
+        raise UnknownInstance(_UNKNOWN)
+    if TRUTH in metadata and Truth.of(metadata) is None:
+        raise TruthConflict(f"its {TRUTH} was written by something else and cannot be read; delete it in Orthanc first")
+
+
+def without_repeats(
+    assignments: Sequence[Assignment], problems: Sequence[Problem]
+) -> tuple[list[Assignment], list[Problem]]:
+    """An image that is named twice is a problem where the two rows disagree; the problems come in order of lines."""
+    first: dict[str | Path, Assignment] = {}
+    contradictions = []
+    for each in assignments:
+        before = first.setdefault(each.image, each)
+        if before.label != each.label:
+            contradictions.append(Problem(each.line, f"contradicts line {before.line}, which names the same image"))
+    return list(first.values()), sorted([*problems, *contradictions], key=lambda problem: problem.line)
+
+
+def assign(
+    orthanc: OrthancClient,
+    assignments: Sequence[Assignment],
+    author: str,
+    classes: Collection[str],
+    progress: Callable[[int], None],
+) -> list[Problem]:
+    """Write them; the rows that could not be written, the others are. Doing it again changes nothing more.
+
+    Raises:
+        Interrupted: Orthanc went away; the rows before are written.
+    """
+    problems: list[Problem] = []
+    for done, each in enumerate(assignments):
+        try:
+            if reason := _assign(orthanc, each, author, classes):
+                problems.append(Problem(each.line, reason))
+        except OrthancError as error:
+            raise Interrupted(
+                f"{done - len(problems)} of {len(assignments)} rows are written, then Orthanc failed: {error}. "
+                "Run it again; what is written stays as it is"
+            ) from error
+        progress(done + 1)
+    return problems
+
+
+def _assign(orthanc: OrthancClient, each: Assignment, author: str, classes: Collection[str]) -> str | None:
+    """Write one row; None, or why this one cannot be written. Raises OrthancError for what concerns all of them."""
+    try:
+        instance_id = each.image if isinstance(each.image, str) else _stored(orthanc, each.image)
+        set_truth(orthanc, instance_id, each.label, author, classes)
+    except OSError as error:
+        return f"the file cannot be read: {error.strerror}"
+    except TruthError as error:
+        return str(error)
+    return None
+
+
+def _stored(orthanc: OrthancClient, path: Path) -> str:
+    try:
+        return orthanc.upload(path.read_bytes())
+    except OrthancRefused as error:
+        raise NotStored("Orthanc does not take the file") from error
