@@ -34,7 +34,7 @@ def _attenuation(projection: Projection, rng: np.random.Generator) -> Image:
     trabeculae = 1 + rng.uniform(0.01, 0.04) * _grain(rng, bone.shape, rng.uniform(0.2, 0.55) / projection.pixel_mm)
     patches = 1 + rng.uniform(0.0, 0.02) * _grain(rng, bone.shape, 7.0 / projection.pixel_mm)
     soft = 1 + rng.uniform(0.0, 0.012) * _grain(rng, bone.shape, 9.0 / projection.pixel_mm)
-    hard, lung = rng.uniform(0.7, 1.15), rng.uniform(0.5, 0.8)
+    hard, lung = rng.uniform(0.55, 1.25), rng.uniform(0.5, 0.8)
     through = _FAT * (length["skin"] - muscle) + _MUSCLE * soft * np.maximum(muscle - bone - lung * air, 0)
     through += hard * rng.uniform(*_CORTEX) * (bone - marrow)
     through += hard * rng.uniform(*_MARROW) * marrow * trabeculae * patches

@@ -33,7 +33,8 @@ class Projection:
 def project(name: str, rng: np.random.Generator, pixels_along: int = 448) -> Projection:
     """Cast one random patient in a view of the table; the right side of the body, nothing mirrored."""
     views = VIEWS[name]
-    view = views[int(rng.integers(len(views)))]
+    weights = np.array([view.weight for view in views])
+    view: View = views[int(rng.choice(len(views), p=weights / weights.sum()))]
     pose = skeleton().pose({joint: float(rng.uniform(*limits)) for joint, limits in view.joints.items()})
     beam = _beam(view, pose, rng, pixels_along)
     kind = "inner_thin" if rng.random() < 0.5 else "inner_thick"

@@ -69,6 +69,7 @@ class View:
     whitest: Range = (97.5, 99.9)  # percentiles of the patient between which the film turns white
     frame: str = ""  # the body with which beam and up turn; the world where empty
     both: bool = False  # left and right are on the film
+    weight: float = 1.0  # how often, beside the other views of its name
 
 
 KNEE, ANKLE, ELBOW, SHOULDER = {"tibia_r": 1.0}, {"talus_r": 1.0}, {"ulna_r": 1.0}, {"humerus_r": 1.0}
@@ -110,10 +111,17 @@ CLASSES: dict[str, tuple[View, ...]] = {
             LEG, ("leg",), BACKWARD, UP, ANKLE,
             (
                 Framing(0.6, (0.11, 0.24), (0.5, 1.0), (-0.22, 0.05)),
-                Framing(0.4, _CASSETTE, (0.4, 0.85), (-0.4, -0.1)),
+                Framing(0.4, _CASSETTE, (0.4, 0.85), (-0.36, -0.1)),
             ),
             {"ankle_angle_r": (-15.0, 12.0), "subtalar_angle_r": (-8.0, 8.0)},
-            swing=(-8.0, 22.0), cover=0.011, implants=("ankle_plate", "cast", "nail"),
+            swing=(-8.0, 22.0), cover=0.011, implants=("ankle_plate", "cast", "nail"), weight=6.0,
+        ),
+        View(
+            LEGS, ("leg", "other_leg"), BACKWARD, UP, {"talus_r": 0.5, "talus_l": 0.5},
+            (Framing(1.0, (0.18, 0.36), (0.9, 1.5), (-0.25, 0.0)),),
+            {f"{joint}_{side}": limits for side in "rl" for joint, limits in
+             (("ankle_angle", (-12.0, 12.0)), ("subtalar_angle", (-8.0, 8.0)))},
+            cover=0.011, implants=("ankle_plate",), both=True,
         ),
     ),
     "ankle_lateral": (
@@ -121,7 +129,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
             LEG, ("leg",), ACROSS, UP, {"talus_r": 0.8, "toes_r": 0.2},
             (
                 Framing(0.55, (0.14, 0.25), (0.6, 1.1), (-0.25, 0.0), (0.0, 0.0, 0.0, 25.0, -25.0, 90.0)),
-                Framing(0.45, _CASSETTE, (0.6, 0.9), (-0.42, -0.1), (0.0, 0.0, 0.0, 15.0, -35.0)),
+                Framing(0.45, _CASSETTE, (0.6, 0.9), (-0.38, -0.1), (0.0, 0.0, 0.0, 15.0, -35.0)),
             ),
             {"ankle_angle_r": (-30.0, 12.0)}, cover=0.011, implants=("ankle_plate", "cast", "nail"),
         ),
@@ -181,7 +189,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
     "knee_ap": (
         View(
             LEG, ("leg",), BACKWARD, UP, KNEE, (_JOINT, _LONG),
-            {"knee_angle_r": (0.0, 10.0)}, swing=(-12.0, 12.0), implants=_KNEE_METAL,
+            {"knee_angle_r": (0.0, 10.0)}, swing=(-12.0, 12.0), implants=_KNEE_METAL, weight=3.0,
         ),
         View(
             LEGS, ("leg", "other_leg"), BACKWARD, UP, KNEE,

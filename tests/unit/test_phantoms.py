@@ -10,9 +10,12 @@ from mskmodel.dicom import read_radiograph
 from mskmodel.labels import KEYS
 from mskmodel.phantoms import CLASSES, NAMES, NEIGHBOURS, Phantom, RenderingUnavailable, exposures, projection, render
 from mskmodel.phantoms.anatomy import skeleton
+from mskmodel.phantoms.claims import claim
 from mskmodel.phantoms.making import make
+from mskmodel.phantoms.metal import Site
 from mskmodel.phantoms.remeshing import Mesh, close, remesh
 from mskmodel.phantoms.tissue import Grid, surface
+from mskmodel.phantoms.views import TURN
 
 
 @functools.cache
@@ -36,6 +39,16 @@ def box(side: float) -> Mesh:
 def test_the_classes_are_the_labels():
     assert set(CLASSES) == set(KEYS)
     assert not set(CLASSES) & set(NEIGHBOURS)
+
+
+def test_a_round_of_views_has_each_class_twice_and_each_neighbour_once():
+    assert sorted(TURN) == sorted([*CLASSES, *CLASSES, *NEIGHBOURS])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_view_has_a_name_in_a_header(name):
+    said = [claim(name, "R", np.random.default_rng(seed)) for seed in range(9)]
+    assert any(one.correct for one in said) and not all(one.correct for one in said)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,8 +77,8 @@ def test_several_exposures_of_one_projection_begin_with_the_one_that_render_give
 
 
 def test_an_unknown_view_is_named_in_the_error():
-    with pytest.raises(KeyError, match="knee_oblique"):
-        render("knee_oblique", 1)
+    with pytest.raises(KeyError, match="knee_from_behind"):
+        render("knee_from_behind", 1)
 
 
 def test_path_lengths_are_centimetres_with_the_top_row_first():
@@ -96,6 +109,14 @@ def test_a_remeshed_bone_keeps_its_volume_and_has_a_marrow_inside():
     shell = remesh(box(0.02), cortex_mm=2.0, shaft_mm=2.0)
     assert volume(shell.outer) == pytest.approx(8e-6, rel=0.1)
     assert 0 < volume(shell.inner_thick) < volume(shell.inner_thin) < volume(shell.outer)
+
+
+def test_a_bone_is_sawn_off_at_a_plane_with_its_marrow():
+    outer, marrow = {"bone": close(box(0.02))}, {"bone": close(box(0.01))}
+    site = Site(skeleton().rest, outer, marrow, np.random.default_rng(1))
+    site.cut("bone", np.array([0, 0, 0.005]), np.array([0, 0, 1.0]))
+    assert volume(outer["bone"]) == pytest.approx(2e-6, rel=0.01)
+    assert volume(marrow["bone"]) == pytest.approx(5e-7, rel=0.01)
 
 
 def test_what_is_missing_is_said_once_and_clearly(monkeypatch):
