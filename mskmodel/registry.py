@@ -23,7 +23,17 @@ from safetensors.numpy import save
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["MANIFEST", "SHIPPED", "WEIGHTS", "Registry", "RegistryError", "Version", "read_manifest", "write_version"]
+__all__ = [
+    "MANIFEST",
+    "SHIPPED",
+    "WEIGHTS",
+    "Registry",
+    "RegistryError",
+    "Version",
+    "check_weights",
+    "read_manifest",
+    "write_version",
+]
 
 #: The version that comes with the program, served until a site promotes one of its own.
 SHIPPED = Path(__file__).parent / "shipped"
@@ -146,7 +156,7 @@ class Registry:
         RegistryError if the version is not there, or its weights are not those that it was registered with.
         """
         directory = self.find(name)
-        _check_weights(directory)
+        check_weights(directory)
         # By that word, not by its name: an upgrade of the program replaces the shipped version.
         with self._locked():
             self._point_to("shipped" if directory == SHIPPED else directory.name, {})
@@ -157,7 +167,7 @@ class Registry:
             before = self.served_before()
             if not before:
                 raise RegistryError("nothing was served before: there is no promotion to take back")
-            _check_weights(self.find(before[0]))
+            check_weights(self.find(before[0]))
             self._point_to(before[0], {"rollback": True})
         return before[0]
 
@@ -212,7 +222,7 @@ class Registry:
         return self.root
 
 
-def _check_weights(directory: Path) -> None:
+def check_weights(directory: Path) -> None:
     """RegistryError unless they are the very bytes that the manifest was written for."""
     wanted = read_manifest(directory).get("weights_sha256")
     try:

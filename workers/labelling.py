@@ -67,7 +67,7 @@ class _Prepared:
 
 
 class Labeller:
-    """Everything that one worker child holds on to: one decoder, one model, one client."""
+    """What one run of the label task works with: one version of the model, one client."""
 
     def __init__(self, orthanc: OrthancClient, ledger: Ledger, classifier: Classifier) -> None:
         self._orthanc, self._ledger, self._classifier = orthanc, ledger, classifier

@@ -50,11 +50,11 @@ def _try_model(settings: Settings) -> None:
 
 
 def _why_no_model(settings: Settings) -> str | None:
-    from mskmodel.classifier import Classifier
     from mskmodel.registry import Registry, RegistryError
+    from workers.serving import Serving
 
     try:
-        Classifier.load(Registry(settings.models).promoted(), settings.device)
+        Serving(Registry(settings.models), settings.device)
     except (RegistryError, ValueError) as error:
         return str(error)
     return None

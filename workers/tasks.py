@@ -14,7 +14,7 @@ from workers.ledger import BACKFILL, LABEL, Ledger
 from workers.orthanc_client import OrthancClient, OrthancError
 from workers.settings import Settings
 
-__all__ = ["label", "labeller", "sweep"]
+__all__ = ["label", "serving", "sweep"]
 
 
 @cache
@@ -31,16 +31,14 @@ def ledger() -> Ledger:
 
 
 @cache
-def labeller() -> Any:
-    """The one model, with its decoder, of this process."""
+def serving() -> Any:
+    """The one model of this process, which follows promotions."""
     # Here and not above: the sweep's worker and the publishers need no torch.
-    from mskmodel.classifier import Classifier
     from mskmodel.registry import Registry
-    from workers.labelling import Labeller
+    from workers.serving import Serving
 
     settings = Settings.from_environment()
-    classifier = Classifier.load(Registry(settings.models).promoted(), settings.device)
-    return Labeller(orthanc(), ledger(), classifier)
+    return Serving(Registry(settings.models), settings.device)
 
 
 @shared_task(
@@ -55,7 +53,11 @@ def labeller() -> Any:
 )
 def label(self: Any, instance_ids: list[str], queue: str) -> None:
     """Label these instances, topped up to a chunk from what else waits in the queue."""
-    labeller().label(self.request.id, instance_ids, queue, CHUNK)
+    from workers.labelling import Labeller
+
+    # What this run holds is labelled by one version, though another one is promoted meanwhile.
+    labeller = Labeller(orthanc(), ledger(), serving().classifier())
+    labeller.label(self.request.id, instance_ids, queue, CHUNK)
 
 
 @shared_task(name=SWEEP_TASK, ignore_result=True)
@@ -70,7 +72,7 @@ def sweep() -> None:
 def load_model(**_: Any) -> None:
     """A child of a label worker counts as up only once it holds its model."""
     if {LABEL, BACKFILL} & set(current_app.amqp.queues.consume_from):
-        labeller()
+        serving()
 
 
 @worker_ready.connect
