@@ -1,10 +1,13 @@
 """Which model version a command means, and its classifier; errors in words for the person who typed it."""
 
+import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from workers.stack.discovery import environment_of, local_state_file
 
 if TYPE_CHECKING:
     from mskmodel.classifier import Classifier
@@ -14,10 +17,12 @@ __all__ = ["find_version", "load_classifier", "open_registry"]
 
 
 def open_registry() -> "Registry":
-    """The site's registry, at MSK_MODELS; without it there is the shipped version only."""
+    """The site's registry: at MSK_MODELS, or of the stack that runs here; else there is the shipped version only."""
     from mskmodel.registry import Registry
 
     root = os.environ.get("MSK_MODELS")
+    if not root and (state_file := local_state_file()):
+        root = environment_of(json.loads(state_file.read_text()))["MSK_MODELS"]
     return Registry(Path(root) if root else None)
 
 

@@ -1,0 +1,101 @@
+"""`msk relabel`: have the archive labelled by the version that is served now."""
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from workers.ledger import Ledger
+    from workers.relabel import Relabelling
+
+__all__ = ["command"]
+
+#: Seconds between two looks at the queue.
+POLL_SECONDS = 0.5
+
+
+@click.command()
+@click.option("--older", is_flag=True, required=True, help="All that another version than the served one labelled.")
+@click.option("--wait", is_flag=True, help="Until it is done. Ctrl-C ends the waiting, not the work.")
+@click.option(
+    "--state", type=click.Path(path_type=Path, dir_okay=False), help="State file of a local stack [the one that runs]."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(older: bool, wait: bool, state: Path | None, as_json: bool) -> None:  # noqa: ARG001 - --older is required
+    """Enqueue instances for labelling once more, behind all new studies; what people said stays.
+
+    It may be stopped and run again at any time: what is done or waits already is left out.
+    """
+    from mskmodel.registry import Registry, read_manifest
+    from workers.celery_app import publisher
+    from workers.ledger import Ledger
+    from workers.orthanc_client import OrthancClient
+    from workers.relabel import relabel_older
+    from workers.stack.discovery import find_settings
+
+    settings = find_settings(state)
+    version = str(read_manifest(Registry(settings.models).promoted())["version"])
+    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    ledger, app = Ledger(settings.broker_url), publisher(settings)
+
+    def enqueue_with_progress() -> "Relabelling":
+        with _bar("looking", orthanc.statistics().instances) as show:
+            return relabel_older(app, orthanc, ledger, version, show)
+
+    result = enqueue_with_progress()
+    _print(version, result, as_json)
+    if wait:
+        _wait(version, result, ledger, enqueue_with_progress)
+
+
+def _wait(version: str, result: "Relabelling", ledger: "Ledger", again: "Callable[[], Relabelling]") -> None:
+    """Until a pass finds nothing to do."""
+    while result.enqueued or result.waiting:
+        before = result.enqueued
+        _watch(ledger)
+        result = again()
+        if result.enqueued >= before > 0:
+            raise click.ClickException(
+                f"{result.enqueued} instances are labelled by another version still: look into the logs of the label "
+                f"workers for model-not-loaded; {version} may be out of reach for one of them"
+            )
+    click.echo(f"all is labelled by {version}", err=True)
+
+
+def _watch(ledger: "Ledger") -> None:
+    """Until nothing waits any more. What was taken last is on its way then, and gets a moment."""
+    from workers.ledger import BACKFILL
+
+    total = ledger.depth()[BACKFILL]
+    with _bar("labelling", total) as show:
+        while left := ledger.depth()[BACKFILL]:
+            show(total - left)
+            time.sleep(POLL_SECONDS)
+    time.sleep(POLL_SECONDS)
+
+
+@contextmanager
+def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _print(version: str, result: "Relabelling", as_json: bool) -> None:
+    if as_json:
+        click.echo(json.dumps({"version": version, **asdict(result)}))
+        return
+    click.echo(
+        f"{result.enqueued} enqueued to be labelled by {version}; {result.waiting} waited already, "
+        f"{result.current} are its own, {result.other} are nobody's (skipped, failed, not labelled yet)"
+    )
