@@ -22,6 +22,7 @@ from mskmodel.alexnet import AlexNet, Architecture
 from mskmodel.augmentation import Augmentation
 from mskmodel.checkpoint import Checkpoint, CheckpointError
 from mskmodel.dataset import Pictures
+from mskmodel.parallel import ALONE, Team
 from mskmodel.preprocessing import Preprocessing
 
 __all__ = ["Epoch", "Progress", "Settings", "Source", "new_model", "train"]
@@ -104,11 +105,13 @@ def train(
     device: torch.device | None = None,
     after_epoch: Callable[[Epoch], None] | None = None,
     resume: Checkpoint | None = None,
+    team: Team = ALONE,
 ) -> AlexNet:
     """Train in place and return it, in evaluation mode, on the CPU.
 
     ``report`` and ``after_epoch`` may raise to end the run. With ``resume``, everything else must be as it was when
     that was made: the run goes on after its epoch, and what comes out is what would have come without the stop.
+    ``team``: the processes that do this together; all call this alike, and all get the same model.
     Raises CheckpointError for one that does not fit the model.
     """
     torch.set_num_threads(settings.threads)
@@ -116,21 +119,22 @@ def train(
     torch.manual_seed(settings.seed)
     device = device or torch.device("cpu")
     model = model.to(device).to(memory_format=torch.channels_last)
-    run = _Run(model, settings, random)
+    run = _Run(model, settings, random, team)
     first = run.restore(resume) if resume else 0
     loss_of = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
-    each = math.ceil(settings.views / settings.batch)
+    each, share = math.ceil(settings.views / settings.batch), team.share(settings.batch)
     steps, done = settings.epochs * each, 0
     began = time.perf_counter()
     for epoch in range(first + 1, settings.epochs + 1):
         model.train()
         losses: list[float] = []
-        for images, labels in _batches(sources, model, preprocessing, settings, each, random):
+        run.begin(epoch)
+        for images, labels in _batches(sources, model, preprocessing, settings, each, share, random):
             loss = loss_of(model(images.to(device).contiguous(memory_format=torch.channels_last)), labels.to(device))
             step = (epoch - 1) * each + len(losses)
-            run.step(loss, _one_cycle(step / steps, settings.warmup))
+            run.step(loss, _one_cycle(step / steps, settings.warmup), len(labels) / settings.batch)
             losses.append(loss.item())
-            done += len(labels)
+            done += settings.batch
             if report:
                 report(Progress(step + 1, steps, losses[-1], done / (time.perf_counter() - began)))
         model.eval()
@@ -145,19 +149,26 @@ def train(
 class _Run:
     """What changes from step to step: weights, momentum, and the state of everything random."""
 
-    def __init__(self, model: AlexNet, settings: Settings, random: torch.Generator) -> None:
-        self._model, self._random = model, random
+    def __init__(self, model: AlexNet, settings: Settings, random: torch.Generator, team: Team) -> None:
+        self._model, self._random, self._seed, self._team = model, random, settings.seed, team
         groups = _parameter_groups(model, settings)
         self._rates = [group["lr"] for group in groups]
         momentum, decay = settings.momentum, settings.weight_decay
         self._optimiser = torch.optim.SGD(groups, settings.rate, momentum, weight_decay=decay)
 
-    def step(self, loss: Tensor, rate: float) -> None:
-        """``rate``: share of the highest learning rate."""
+    def begin(self, epoch: int) -> None:
+        """In a team each draws its own pictures; the checkpoint that one of them writes suits them all."""
+        if self._team.size > 1:
+            self._random.manual_seed(self._team.seed(self._seed, epoch))
+            torch.manual_seed(self._team.seed(self._seed, epoch))
+
+    def step(self, loss: Tensor, rate: float, share: float) -> None:
+        """``rate``: share of the highest learning rate. ``share``: of the batch, that the loss is of."""
         for group, highest in zip(self._optimiser.param_groups, self._rates, strict=True):
             group["lr"] = highest * rate
         self._optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call] # of PyTorch
+        self._team.average(self._model.parameters(), share)
         self._optimiser.step()
 
     def checkpoint(self, epoch: int) -> Checkpoint:
@@ -207,6 +218,7 @@ def _batches(
     preprocessing: Preprocessing,
     settings: Settings,
     steps: int,
+    batch: int,
     random: torch.Generator,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Augmented, enhanced and normalised: (batch, 3, size, size) float32 and (batch,) int64."""
@@ -216,7 +228,7 @@ def _batches(
     chances = [_chances(source.pictures.labels, none, settings.none_weight) for source in sources]
     shares = torch.tensor([source.share for source in sources])
     for _ in range(steps):
-        counts = torch.multinomial(shares, settings.batch, True, generator=random).bincount(minlength=len(sources))
+        counts = torch.multinomial(shares, batch, True, generator=random).bincount(minlength=len(sources))
         drawn = [
             torch.multinomial(chance, int(count), True, generator=random) if count else torch.empty(0).long()
             for chance, count in zip(chances, counts, strict=True)
