@@ -80,7 +80,7 @@ def write(phantom: Phantom, path: Path) -> None:
         body_part=said.body_part,
         view_position=said.view_position,
         laterality=said.laterality,
-        pixel_spacing=(phantom.pixel_mm, phantom.pixel_mm),
+        pixel_spacing=(round(phantom.pixel_mm, 4),) * 2,
     )
     pixels = phantom.pixels.astype(np.uint8) if phantom.bits <= 8 else phantom.pixels
     sop_class = kinds[phantom.seed % len(kinds)]
