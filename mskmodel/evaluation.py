@@ -11,14 +11,79 @@ from numpy.typing import NDArray
 from mskmodel.classifier import Classifier, Decision
 from mskmodel.dataset import Labelled, Unreadable
 from mskmodel.dicom import read_image
+from mskmodel.intervals import Interval, auroc_interval, mean_of_rates, wilson
 from mskmodel.radiograph import NotClassifiable
 
-__all__ = ["ClassScore", "Evaluation", "evaluate", "score"]
+__all__ = ["Answers", "ClassScore", "Evaluation", "Judgement", "answers", "evaluate", "score"]
 
 #: Pictures in one pass of the network.
 _BATCH = 32
 #: Bins of the calibration error.
 _BINS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a model makes of labelled files.
+
+    ``rows``: those that could be read. ``labels``: (n,) int64, their true classes, the number of classes = none of
+    them. ``logits``: (n, classes + 1) float32.
+    """
+
+    rows: tuple[Labelled, ...]
+    labels: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """Answers against the truth, picture by picture; each array is (n,).
+
+    ``labels``: int64, true classes, ``classes`` = none of them. ``best``: int64, the likeliest class whether or not
+    the model abstains; ``confidence``: its probability. ``answered``: it gets a label. ``in_five``: the truth is among
+    the five likeliest classes. ``like_one``: probability of being of any of the classes.
+    """
+
+    classes: int
+    labels: NDArray[np.int64]
+    best: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    answered: NDArray[np.bool_]
+    in_five: NDArray[np.bool_]
+    like_one: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, logits: NDArray[np.float32], labels: NDArray[np.int64], decision: Decision) -> Judgement:
+        """From (n, classes + 1) logits and (n,) true classes."""
+        probabilities = decision.probabilities(logits)
+        order = np.argsort(-probabilities[:, :-1], axis=1, kind="stable")
+        confidence = np.take_along_axis(probabilities, order[:, :1], axis=1)[:, 0]
+        return cls(
+            classes=logits.shape[1] - 1,
+            labels=labels,
+            best=order[:, 0],
+            confidence=confidence,
+            answered=(confidence >= decision.threshold) & (confidence > probabilities[:, -1]),
+            in_five=(order[:, :5] == labels[:, None]).any(axis=1),
+            like_one=1 - probabilities[:, -1],
+        )
+
+    @property
+    def ours(self) -> NDArray[np.bool_]:
+        """Which are of the classes."""
+        return self.labels < self.classes
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Which show their likeliest class."""
+        right: NDArray[np.bool_] = self.best == self.labels
+        return right
+
+    @property
+    def mistaken(self) -> NDArray[np.bool_]:
+        """Another class was likeliest, or none of the classes got a label."""
+        return np.where(self.ours, ~self.right, self.answered)
 
 
 @dataclass(frozen=True)
@@ -28,6 +93,7 @@ class ClassScore:
     label: str
     count: int
     recall: float | None
+    recall_interval: Interval | None
     precision: float | None
     #: Share of this class's pictures that the model abstained on.
     abstained: float | None
@@ -57,6 +123,8 @@ class Evaluation:
     #: Expected calibration error of the confidence, over all pictures, ten bins.
     calibration_error: float | None
     classes: tuple[ClassScore, ...]
+    #: 95 %, by the name of the figure; of those figures that there is something to divide by.
+    intervals: dict[str, Interval]
     unreadable: tuple[Unreadable, ...] = ()
 
 
@@ -65,8 +133,18 @@ def evaluate(
     rows: Sequence[Labelled],
     progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
 ) -> Evaluation:
+    """Classify every file, and judge the answers; files that cannot be read are in the result, not fatal."""
+    said = answers(classifier, rows, progress)
+    return score(said.logits, said.labels, classifier.classes, classifier.decision, said.unreadable)
+
+
+def answers(
+    classifier: Classifier,
+    rows: Sequence[Labelled],
+    progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
+) -> Answers:
     """Classify every file; those that cannot be read are in the result, not fatal."""
-    images, labels, unreadable, logits = [], [], [], []
+    images, read, labels, unreadable, logits = [], [], [], [], []
     index = {key: number for number, key in enumerate(classifier.classes)}
     for row in progress(rows):
         try:
@@ -74,6 +152,7 @@ def evaluate(
         except (NotClassifiable, OSError) as error:
             unreadable.append(Unreadable.because(row.file, error))
             continue
+        read.append(row)
         labels.append(len(index) if row.label is None else index[row.label])
         if len(images) == _BATCH:
             logits.append(classifier.logits(np.stack(images)))
@@ -81,7 +160,7 @@ def evaluate(
     if images:
         logits.append(classifier.logits(np.stack(images)))
     found = np.concatenate(logits) if logits else np.zeros((0, len(index) + 1), np.float32)
-    return score(found, np.asarray(labels, np.int64), classifier.classes, classifier.decision, unreadable)
+    return Answers(tuple(read), np.asarray(labels, np.int64), found, tuple(unreadable))
 
 
 def score(
@@ -92,45 +171,46 @@ def score(
     unreadable: Sequence[Unreadable] = (),
 ) -> Evaluation:
     """Figures from (n, classes + 1) logits and (n,) true classes, ``len(classes)`` = none of them."""
-    probabilities = decision.probabilities(logits)
-    order = np.argsort(-probabilities[:, :-1], axis=1, kind="stable")
-    best = order[:, 0]
-    confidence = np.take_along_axis(probabilities, best[:, None], axis=1)[:, 0]
-    answered = (confidence >= decision.threshold) & (confidence > probabilities[:, -1])
-    ours = labels < len(classes)
-    right = best == labels
-    in_five = (order[:, :5] == labels[:, None]).any(axis=1)
-    scores = tuple(_class_score(number, classes, labels, best, answered) for number in range(len(classes)))
+    judged = Judgement.of(logits, labels, decision)
+    ours, right, answered = judged.ours, judged.right, judged.answered
+    scores = tuple(_class_score(number, key, judged, classes) for number, key in enumerate(classes))
     recalls = [one.recall for one in scores if one.recall is not None]
+    none_auroc = _auroc(judged.like_one[ours], judged.like_one[~ours])
+    shares = {
+        "top1": right[ours],
+        "top5_error": ~judged.in_five[ours],
+        "abstained": ~answered[ours],
+        "accuracy_when_answered": right[ours & answered],
+        "none_labelled": answered[~ours],
+    }
+    intervals = {name: wilson(int(values.sum()), len(values)) for name, values in shares.items()}
+    hits = np.bincount(labels[right], minlength=len(classes))
+    intervals["mean_recall"] = mean_of_rates(hits, np.bincount(labels[ours], minlength=len(classes)))
+    intervals["none_auroc"] = None
+    if none_auroc is not None:
+        intervals["none_auroc"] = auroc_interval(none_auroc, int(ours.sum()), int((~ours).sum()))
     return Evaluation(
         count=int(ours.sum()),
         none_count=int((~ours).sum()),
-        top1=_mean(right[ours]),
         mean_recall=float(np.mean(recalls)) if recalls else None,
-        top5_error=_mean(~in_five[ours]),
-        abstained=_mean(~answered[ours]),
-        accuracy_when_answered=_mean(right[ours & answered]),
-        none_labelled=_mean(answered[~ours]),
-        none_auroc=_auroc(1 - probabilities[ours, -1], 1 - probabilities[~ours, -1]),
-        calibration_error=_calibration_error(confidence, right),
+        none_auroc=none_auroc,
+        calibration_error=_calibration_error(judged.confidence, right),
         classes=scores,
+        intervals={name: one for name, one in intervals.items() if one is not None},
         unreadable=tuple(unreadable),
+        **{name: _mean(values) for name, values in shares.items()},
     )
 
 
-def _class_score(
-    number: int,
-    classes: Sequence[str],
-    labels: NDArray[np.int64],
-    best: NDArray[np.int64],
-    answered: NDArray[np.bool_],
-) -> ClassScore:
-    true, said = labels == number, best == number
+def _class_score(number: int, key: str, judged: Judgement, classes: Sequence[str]) -> ClassScore:
+    true, said = judged.labels == number, judged.best == number
+    best, answered = judged.best, judged.answered
     wrong = best[true & ~said]
     return ClassScore(
-        label=classes[number],
+        label=key,
         count=int(true.sum()),
         recall=_mean(said[true]),
+        recall_interval=wilson(int(said[true].sum()), int(true.sum())),
         # Of the labels given: a picture of none of the classes that got this one counts against it.
         precision=_mean(true[said & answered]),
         abstained=_mean(~answered[true]),
@@ -145,8 +225,10 @@ def _mean(values: NDArray[np.bool_]) -> float | None:
 def _auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float | None:
     if not len(positive) or not len(negative):
         return None
-    above = (positive[:, None] > negative[None]).mean() + (positive[:, None] == negative[None]).mean() / 2
-    return float(above)
+    order = np.sort(negative)
+    # Of all pairs, those in which the positive one is higher; a tie is half of one.
+    below = [np.searchsorted(order, positive, side).mean() for side in ("left", "right")]
+    return float(np.mean(below) / len(negative))
 
 
 def _calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float | None:

@@ -153,6 +153,8 @@ def _axes(x: str, y: str) -> tuple[Figure, Axes]:
 
 def _legend(axes: Axes) -> None:
     """Above the figure, where it hides nothing."""
+    if not axes.get_legend_handles_labels()[0]:
+        return
     axes.legend(loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=3, fontsize=9, columnspacing=1.4, handlelength=1.4)
 
 

@@ -8,9 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.output_file import OutputFile, write
+
 if TYPE_CHECKING:
     from mskmodel.dataset import Labelled
     from mskmodel.evaluation import Evaluation
+    from mskmodel.report import Table
 
 __all__ = ["command"]
 
@@ -23,11 +26,26 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--labels", required=True, type=_FILE, help="CSV with the columns file and label (empty = none).")
 @click.option("--model", help="A version's name or directory; without it, the one that is served.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
-@click.option("--json", "json_file", type=click.Path(path_type=Path, dir_okay=False), help="Write the figures here.")
-def command(images: Path, labels: Path, model: str | None, device: str, json_file: Path | None) -> None:
-    """Judge a model version on labelled radiographs; exit 1 if none of them could be read."""
+@click.option(
+    "--json",
+    "json_file",
+    type=OutputFile(dash=True),
+    metavar="FILE",
+    help="Write the figures here; - prints only them.",
+)
+@click.option(
+    "--report", type=OutputFile(), metavar="FILE.html", help="Write a page with plots and every mistake here."
+)
+def command(
+    images: Path, labels: Path, model: str | None, device: str, json_file: Path | None, report: Path | None
+) -> None:
+    """Judge a model version on labelled radiographs; exit 1 if none of them could be read.
+
+    Accuracy, recall and top-5 error count the likeliest class whether or not the model abstains. Files that cannot be
+    read are listed, and count for nothing.
+    """
     from mskmodel.dataset import LabelsError, read_labels
-    from mskmodel.evaluation import evaluate
+    from mskmodel.evaluation import answers, score
     from workers.models import load_classifier
 
     classifier = load_classifier(model, device)
@@ -35,10 +53,16 @@ def command(images: Path, labels: Path, model: str | None, device: str, json_fil
         rows = read_labels(labels, images, classifier.classes)
     except LabelsError as error:
         raise click.ClickException(str(error)) from error
-    result = evaluate(classifier, rows, _with_progress)
+    said = answers(classifier, rows, _with_progress)
+    result = score(said.logits, said.labels, classifier.classes, classifier.decision, said.unreadable)
     if json_file:
-        json_file.write_text(json.dumps(_as_json(classifier.version, result), indent=1) + "\n")
-    _print(classifier.version, result)
+        write(json_file, json.dumps(_as_json(classifier.version, result), indent=1))
+    if json_file != Path("-"):
+        _print(classifier.version, result)
+    if report:
+        from mskmodel.evaluation_report import evaluation_page
+
+        write(report, evaluation_page(classifier, images, said, result, _lead(classifier.version, result)))
     if result.count + result.none_count == 0:
         raise SystemExit(1)
 
@@ -58,32 +82,31 @@ def _as_json(version: str, result: "Evaluation") -> dict[str, Any]:
 
 def _print(version: str, result: "Evaluation") -> None:
     from rich.console import Console
-    from rich.table import Table
+
+    from mskmodel.evaluation_report import class_table, figure_table
 
     console = Console()
-    console.print(f"model {version}: {result.count} of the classes, {result.none_count} of none of them")
-    figures = Table("figure", "value", show_header=False)
-    for name, value in (
-        ("top-1 accuracy", result.top1),
-        ("mean recall over classes", result.mean_recall),
-        ("top-5 error", result.top5_error),
-        ("abstained", result.abstained),
-        ("accuracy when answered", result.accuracy_when_answered),
-        ("none of the classes: labelled all the same", result.none_labelled),
-        ("none of the classes: AUROC", result.none_auroc),
-        ("calibration error", result.calibration_error),
-    ):
-        figures.add_row(name, _rate(value))
-    console.print(figures)
-    table = Table("class", "images", "recall", "precision", "abstained", "taken for")
-    for one in result.classes:
-        taken = ", ".join(f"{key} {count}" for key, count in one.taken_for.items())
-        rates = (_rate(one.recall), _rate(one.precision), _rate(one.abstained))
-        table.add_row(one.label, str(one.count), *rates, taken)
-    console.print(table)
-    for unread in result.unreadable:
-        console.print(f"not read: {unread.file}: {unread.reason}")
+    console.print(_lead(version, result), highlight=False, soft_wrap=True)
+    for table in (figure_table(result), class_table(result)):
+        console.print()
+        console.print(_on_screen(table))
+    for one in result.unreadable:
+        console.print(f"not read: {one.file}: {one.reason}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _rate(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
+def _on_screen(table: "Table") -> Any:
+    from rich.markup import escape
+    from rich.table import Table as Screen
+
+    shown = Screen(*table.head, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for column in shown.columns[:-1]:
+        column.no_wrap = True
+    shown.columns[-1].overflow = "fold"
+    for row in table.rows:
+        shown.add_row(*(escape(cell) for cell in row))
+    return shown
+
+
+def _lead(version: str, result: "Evaluation") -> str:
+    counted = f"{result.count} images of the classes, {result.none_count} of none of them"
+    return f"model {version}: {counted}, {len(result.unreadable)} not read"
