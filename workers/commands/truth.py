@@ -104,15 +104,15 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
             assignments, problems = check_files(source, rows, classes, checked)
         else:
             assignments, problems = check_instances(orthanc, rows, classes, checked)
-        problems = sorted([*problems, *unusable], key=lambda problem: problem.line)
-        if not problems:
+        refused = sorted([*problems, *unusable], key=lambda problem: problem.line)
+        if not refused:
             problems = assign(orthanc, assignments, author, classes, lambda d: tell("writing", d, len(assignments)))
-            click.echo(f"{len(assignments) - len(problems)} truths are set")
-        else:
-            click.echo(
-                f"nothing was changed: {len(problems)} of {len(rows) + len(unusable)} rows cannot be taken", err=True
-            )
-    _fail_with(problems)
+    if refused:
+        total = len(rows) + len(unusable)
+        click.echo(f"nothing was changed: {len(refused)} of {total} rows cannot be taken", err=True)
+    else:
+        click.echo(f"{len(assignments) - len(problems)} of {len(assignments)} truths are set")
+    _fail_with(refused or problems)
 
 
 @command.command("export")
