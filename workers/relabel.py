@@ -52,6 +52,7 @@ def relabel_older(
 def _enqueue_page(
     app: Celery, ledger: Ledger, version: str, page: dict[str, dict[str, str]], result: Relabelling
 ) -> None:
+    # What is finished between the reading of its metadata and this is enqueued for nothing; the worker sees that.
     held = ledger.holds(page)
     older = []
     for instance_id, metadata in page.items():

@@ -31,24 +31,26 @@ class Serving:
         """
         self._registry, self._device = registry, device
         self._complaint = ""
-        self._retry_at = 0.0
         self._name: str | None = None
+        self._failed: str | None = None
+        self._retry_at = 0.0
         self._classifier = self._load_first()
 
     def classifier(self) -> Classifier:
         """The classifier to label the next instances with; takes a promotion's time only after a promotion."""
         try:
             name = self._registry.promoted_name()
-            if name == self._name or time.monotonic() < self._retry_at:
+            if name == self._name or (name == self._failed and time.monotonic() < self._retry_at):
                 return self._classifier
             if name is None:
                 raise RegistryError("the registry's folder is gone, or its pointer to the promoted version")
+            self._failed, self._retry_at = name, time.monotonic() + RETRY_SECONDS
             self._classifier = self._load(name)
         except (RegistryError, RuntimeError, MemoryError) as error:  # a full GPU raises RuntimeError
             self._complain(error)
         else:
             log.info("model-loaded version=%s", self._classifier.version)
-            self._name, self._complaint = name, ""
+            self._name, self._failed, self._complaint = name, None, ""
         return self._classifier
 
     def _load_first(self) -> Classifier:
@@ -72,7 +74,6 @@ class Serving:
         return Classifier.load(directory, self._device)
 
     def _complain(self, error: Exception) -> None:
-        self._retry_at = time.monotonic() + RETRY_SECONDS
         if str(error) != self._complaint:
             self._complaint = str(error)
             log.error("model-not-loaded still=%s reason=%s", self._classifier.version, error)

@@ -85,18 +85,23 @@ def test_a_version_that_comes_late_is_taken_when_it_is_whole(registry: Registry,
     assert served.classifier().version == name
 
 
-def test_a_broken_version_is_not_read_again_for_each_chunk(
+def test_a_broken_version_is_not_read_again_for_each_chunk_and_another_one_is_at_once(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(serving, "RETRY_SECONDS", 3600)
-    name = register_saying(registry, "knee_ap")
-    registry.promote(name)
-    damage(registry, name)
     served = Serving(registry, "cpu")
-    shutil.copy(SHIPPED / WEIGHTS, registry.find(name) / WEIGHTS)
+    name, later = (register_saying(registry, label) for label in ("knee_ap", "foot_ap"))
+    registry.promote(name)
+    whole = (registry.find(name) / WEIGHTS).read_bytes()
+    damage(registry, name)
+    assert served.classifier().version == SHIPPED_VERSION
+
+    (registry.find(name) / WEIGHTS).write_bytes(whole)
 
     assert served.classifier().version == SHIPPED_VERSION
     assert len(complaints(caplog)) == 1
+    registry.promote(later)
+    assert served.classifier().version == later
 
 
 def test_a_registry_that_is_gone_does_not_bring_the_shipped_version_back(

@@ -18,6 +18,8 @@ __all__ = ["command"]
 
 #: Seconds between two looks at the queue.
 POLL_SECONDS = 0.5
+#: Passes over the archive, one after the other, that leave as much to do as there was before: then nobody can do it.
+PASSES = 3
 
 
 @click.command()
@@ -56,11 +58,13 @@ def command(older: bool, wait: bool, state: Path | None, as_json: bool) -> None:
 
 def _wait(version: str, result: "Relabelling", ledger: "Ledger", again: "Callable[[], Relabelling]") -> None:
     """Until a pass finds nothing to do."""
+    fruitless = 0
     while result.enqueued or result.waiting:
         before = result.enqueued
         _watch(ledger)
         result = again()
-        if result.enqueued >= before > 0:
+        fruitless = fruitless + 1 if result.enqueued >= before > 0 else 0
+        if fruitless == PASSES:
             raise click.ClickException(
                 f"{result.enqueued} instances are labelled by another version still: look into the logs of the label "
                 f"workers for model-not-loaded; {version} may be out of reach for one of them"
