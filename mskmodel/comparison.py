@@ -1,0 +1,142 @@
+"""Two versions on the same held-out pictures: the verdict on the newer one, and what is kept to compare it again.
+
+Kept beside a version's weights as ``answers.json``: what it says of each picture, by the picture's identifier, so that
+any two versions can be compared later on the pictures that both were shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mskmodel.classifier import Decision
+from mskmodel.evaluation import Judgement
+from mskmodel.gate import Answers, Verdict, judge_answers
+
+__all__ = ["ANSWERS", "Comparison", "ComparisonError", "Said", "compare"]
+
+#: Name of the file beside the weights.
+ANSWERS = "answers.json"
+
+
+class ComparisonError(Exception):
+    """Two versions cannot be compared: nothing is kept with one of them, or they saw no picture in common."""
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What a version says of n pictures.
+
+    ``pictures``: their identifiers. ``truths``: the true class, None for none of the classes. ``likeliest``: the class
+    it holds for likeliest, (n,) names; ``confidence``: (n,) its probability; ``labelled``: (n,) bool, whether that is
+    given as a label, or left to a person.
+    """
+
+    version: str
+    pictures: tuple[str, ...]
+    truths: tuple[str | None, ...]
+    likeliest: tuple[str, ...]
+    confidence: NDArray[np.float64]
+    labelled: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        version: str,
+        logits: NDArray[np.float32],
+        decision: Decision,
+        classes: Sequence[str],
+        pictures: Sequence[str],
+        truths: Sequence[str | None],
+    ) -> Said:
+        """From (n, len(classes) + 1) logits of a version with these classes."""
+        judged = Judgement.of(logits, np.zeros(len(logits), np.int64), decision)
+        likeliest = tuple(classes[best] for best in judged.best)
+        return cls(version, tuple(pictures), tuple(truths), likeliest, judged.confidence, judged.answered)
+
+    def to_json(self) -> bytes:
+        """For ``ANSWERS``."""
+        columns = {
+            "version": self.version,
+            "pictures": self.pictures,
+            "truths": self.truths,
+            "likeliest": self.likeliest,
+            "confidence": [round(value, 4) for value in self.confidence.tolist()],
+            "labelled": self.labelled.tolist(),
+        }
+        return json.dumps(columns, separators=(",", ":")).encode()
+
+    @classmethod
+    def load(cls, directory: Path, version: str) -> Said:
+        """What is kept with a version. Raises ComparisonError."""
+        path = directory / ANSWERS
+        try:
+            found = json.loads(path.read_bytes())
+            pictures, truths, likeliest = (tuple(found[name]) for name in ("pictures", "truths", "likeliest"))
+            confidence = np.asarray(found["confidence"], np.float64)
+            labelled = np.asarray(found["labelled"], np.bool_)
+        except FileNotFoundError as error:
+            raise ComparisonError(f"no answers are kept with {version}: compare on --images and --labels") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ComparisonError(f"{path} cannot be read: {error}") from error
+        if len({len(pictures), len(truths), len(likeliest), len(confidence), len(labelled)}) != 1:
+            raise ComparisonError(f"{path} is damaged: its columns differ in length")
+        return cls(version, pictures, truths, likeliest, confidence, labelled)
+
+    def only(self, pictures: Sequence[str]) -> Said:
+        """Those pictures, in that order."""
+        place = {picture: number for number, picture in enumerate(self.pictures)}
+        rows = [place[picture] for picture in pictures]
+        truths = tuple(self.truths[row] for row in rows)
+        likeliest = tuple(self.likeliest[row] for row in rows)
+        return Said(self.version, tuple(pictures), truths, likeliest, self.confidence[rows], self.labelled[rows])
+
+    def answers(self, classes: Sequence[str]) -> Answers:
+        """By the numbers of ``classes``."""
+        number = {key: index for index, key in enumerate(classes)}
+        return Answers(np.array([number.get(key, -1) for key in self.likeliest], np.int64), self.labelled)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """``old`` and ``new`` on the same pictures; ``labels``: (n,) int64, ``len(classes)`` = none of them."""
+
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    old: Said
+    new: Said
+    verdict: Verdict
+
+    def to_json(self) -> dict[str, Any]:
+        """For a manifest: the verdict, and which version was the measure."""
+        return {"against": self.old.version, **self.verdict.to_json()}
+
+    @property
+    def differs(self) -> NDArray[np.bool_]:
+        """On which pictures something else is said, or one of them leaves to a person what the other labels."""
+        said = np.array([a != b for a, b in zip(self.old.likeliest, self.new.likeliest, strict=True)], np.bool_)
+        old, new = self.old.labelled, self.new.labelled
+        return np.asarray((said & (old | new)) | (old != new), np.bool_)
+
+
+def compare(old: Said, new: Said, classes: Sequence[str]) -> Comparison:
+    """On the pictures that both were shown; what is true is what the newer one was told.
+
+    ``classes``: those that are judged, the newer version's. A truth that is not among them is none of them. Raises
+    ComparisonError if there is no picture in common.
+    """
+    both = set(old.pictures) & set(new.pictures)
+    shared = [picture for picture in new.pictures if picture in both]
+    if not shared and (old.pictures or new.pictures):
+        raise ComparisonError(f"{old.version} and {new.version} were shown no picture in common")
+    old, new = old.only(shared), new.only(shared)
+    number = {key: index for index, key in enumerate(classes)}
+    labels = np.array([len(classes) if t is None else number.get(t, len(classes)) for t in new.truths], np.int64)
+    verdict = judge_answers(old.answers(classes), new.answers(classes), labels, classes)
+    return Comparison(tuple(classes), labels, old, new, verdict)
