@@ -13,7 +13,7 @@ from kombu import Queue
 from workers.ledger import BACKFILL, LABEL
 from workers.settings import Settings
 
-__all__ = ["LABEL_TASK", "MAINTENANCE", "SWEEP_TASK", "TRAIN", "make_app", "publisher"]
+__all__ = ["LABEL_TASK", "MAINTENANCE", "SWEEP_TASK", "TRAIN", "TRAIN_TASK", "make_app", "publisher"]
 
 MAINTENANCE = "maintenance"
 TRAIN = "train"
@@ -21,6 +21,7 @@ TRAIN = "train"
 #: Tasks are known by name, so that the gateway enqueues them without importing them.
 LABEL_TASK = "msk.label"
 SWEEP_TASK = "msk.sweep"
+TRAIN_TASK = "msk.train"
 
 #: Seconds after which an unacknowledged message is delivered again: longer than any label task.
 VISIBILITY_SECONDS = 300

@@ -1,7 +1,7 @@
 """Training jobs as durable records in the broker's database: who runs one, how far it is, how it ended.
 
 The broker's messages are only hints that there is work. A job belongs to one *owner*, one run of it, for as long as
-that shows signs of life; every write names the owner, so that a run that was taken for dead can change nothing any more.
+that shows signs of life. Every write names the owner: a run that was taken for dead can change nothing any more.
 
 The operations are `jobs.lua`, so that each happens whole or not at all.
 """

@@ -116,6 +116,14 @@ class Ledger:
         counts = {queue: int(self._redis.zcard(f"msk:waiting:{queue}")) for queue in QUEUES}
         return {**counts, "leased": int(self._redis.zcard("msk:leased"))}
 
+    def lag(self, queue: str) -> float:
+        """Seconds that the oldest entry has been waiting since it could have been claimed; 0 where none is."""
+        oldest = self._redis.zrange(f"msk:waiting:{queue}", 0, 0, withscores=True)
+        if not oldest:
+            return 0.0
+        seconds, microseconds = self._redis.time()
+        return max(0.0, float(seconds + microseconds / 1e6 - oldest[0][1] / 1000))
+
     def messages(self, queue: str) -> int:
         """Broker messages that no worker has taken yet."""
         return int(self._redis.llen(queue))

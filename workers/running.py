@@ -4,7 +4,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
-from workers.celery_app import make_app
+from workers.celery_app import TRAIN, make_app
 from workers.ledger import QUEUES
 from workers.settings import Settings
 
@@ -29,7 +29,10 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
     settings = Settings.from_environment()
     app = make_app(settings, queues)
     arguments = ["worker", f"--hostname={name}@%h", f"--queues={','.join(queues)}", f"--loglevel={loglevel}"]
-    if beat:
+    if set(queues) == {TRAIN}:
+        # Each job is a process of its own, which a thread watches over.
+        arguments += ["--pool=threads", "--concurrency=1"]
+    elif beat:
         # Nothing but the sweep is scheduled, and it runs at every start: there is no state to keep.
         arguments += ["--beat", "--scheduler=celery.beat.Scheduler", "--pool=solo"]
     else:

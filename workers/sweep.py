@@ -8,12 +8,15 @@ from collections.abc import Sequence
 
 from celery import Celery
 
+from workers.celery_app import TRAIN
 from workers.enqueue import CHUNK, enqueue, hint
+from workers.jobs import JobStore
 from workers.ledger import BACKFILL, LABEL, QUEUES, Ledger
 from workers.orthanc_client import ChangesPage, OrthancClient
 from workers.outcome import Outcome
+from workers.submission import hint_jobs
 
-__all__ = ["run", "without_outcome"]
+__all__ = ["revive_jobs", "run", "without_outcome"]
 
 #: Changes read at a time.
 PAGE = 1000
@@ -88,3 +91,10 @@ def _revive_stranded(app: Celery, ledger: Ledger) -> int:
         hint(app, stranded, queue)
         revived += len(stranded)
     return revived
+
+
+def revive_jobs(app: Celery, ledger: Ledger, jobs: JobStore) -> int:
+    """Send hints for training jobs that nobody does and that have no message: those whose run died, above all."""
+    due = 0 if ledger.messages(TRAIN) else jobs.due()
+    hint_jobs(app, due)
+    return due

@@ -6,15 +6,20 @@ from typing import Any
 from celery import current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from celery.signals import worker_process_init, worker_ready
+from celery.worker import state as worker_state
 from redis import RedisError
 
-from workers.celery_app import LABEL_TASK, MAINTENANCE, SWEEP_TASK, publisher
+from workers.celery_app import LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN_TASK, publisher
 from workers.enqueue import CHUNK
+from workers.jobs import JobStore
 from workers.ledger import BACKFILL, LABEL, Ledger
 from workers.orthanc_client import OrthancClient, OrthancError
 from workers.settings import Settings
 
-__all__ = ["label", "serving", "sweep"]
+__all__ = ["label", "serving", "sweep", "train"]
+
+#: Seconds.
+FOREVER = 365 * 24 * 3600
 
 
 @cache
@@ -28,6 +33,12 @@ def orthanc() -> OrthancClient:
 def ledger() -> Ledger:
     """The one ledger of this process."""
     return Ledger(Settings.from_environment().broker_url)
+
+
+@cache
+def jobs() -> JobStore:
+    """The one store of training jobs of this process."""
+    return JobStore(Settings.from_environment().broker_url)
 
 
 @cache
@@ -63,9 +74,20 @@ def label(self: Any, instance_ids: list[str], queue: str) -> None:
 @shared_task(name=SWEEP_TASK, ignore_result=True)
 def sweep() -> None:
     """Enqueue what the webhook missed, and what lost its message."""
-    from workers.sweep import run
+    from workers.sweep import revive_jobs, run
 
-    run(publisher(Settings.from_environment()), orthanc(), ledger())
+    app = publisher(Settings.from_environment())
+    revive_jobs(app, ledger(), jobs())
+    run(app, orthanc(), ledger())
+
+
+# A job takes as long as it takes.
+@shared_task(name=TRAIN_TASK, soft_time_limit=FOREVER, time_limit=FOREVER)
+def train() -> None:
+    """Do the oldest training job that waits, if there is one; stops, and leaves it, when the worker is to stop."""
+    from workers.job_watch import do_next
+
+    do_next(jobs(), Settings.from_environment().models, lambda: worker_state.should_stop is not None)
 
 
 @worker_process_init.connect
