@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from celery import Celery
@@ -10,13 +11,13 @@ from kombu.exceptions import OperationalError
 from mskmodel.labels import KEYS
 from mskmodel.patient_key import SiteSecret, SiteSecretError, is_held_out
 from mskmodel.registry import Registry, RegistryError, read_manifest
-from workers.celery_app import TRAIN, TRAIN_TASK
+from workers.enqueue import hint_jobs
 from workers.job_request import IMAGENET, PROMOTED, InvalidRequest, JobRequest
 from workers.jobs import JobStore
 from workers.orthanc_client import OrthancClient
 from workers.truths import Progress, truths
 
-__all__ = ["base_of", "check", "check_labels", "classes_of", "hint_jobs", "submit"]
+__all__ = ["base_of", "check", "check_labels", "classes_of", "submit"]
 
 #: How many of a kind a message names.
 _NAMED = 3
@@ -43,17 +44,9 @@ def submit(
         raise InvalidRequest("say who asks for it: an author of 1 to 64 printable characters")
     check(orthanc, registry, request, progress)
     job_id = store.submit(request, author)
-    hint_jobs(app, 1)
+    with suppress(OperationalError):  # the job is in; the sweep sends what makes a worker look
+        hint_jobs(app, 1)
     return job_id
-
-
-def hint_jobs(app: Celery, count: int) -> None:
-    """Send messages that make a worker look for jobs. They are only hints: the sweep sends those that got lost."""
-    try:
-        for _ in range(count):
-            app.send_task(TRAIN_TASK, queue=TRAIN)
-    except OperationalError:
-        return
 
 
 def check(

@@ -9,12 +9,11 @@ from collections.abc import Sequence
 from celery import Celery
 
 from workers.celery_app import TRAIN
-from workers.enqueue import CHUNK, enqueue, hint
+from workers.enqueue import CHUNK, enqueue, hint, hint_jobs
 from workers.jobs import JobStore
 from workers.ledger import BACKFILL, LABEL, QUEUES, Ledger
 from workers.orthanc_client import ChangesPage, OrthancClient
 from workers.outcome import Outcome
-from workers.submission import hint_jobs
 
 __all__ = ["revive_jobs", "run", "without_outcome"]
 

@@ -23,7 +23,7 @@ import torch
 
 from mskmodel import training
 from mskmodel.alexnet import AlexNet, Architecture
-from mskmodel.checkpoint import Checkpoint
+from mskmodel.checkpoint import Checkpoint, CheckpointError
 from mskmodel.classifier import Classifier, Decision, choose_device
 from mskmodel.dataset import Pictures
 from mskmodel.gate import Answers, Verdict, judge_answers
