@@ -6,7 +6,7 @@
 --   msk:job:ID:log   list   JSON [time (ms), text], the latest
 
 local LEASE_MS = 10000
-local LOG_LENGTH = 500
+local LOG_LENGTH = 2000
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
