@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["FEATURES", "AlexNet", "Architecture", "expanded", "factorised", "with_outputs"]
+__all__ = ["FEATURES", "AlexNet", "Architecture", "answers", "expanded", "factorised", "with_outputs"]
 
 #: 256 channels of 6 x 6 after the last pooling.
 FEATURES = 256 * 6 * 6
@@ -94,6 +94,18 @@ def _linear(inputs: int, outputs: int, rank: int) -> nn.Module:
     if not rank:
         return nn.Linear(inputs, outputs)
     return nn.Sequential(nn.Linear(inputs, rank, bias=False), nn.Linear(rank, outputs))
+
+
+@torch.inference_mode()
+def answers(model: AlexNet, images: Tensor) -> Tensor:
+    """Logits to go by, (n, outputs): the mean of what the network says of a picture and of its mirror image.
+
+    Left and right are the same class, and two looks are better than one.
+    """
+    layout = torch.channels_last if images.device.type == "cpu" else torch.contiguous_format
+    both = torch.cat([images, images.flip(3)]).contiguous(memory_format=layout)
+    logits: Tensor = model(both).float()
+    return logits.view(2, len(images), -1).mean(0)
 
 
 @torch.inference_mode()

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
 
+from mskmodel.preprocessing import inside_of, sampled, windowed
+
 __all__ = ["Augmentation"]
 
 
@@ -32,14 +34,14 @@ class Augmentation:
     def __call__(self, values: Tensor, extents: Tensor, size: int, random: torch.Generator) -> Tensor:
         """(n, s, s) uint8 with the (n, 2) part that is picture, to (n, size, size) float32 0..1."""
         grid = self._grid(len(values), size, random)
-        pictures = _sampled(values, grid)
-        inside = _inside(grid, extents, values.shape[-1])
+        pictures = sampled(values, extents, grid)
+        inside = inside_of(grid, extents, values.shape[-1])
         pictures = self._exposed(pictures, random)
         pictures = self._disturbed(pictures, random)
         pictures = pictures * inside
         if self.collimation:
             pictures = pictures * _collimated(len(values), size, self.collimation, random)
-        return _rewindowed(pictures)
+        return windowed(pictures)
 
     def _grid(self, n: int, size: int, random: torch.Generator) -> Tensor:
         """Where each output pixel is taken from, (n, size, size, 2), -1..1."""
@@ -80,24 +82,6 @@ def _chosen(n: int, share: float, random: torch.Generator) -> Tensor:
     return (torch.rand(n, generator=random) < share).float()
 
 
-def _sampled(values: Tensor, grid: Tensor) -> Tensor:
-    """Bilinear; from a picture of half the size where that would skip pixels."""
-    # Source pixels per output pixel, from two neighbours in the grid.
-    step = (grid[:, 0, 1] - grid[:, 0, 0]).norm(dim=1) * values.shape[-1] / 2
-    sampled = torch.empty(grid.shape[:3])
-    for rows, factor in ((torch.nonzero(step <= 1.6)[:, 0], 1), (torch.nonzero(step > 1.6)[:, 0], 2)):
-        source = F.avg_pool2d(values[rows][:, None].float() / 255, factor)
-        sampled[rows] = F.grid_sample(source, grid[rows], align_corners=False)[:, 0]
-    return sampled
-
-
-def _inside(grid: Tensor, extents: Tensor, side: int) -> Tensor:
-    """1.0 where an output pixel lies in the picture, 0.0 in its padding: padding stays black whatever happens."""
-    half = extents.flip(1).float()[:, None, None, :] / side
-    inside: Tensor = (grid.abs() <= half).all(dim=-1)
-    return inside.float()
-
-
 def _blurred(pictures: Tensor, sigma: float) -> Tensor:
     """Gaussian, separable."""
     offsets = torch.arange(-4, 5, dtype=torch.float32)
@@ -132,12 +116,3 @@ def _patched(pictures: Tensor, share: float, random: torch.Generator) -> Tensor:
         )
         pictures[number, top : top + height, left : left + width] = float(torch.rand(1, generator=random))
     return pictures
-
-
-def _rewindowed(pictures: Tensor) -> Tensor:
-    """What preprocessing does to a picture that comes with that framing: percentiles to 0 and 1."""
-    low: Tensor
-    high: Tensor
-    sample = pictures[:, ::3, ::3].flatten(1)
-    low, high = torch.quantile(sample, torch.tensor([0.005, 0.995]), dim=1).unbind()
-    return ((pictures - low[:, None, None]) / (high - low).clamp(min=0.05)[:, None, None]).clamp(0, 1)

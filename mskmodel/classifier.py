@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from mskmodel.alexnet import AlexNet, Architecture
+from mskmodel.alexnet import AlexNet, Architecture, answers
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.radiograph import Radiograph
 from mskmodel.registry import WEIGHTS, RegistryError, read_manifest
@@ -117,13 +117,9 @@ class Classifier:
         probabilities = self.decision.probabilities(self.logits(np.stack(batch)))
         return [self.decision.decide(row, self.classes) for row in probabilities]
 
-    @torch.inference_mode()
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 3, size, size) prepared radiographs to (n, classes + 1)."""
-        tensor = torch.from_numpy(images).to(self.device)
-        if self.device.type == "cpu":
-            tensor = tensor.contiguous(memory_format=torch.channels_last)
-        return np.asarray(self.model(tensor).float().cpu().numpy())
+        return np.asarray(answers(self.model, torch.from_numpy(images).to(self.device)).cpu().numpy())
 
 
 def choose_device(name: str) -> torch.device:

@@ -12,13 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mskmodel.dicom import read_image
-from mskmodel.preprocessing import Preprocessing
+from mskmodel.preprocessing import STORED, Preprocessing
 from mskmodel.radiograph import NotClassifiable, Radiograph
 
 __all__ = ["STORED", "Labelled", "LabelsError", "Pictures", "Unreadable", "framed", "read_labels", "read_pictures"]
-
-#: Side of the squares kept for training, pixels. More than the network sees, so that it can zoom in.
-STORED = 288
 
 
 class LabelsError(Exception):
@@ -125,8 +122,8 @@ def read_labels(
 
 def framed(radiograph: Radiograph, preprocessing: Preprocessing) -> tuple[NDArray[np.uint8], tuple[int, int]]:
     """What is kept of a radiograph: (STORED, STORED), and the rows and columns in the middle that are picture."""
-    picture = preprocessing.frame(radiograph, STORED)
-    return (picture.values * 255 + 0.5).astype(np.uint8), (picture.rows, picture.columns)
+    picture = preprocessing.frame(radiograph)
+    return picture.values, (picture.rows, picture.columns)
 
 
 def read_pictures(

@@ -23,8 +23,7 @@ class PixelCache:
     """
 
     def __init__(self, root: Path, preprocessing: Preprocessing) -> None:
-        low, high = preprocessing.window
-        self._folder = root / "pixels" / f"{STORED}-{low:g}-{high:g}"
+        self._folder = root / "pixels" / preprocessing.framing
         self._preprocessing = preprocessing
 
     def add(self, md5: str, radiograph: Radiograph) -> None:

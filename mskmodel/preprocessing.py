@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+import cv2
 import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from numpy.typing import NDArray
 from PIL import Image
-from skimage.exposure import equalize_adapthist
+from torch import Tensor
 
 from mskmodel.radiograph import Radiograph
 
-__all__ = ["Picture", "Preprocessing"]
+__all__ = ["STORED", "Picture", "Preprocessing", "inside_of", "sampled", "windowed"]
 
+#: Side of the squares that pictures are kept as, pixels: more than the network sees, so that training can zoom in.
+STORED = 288
 #: The shrink by whole pixels stops at this multiple of the wanted size; a proper resampling does the rest.
 _OVERSAMPLING = 2
 #: Percentiles are taken over about so many pixels.
@@ -25,11 +30,11 @@ _SAMPLES = 65_536
 class Picture:
     """A windowed radiograph in the middle of a black square.
 
-    ``values``: (size, size) float32, 0..1, bright = dense. ``rows``, ``columns``: the part in the middle
+    ``values``: (size, size) uint8, bright = dense. ``rows``, ``columns``: the part in the middle
     that is picture; the rest is padding, 0.
     """
 
-    values: NDArray[np.float32]
+    values: NDArray[np.uint8]
     rows: int
     columns: int
 
@@ -44,8 +49,8 @@ class Preprocessing:
 
     #: Side of the square input, pixels.
     size: int = 224
-    #: Percentiles of the pixel values that become 0 and 1.
-    window: tuple[float, float] = (0.5, 99.5)
+    #: Percentiles of the pixel values that become 0 and 1. None: all that the bit depth can hold, as the study has it.
+    window: tuple[float, float] | None = (0.5, 99.5)
     #: Contrast limit of the adaptive equalisation, 0..1, and its tiles along a side.
     clip_limit: float = 0.01
     tiles: int = 8
@@ -55,30 +60,44 @@ class Preprocessing:
 
     def __call__(self, radiograph: Radiograph) -> NDArray[np.float32]:
         """Input of the network: (3, size, size) float32."""
-        return self.enhance(self.frame(radiograph, self.size).values)
+        picture = self.frame(radiograph)
+        return self.inputs(picture.values[None], np.asarray([[picture.rows, picture.columns]], np.int16))[0]
 
-    def frame(self, radiograph: Radiograph, size: int) -> Picture:
+    def frame(self, radiograph: Radiograph, size: int = STORED) -> Picture:
         """Shrink to ``size`` along the longest side, aspect kept, window, pad to a square.
 
         The grey values count only relative to this picture: detectors and vendors agree on no scale.
         """
         small = _resampled(_binned(radiograph.pixels, size * _OVERSAMPLING), size)
-        low, high = self._window(radiograph.pixels)
-        values = np.clip((small - low) / max(high - low, 1.0), 0.0, 1.0)
+        low, high = self._window(radiograph)
+        values = np.clip((small - low) * (255 / max(high - low, 1.0)) + 0.5, 0, 255).astype(np.uint8)
         rows, columns = values.shape
-        square = np.zeros((size, size), np.float32)
+        square = np.zeros((size, size), np.uint8)
         top, left = (size - rows) // 2, (size - columns) // 2
         square[top : top + rows, left : left + columns] = values
         return Picture(square, rows, columns)
 
+    def inputs(self, values: NDArray[np.uint8], extents: NDArray[np.int16]) -> NDArray[np.float32]:
+        """Inputs of the network, (n, 3, size, size), from framed pictures (n, s, s) and their (n, 2) rows and columns.
+
+        What augmentation leaves as it is comes out of training the same, to the last bit.
+        """
+        unchanged = torch.eye(2, 3).expand(len(values), 2, 3)
+        grid = F.affine_grid(unchanged, [len(values), 1, self.size, self.size], align_corners=False)
+        pictures = sampled(torch.from_numpy(values), torch.from_numpy(extents), grid)
+        if self.window is not None:
+            pictures = windowed(pictures)
+        return np.stack([self.enhance(picture) for picture in pictures.numpy()])
+
     def enhance(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Adaptive equalisation and ImageNet normalisation: (h, w) 0..1 to (3, h, w)."""
-        tile = max(1, values.shape[0] // self.tiles), max(1, values.shape[1] // self.tiles)
-        if values.min() < values.max():
-            values = equalize_adapthist(values, kernel_size=tile, clip_limit=self.clip_limit)
+        """Adaptive equalisation with limited contrast, and ImageNet normalisation: (h, w) 0..1 to (3, h, w)."""
+        grey = np.rint(values * 255).astype(np.uint8)
+        if grey.min() < grey.max():
+            # OpenCV counts the limit in mean bins, of which there are 256.
+            grey = cv2.createCLAHE(self.clip_limit * 256, (self.tiles, self.tiles)).apply(grey)
         mean = np.asarray(self.mean, np.float32)[:, None, None]
         std = np.asarray(self.std, np.float32)[:, None, None]
-        return np.asarray((values[None] - mean) / std, np.float32)
+        return np.asarray((grey[None] / np.float32(255) - mean) / std, np.float32)
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``model.json``."""
@@ -93,10 +112,46 @@ class Preprocessing:
         plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
         return cls(**plain)
 
-    def _window(self, pixels: NDArray[np.uint16]) -> tuple[float, float]:
-        step = max(1, int((pixels.size / _SAMPLES) ** 0.5))
-        low, high = np.percentile(pixels[::step, ::step], self.window)
+    @property
+    def framing(self) -> str:
+        """All that ``frame`` depends on, as the name of a folder for what it made."""
+        window = "depth" if self.window is None else "-".join(f"{percentile:g}" for percentile in self.window)
+        return f"{STORED}-{window}"
+
+    def _window(self, radiograph: Radiograph) -> tuple[float, float]:
+        if self.window is None:
+            return 0.0, 2.0**radiograph.bits - 1
+        step = max(1, int((radiograph.pixels.size / _SAMPLES) ** 0.5))
+        low, high = np.percentile(radiograph.pixels[::step, ::step], self.window)
         return float(low), float(high)
+
+
+def sampled(values: Tensor, extents: Tensor, grid: Tensor) -> Tensor:
+    """Pictures (n, s, s) uint8, read bilinearly at the grid (n, h, w, 2) of -1..1, to (n, h, w) float32 0..1.
+
+    Black outside of the (n, 2) rows and columns in the middle; from a picture of half the size where reading
+    would skip pixels.
+    """
+    step = (grid[:, 0, 1] - grid[:, 0, 0]).norm(dim=1) * values.shape[-1] / 2
+    read = torch.empty(grid.shape[:3])
+    for rows, factor in ((torch.nonzero(step <= 1.6)[:, 0], 1), (torch.nonzero(step > 1.6)[:, 0], 2)):
+        if len(rows):
+            source = F.avg_pool2d(values[rows][:, None].float() / 255, factor)
+            read[rows] = F.grid_sample(source, grid[rows], align_corners=False)[:, 0]
+    return read * inside_of(grid, extents, values.shape[-1])
+
+
+def inside_of(grid: Tensor, extents: Tensor, side: int) -> Tensor:
+    """1.0 where the grid reads the picture, 0.0 where its padding: padding stays black whatever happens."""
+    half = extents.flip(1).float()[:, None, None, :] / side
+    return (grid.abs() <= half).all(dim=-1).float()
+
+
+def windowed(pictures: Tensor) -> Tensor:
+    """Percentiles 0.5 and 99.5 of each picture (n, h, w), its padding among them, to 0 and 1."""
+    sample = pictures[:, ::3, ::3].flatten(1)
+    low, high = torch.quantile(sample, torch.tensor([0.005, 0.995]), dim=1).unbind()
+    return ((pictures - low[:, None, None]) / (high - low).clamp(min=0.05)[:, None, None]).clamp(0, 1)
 
 
 def _binned(pixels: NDArray[np.uint16], longest: int) -> NDArray[np.float32]:

@@ -57,9 +57,8 @@ def rehearsal(
 
 def part_path(root: Path, preprocessing: Preprocessing, part: int) -> Path:
     """Where that turn through all views is kept; its pictures' labels are the numbers of the views in ``NAMES``."""
-    low, high = preprocessing.window
     views = hashlib.sha256("\n".join((*NAMES, *TURN)).encode()).hexdigest()[:8]
-    return root / "rehearsal" / f"{STORED}-{low:g}-{high:g}-{views}" / f"{_SEED + part}.npz"
+    return root / "rehearsal" / f"{preprocessing.framing}-{views}" / f"{_SEED + part}.npz"
 
 
 def _told(progress: Callable[[int, int], None], first: int, count: int, done: int) -> None:

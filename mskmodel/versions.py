@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 
-from mskmodel.alexnet import AlexNet, expanded, factorised, with_outputs
+from mskmodel.alexnet import AlexNet, answers, expanded, factorised, with_outputs
 from mskmodel.classifier import Classifier, Decision
 from mskmodel.dataset import Pictures
 from mskmodel.evaluation import score
@@ -22,16 +22,13 @@ from mskmodel.training import Settings, Source
 __all__ = ["calibrated", "finished", "logits_of", "model_of_version", "tensors_of", "version_of"]
 
 
-@torch.inference_mode()
 def logits_of(model: AlexNet, pictures: Pictures, preprocessing: Preprocessing, batch: int = 32) -> NDArray[np.float32]:
-    """Without augmentation: (n, classes + 1)."""
+    """Without augmentation, as a classifier answers: (n, classes + 1)."""
     rows = []
     for first in range(0, len(pictures), batch):
-        values = torch.from_numpy(pictures.values[first : first + batch])[:, None].float() / 255
-        size = [preprocessing.size, preprocessing.size]
-        small = nn.functional.interpolate(values, size, mode="bilinear", antialias=True)[:, 0].numpy()
-        images = torch.from_numpy(np.stack([preprocessing.enhance(picture) for picture in small]))
-        rows.append(model(images.contiguous(memory_format=torch.channels_last)).numpy())
+        part = slice(first, first + batch)
+        images = preprocessing.inputs(pictures.values[part], pictures.extents[part])
+        rows.append(answers(model, torch.from_numpy(images)).numpy())
     return np.concatenate(rows)
 
 

@@ -21,6 +21,12 @@ def shipped() -> Classifier:
     return Classifier.load(SHIPPED, "cpu")
 
 
+def test_left_and_right_get_the_same_answer(shipped: Classifier) -> None:
+    image = shipped.prepare(a_radiograph(500, 400))
+
+    np.testing.assert_allclose(shipped.logits(image[None]), shipped.logits(image[None, :, :, ::-1].copy()), atol=1e-4)
+
+
 def test_the_shipped_version_is_small_and_knows_the_classes(shipped: Classifier) -> None:
     assert shipped.classes == KEYS
     assert shipped.version == json.loads((SHIPPED / MANIFEST).read_text())["version"]

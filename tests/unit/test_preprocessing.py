@@ -1,14 +1,23 @@
 """One preprocessing: what it does to a radiograph, and how long it takes."""
 
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 
+from mskmodel.alexnet import AlexNet, Architecture
+from mskmodel.augmentation import Augmentation
+from mskmodel.classifier import Classifier, Decision
+from mskmodel.dataset import Labelled, read_pictures
+from mskmodel.dicom import read_image
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.radiograph import Radiograph
+from mskmodel.training import Settings, Source, train
+from mskmodel.versions import logits_of
 
 
 def a_radiograph(rows: int, columns: int, bits: int = 12, seed: int = 0) -> Radiograph:
@@ -33,12 +42,12 @@ def test_any_shape_becomes_a_square_input_of_finite_values(rows: int, columns: i
 
 
 def test_the_aspect_is_kept_and_the_rest_is_black() -> None:
-    picture = Preprocessing().frame(a_radiograph(1000, 500), 224)
+    picture = Preprocessing().frame(a_radiograph(1000, 500), size=224)
 
     assert (picture.rows, picture.columns) == (224, 112)
     assert not picture.values[:, :56].any()
     assert not picture.values[:, -56:].any()
-    assert picture.values[:, 56:-56].mean() > 0.2
+    assert picture.values[:, 56:-56].mean() > 50
 
 
 @pytest.mark.parametrize("value", [0, 1, 4095])
@@ -68,6 +77,34 @@ def test_low_contrast_regions_are_enhanced() -> None:
 
     corner = np.s_[10:60, 10:60]
     assert enhanced[corner].std() > 1.5 * plain[corner].std()
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(900, 700), (400, 1100), (224, 224)])
+def test_training_evaluation_and_serving_see_the_same_numbers(tmp_path: Path, rows: int, columns: int) -> None:
+    radiograph = a_radiograph(rows, columns, bits=16)
+    file = tmp_path / "radiograph.png"
+    Image.fromarray(radiograph.pixels).save(file)
+    pictures, _ = read_pictures([Labelled(file, None)], ("one",), Preprocessing())
+    unchanged = Augmentation(0, 0, 0, (1.0, 1.0), 0, 0, 0, 1.0, 0, 0, 0, 0)
+    settings = Settings(epochs=1, views=1, batch=1, augmentation=unchanged)
+    seen: list[torch.Tensor] = []
+
+    class Looking(AlexNet):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            seen.append(images.detach().clone())
+            return super().forward(images)
+
+    def looking() -> AlexNet:
+        return Looking(Architecture(2, hidden=(8,)))
+
+    train(looking(), [Source("one", pictures, 1.0)], Preprocessing(), settings)
+    logits_of(looking().eval(), pictures, Preprocessing())
+    classifier = Classifier("v", ("one",), looking(), Preprocessing(), Decision(), torch.device("cpu"))
+    classifier.classify([classifier.prepare(read_image(file))])
+
+    trained, evaluated, served = (images[0] for images in seen)
+    torch.testing.assert_close(trained, served, rtol=0, atol=0)
+    torch.testing.assert_close(evaluated, served, rtol=0, atol=0)
 
 
 def test_parameters_survive_json() -> None:
