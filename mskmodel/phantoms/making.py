@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, fields
+from datetime import date, timedelta
 from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
 
 from mskmodel.dicom_writing import CR, DX_PRESENTATION, DX_PROCESSING, Header, write_dx
-from mskmodel.phantoms.rendering import Phantom, render
+from mskmodel.phantoms.rendering import Phantom, exposures
 from mskmodel.phantoms.requirements import WHAT_IS_NEEDED, RenderingUnavailable
 from mskmodel.phantoms.views import TURN
 
@@ -34,6 +35,7 @@ class Truth:
     label: str
     shows: str
     side: str
+    patient: str
     header_is_right: bool
 
 
@@ -44,20 +46,23 @@ def make(
     workers: int | None = None,
     names: Sequence[str] = TURN,
     progress: Callable[[int, int], None] | None = None,
+    visits: int = 1,
 ) -> list[Truth]:
     """Write `count` phantoms, taking the views in turn, and `truth.csv` last; the same seed gives the same files.
 
-    workers: processes, one a core without it, fewer where memory is short; progress(done, of) is told after each file.
+    workers: processes, one a core without it, fewer where memory is short; progress(done, of) is told of files.
+    visits: how often each patient comes to have the same view taken, with another exposure, film and crop.
     Raises KeyError for an unknown view, RenderingUnavailable where nothing can be rendered, OSError.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    wanted = [(directory, names[n % len(names)], seed * 1_000_003 + n) for n in range(count)]
+    patients = [(names[n % len(names)], seed * 1_000_003 + n) for n in range(-(-count // visits))]
+    wanted = [(directory, name, number, min(visits, count - n * visits)) for n, (name, number) in enumerate(patients)]
     truth: list[Truth] = []
     # Spawned: a forked child would share its parent's connection to the renderer.
     with ProcessPoolExecutor(workers or _processes(), get_context("spawn"), _hush) as pool:
         try:
-            for row in pool.map(_rendered_and_written, wanted):
-                truth.append(row)
+            for rows in pool.map(_rendered_and_written, wanted):
+                truth += rows
                 if progress:
                     progress(len(truth), count)
         except BrokenProcessPool as error:
@@ -65,18 +70,25 @@ def make(
         finally:
             pool.shutdown(cancel_futures=True)
     with (directory / TRUTH).open("w", newline="") as file:
-        rows = csv.DictWriter(file, [column.name for column in fields(Truth)], lineterminator="\n")
-        rows.writeheader()
-        rows.writerows(asdict(row) for row in truth)
+        table = csv.DictWriter(file, [column.name for column in fields(Truth)], lineterminator="\n")
+        table.writeheader()
+        table.writerows(asdict(row) for row in truth)
     return truth
 
 
-def write(phantom: Phantom, path: Path) -> None:
-    """Write a phantom as a CR or DX object whose header makes the phantom's claim."""
+def write(phantom: Phantom, path: Path, visit: int = 1) -> None:
+    """Write a phantom as a CR or DX object whose header makes the phantom's claim.
+
+    Phantoms of one seed are one patient, whose visits are half a year apart.
+    """
     said = phantom.claim
     kinds = (CR, CR, DX_PRESENTATION, DX_PRESENTATION, DX_PRESENTATION, DX_PROCESSING)
+    day = date(2020, 1, 1) + timedelta(days=180 * (visit - 1))
     header = Header(
-        identity=f"phantom-{phantom.shows}-{phantom.seed}",
+        identity=f"phantom-{phantom.shows}-{phantom.seed}-{visit}",
+        patient_id=_patient(phantom.seed),
+        patient_name=f"Phantom^{phantom.shows}",
+        date=f"{day:%Y%m%d}",
         body_part=said.body_part,
         view_position=said.view_position,
         laterality=said.laterality,
@@ -87,6 +99,10 @@ def write(phantom: Phantom, path: Path) -> None:
     path.write_bytes(
         write_dx(pixels, header=header, bits=phantom.bits, photometric=phantom.photometric, sop_class=sop_class)
     )
+
+
+def _patient(seed: int) -> str:
+    return f"PHANTOM-{seed:07d}"
 
 
 def _processes() -> int:
@@ -102,9 +118,11 @@ def _hush() -> None:
         os.dup2(nowhere.fileno(), 2)
 
 
-def _rendered_and_written(wanted: tuple[Path, str, int]) -> Truth:
-    directory, name, seed = wanted
-    phantom = render(name, seed)
-    file = f"{name}-{seed:07d}.dcm"
-    write(phantom, directory / file)
-    return Truth(file, phantom.label, phantom.shows, phantom.side, phantom.claim.correct)
+def _rendered_and_written(wanted: tuple[Path, str, int, int]) -> list[Truth]:
+    directory, name, seed, visits = wanted
+    truth = []
+    for visit, phantom in enumerate(exposures(name, seed, visits), 1):
+        file = f"{name}-{seed:07d}-{visit}.dcm"
+        write(phantom, directory / file, visit)
+        truth.append(Truth(file, phantom.label, phantom.shows, phantom.side, _patient(seed), phantom.claim.correct))
+    return truth

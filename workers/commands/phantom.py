@@ -19,11 +19,19 @@ def command() -> None:
 @click.option("--count", type=click.IntRange(1), default=50, show_default=True, help="Phantoms in all.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same files.")
 @click.option("--workers", type=click.IntRange(1), help="Processes; without it, one a core.")
+@click.option("--visits", type=click.IntRange(1), default=1, show_default=True, help="Of each patient, for one view.")
 @click.option("--only", "only", multiple=True, help="A class or neighbour, may be repeated; without it, all.")
 @click.option("--classes", is_flag=True, help="Only the 13 classes, no neighbours.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 def make(
-    directory: Path, count: int, seed: int, workers: int | None, only: tuple[str, ...], classes: bool, as_json: bool
+    directory: Path,
+    count: int,
+    seed: int,
+    workers: int | None,
+    visits: int,
+    only: tuple[str, ...],
+    classes: bool,
+    as_json: bool,
 ) -> None:
     """Write phantoms as DICOM files into DIRECTORY, each view in turn, and what they show to truth.csv there.
 
@@ -41,7 +49,9 @@ def make(
     columns = (TextColumn("phantoms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("phantoms", total=count)
-        truth = making.make(directory, count, seed, workers, names, lambda done, _: bar.update(task, completed=done))
+        truth = making.make(
+            directory, count, seed, workers, names, lambda done, _: bar.update(task, completed=done), visits
+        )
     if as_json:
         click.echo(json.dumps([asdict(row) for row in truth], indent=1))
     else:
