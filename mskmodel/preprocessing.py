@@ -61,7 +61,8 @@ class Preprocessing:
     def __call__(self, radiograph: Radiograph) -> NDArray[np.float32]:
         """Input of the network: (3, size, size) float32."""
         picture = self.frame(radiograph)
-        return self.inputs(picture.values[None], np.asarray([[picture.rows, picture.columns]], np.int16))[0]
+        extents = np.asarray([[picture.rows, picture.columns]], np.int16)
+        return np.asarray(self.inputs(picture.values[None], extents)[0])
 
     def frame(self, radiograph: Radiograph, size: int = STORED) -> Picture:
         """Shrink to ``size`` along the longest side, aspect kept, window, pad to a square.
@@ -94,7 +95,7 @@ class Preprocessing:
         grey = np.rint(values * 255).astype(np.uint8)
         if grey.min() < grey.max():
             # OpenCV counts the limit in mean bins, of which there are 256.
-            grey = cv2.createCLAHE(self.clip_limit * 256, (self.tiles, self.tiles)).apply(grey)
+            grey = np.asarray(cv2.createCLAHE(self.clip_limit * 256, (self.tiles, self.tiles)).apply(grey), np.uint8)
         mean = np.asarray(self.mean, np.float32)[:, None, None]
         std = np.asarray(self.std, np.float32)[:, None, None]
         return np.asarray((grey[None] / np.float32(255) - mean) / std, np.float32)
