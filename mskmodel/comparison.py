@@ -6,6 +6,7 @@ any two versions can be compared later on the pictures that both were shown.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +16,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.classifier import Decision
+from mskmodel.alexnet import AlexNet
+from mskmodel.classifier import Classifier, Decision
+from mskmodel.dataset import Pictures
 from mskmodel.evaluation import Judgement
 from mskmodel.gate import Answers, Verdict, judge_answers
+from mskmodel.preprocessing import Preprocessing
+from mskmodel.versions import logits_of
 
-__all__ = ["ANSWERS", "Comparison", "ComparisonError", "Said", "compare"]
+__all__ = ["ANSWERS", "Comparison", "ComparisonError", "Said", "beside", "compare", "identifiers"]
 
 #: Name of the file beside the weights.
 ANSWERS = "answers.json"
@@ -131,12 +136,42 @@ def compare(old: Said, new: Said, classes: Sequence[str]) -> Comparison:
     ``classes``: those that are judged, the newer version's. A truth that is not among them is none of them. Raises
     ComparisonError if there is no picture in common.
     """
-    both = set(old.pictures) & set(new.pictures)
-    shared = [picture for picture in new.pictures if picture in both]
-    if not shared and (old.pictures or new.pictures):
-        raise ComparisonError(f"{old.version} and {new.version} were shown no picture in common")
-    old, new = old.only(shared), new.only(shared)
+    if old.pictures != new.pictures:
+        both = set(old.pictures) & set(new.pictures)
+        if not both:
+            raise ComparisonError(f"{old.version} and {new.version} were shown no picture in common")
+        shared = [picture for picture in new.pictures if picture in both]
+        old, new = old.only(shared), new.only(shared)
     number = {key: index for index, key in enumerate(classes)}
     labels = np.array([len(classes) if t is None else number.get(t, len(classes)) for t in new.truths], np.int64)
     verdict = judge_answers(old.answers(classes), new.answers(classes), labels, classes)
     return Comparison(tuple(classes), labels, old, new, verdict)
+
+
+def beside(
+    served: Classifier,
+    model: AlexNet,
+    decision: Decision,
+    preprocessing: Preprocessing,
+    classes: Sequence[str],
+    held_out: Pictures,
+) -> Comparison:
+    """A finished model beside the version that is served, on the pictures that were held out from it.
+
+    ``classes``: the model's, by which the labels of ``held_out`` are numbered.
+    """
+    pictures = identifiers(held_out)
+    truths = [classes[label] if label < len(classes) else None for label in held_out.labels.tolist()]
+    logits = logits_of(served.model, held_out, served.preprocessing)
+    old = Said.of(served.version, logits, served.decision, served.classes, pictures, truths)
+    new = Said.of("", logits_of(model, held_out, preprocessing), decision, classes, pictures, truths)
+    return compare(old, new, classes)
+
+
+def identifiers(pictures: Pictures) -> list[str]:
+    """A name for each picture that is the same for the same pixels, whichever snapshot they are in."""
+    found: list[str] = []
+    for values in pictures.values:
+        digest = hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()[:16]
+        found.append(digest)
+    return found

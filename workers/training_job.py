@@ -8,6 +8,7 @@ Several GPUs are one process each, started by `torchrun`: the first does everyth
 
 import copy
 import fcntl
+import json
 import logging
 import math
 import os
@@ -25,14 +26,16 @@ from mskmodel import training
 from mskmodel.alexnet import AlexNet, Architecture
 from mskmodel.checkpoint import Checkpoint, CheckpointError
 from mskmodel.classifier import Classifier, Decision, choose_device
+from mskmodel.comparison import beside
 from mskmodel.dataset import Pictures
-from mskmodel.gate import Answers, Verdict, judge_answers
+from mskmodel.gate import Verdict
 from mskmodel.parallel import Team
 from mskmodel.patient_key import SiteSecretError
 from mskmodel.registry import Registry, RegistryError, read_manifest
 from mskmodel.rehearsal import RenderingUnavailable
 from mskmodel.snapshot import SnapshotError
 from mskmodel.training import new_model
+from mskmodel.version_report import reports
 from mskmodel.versions import finished, logits_of, model_of_version, version_of
 from mskmodel.weights import WeightsUnavailable, find
 from workers.job_data import Data, Plan, collect, joined
@@ -50,6 +53,7 @@ __all__ = ["main"]
 GLANCE = 400
 #: In the job's folder.
 CHECKPOINT = "checkpoint.safetensors"
+CURVES = "curves.json"
 #: What ends a job, with a message written for people.
 HOPELESS = (InvalidRequest, RegistryError, RenderingUnavailable, SiteSecretError, SnapshotError, WeightsUnavailable)
 
@@ -111,7 +115,7 @@ def _do(run: JobRun, settings: Settings) -> None:
         model = _train(start, data, folder, device, team, watch)
         team.leave()
         if watch:
-            _conclude(run, registry, request, plan, start, data, watch.held_out, model)
+            _conclude(run, registry, request, plan, start, data, watch.held_out, model, folder)
 
 
 @contextmanager
@@ -185,8 +189,17 @@ class _Watch:
         epoch.checkpoint().save(self._folder / CHECKPOINT)
         logits = logits_of(copy.deepcopy(epoch.model).cpu(), self._glance, self._data.preprocessing)
         accuracy = float((logits.argmax(axis=1) == self._glance.labels).mean())
+        self._remember(epoch.number, epoch.loss, accuracy)
         said = f"epoch {epoch.number} of {epoch.epochs}: loss {epoch.loss:.3f}, accuracy on the hold-out {accuracy:.3f}"
         self._run.note(said, epoch=epoch.number, accuracy=round(accuracy, 4), loss=round(epoch.loss, 4))
+
+    def _remember(self, number: int, loss: float, accuracy: float) -> None:
+        """For the report."""
+        path = self._folder / CURVES
+        found = json.loads(path.read_text()) if path.exists() else {}
+        partial = path.with_name(f".{CURVES}")
+        partial.write_text(json.dumps(found | {str(number): [loss, accuracy]}))
+        partial.replace(path)
 
 
 def _train(start: _Start, data: Data, folder: Path, device: torch.device, team: Team, watch: _Watch | None) -> AlexNet:
@@ -222,6 +235,7 @@ def _conclude(
     data: Data,
     held_out: Pictures,
     model: AlexNet,
+    folder: Path,
 ) -> None:
     """Judge the model beside the one that is served, keep it, and serve it if it may."""
     run.note("trained; judged on the hold-out", phase="judging")
@@ -229,21 +243,21 @@ def _conclude(
     tensors, manifest = version_of(
         model, plan.classes, data.preprocessing, start.settings, data.sources, held_out, start.origin
     )
-    verdict = _verdict(registry, plan, data, held_out, model, Decision(**manifest["decision"]))
-    manifest |= {"job": run.id, "snapshot": data.digest, "gate": verdict.to_json()}
-    run.commit()
-    _serve(run, registry, request, registry.register(tensors, manifest))
-
-
-def _verdict(
-    registry: Registry, plan: Plan, data: Data, held_out: Pictures, model: AlexNet, decision: Decision
-) -> Verdict:
     served = Classifier.load(registry.promoted(), "cpu")
-    old = Answers.of(
-        logits_of(served.model, held_out, served.preprocessing), served.decision, served.classes, plan.classes
-    )
-    new = Answers.of(logits_of(model, held_out, data.preprocessing), decision, plan.classes, plan.classes)
-    return judge_answers(old, new, held_out.labels, plan.classes)
+    decision = Decision(**manifest["decision"])
+    comparison = beside(served, model, decision, data.preprocessing, plan.classes, held_out)
+    manifest |= {"job": run.id, "snapshot": data.digest, "gate": comparison.to_json()}
+    kept = reports(manifest, comparison, *_curves(folder), held_out)
+    run.commit()
+    _serve(run, registry, request, registry.register(tensors, manifest, kept))
+
+
+def _curves(folder: Path) -> tuple[list[float], list[float]]:
+    """Loss and accuracy after each epoch, those of earlier runs too."""
+    path = folder / CURVES
+    found = json.loads(path.read_text()) if path.exists() else {}
+    points = [found[number] for number in sorted(found, key=int)]
+    return [loss for loss, _ in points], [accuracy for _, accuracy in points]
 
 
 def _registered(registry: Registry, job_id: str) -> str | None:
