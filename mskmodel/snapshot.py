@@ -150,21 +150,25 @@ def write_snapshot(
 def _write_arrays(
     directory: Path, classes: Sequence[str], rows: Sequence[Row], cache: PixelCache, progress: Callable[[int], None]
 ) -> None:
-    number = {key: place for place, key in enumerate(classes)}
-    count = len(rows)
-    values = np.lib.format.open_memmap(directory / "values.npy", "w+", np.uint8, (count, STORED, STORED))
-    extents = np.zeros((count, 2), np.int16)
-    for place, row in enumerate(rows):
-        picture = cache.find(row.md5)
-        if picture is None:
-            raise SnapshotError(f"the pixels of instance {row.instance} are gone from the cache; begin again")
-        height, width = picture.shape
-        top, left = (STORED - height) // 2, (STORED - width) // 2
-        values[place, top : top + height, left : left + width] = picture
-        extents[place] = height, width
-        progress(place + 1)
-    values.flush()
+    extents = np.zeros((len(rows), 2), np.int16)
+    # Written one after the other: a memory map that grows on a full disk ends the process instead of failing.
+    with (directory / "values.npy").open("wb") as file:
+        shape = (len(rows), STORED, STORED)
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for place, row in enumerate(rows):
+            picture = cache.find(row.md5)
+            if picture is None:
+                raise SnapshotError(f"the pixels of instance {row.instance} are gone from the cache; begin again")
+            extents[place] = height, width = picture.shape
+            top, left = (STORED - height) // 2, (STORED - width) // 2
+            square = np.zeros((STORED, STORED), np.uint8)
+            square[top : top + height, left : left + width] = picture
+            file.write(square.data)
+            progress(place + 1)
+        file.flush()
+        os.fsync(file.fileno())
     np.save(directory / "extents.npy", extents)
+    number = {key: place for place, key in enumerate(classes)}
     labels = [len(classes) if row.label is None else number.get(row.label, len(classes)) for row in rows]
     np.save(directory / "labels.npy", np.asarray(labels, np.int64))
 

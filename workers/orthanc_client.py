@@ -42,6 +42,8 @@ __all__ = [
 
 #: Instances asked for at a time in `metadata_of`.
 BULK = 1000
+#: SOP Instance UIDs asked for at a time in `lookup_all`; a site may limit how many instances a query finds.
+UIDS = 100
 #: An ETag that no stored value has: Orthanc writes under it only where there is no value yet.
 ABSENT = '"0-00000000000000000000000000000000"'
 
@@ -106,6 +108,18 @@ class OrthancClient:
         found = self._http.json("POST", "tools/lookup", data=sop_instance_uid.encode(), repeatable=True)
         with _shape_of("tools/lookup"):
             return next((str(row["ID"]) for row in found if row["Type"] == "Instance"), None)
+
+    def lookup_all(self, sop_instance_uids: Sequence[str]) -> dict[str, list[str]]:
+        """The instances with each of these SOP Instance UIDs: several where files of different patients share one."""
+        result: dict[str, list[str]] = {}
+        for first in range(0, len(sop_instance_uids), UIDS):
+            some = sop_instance_uids[first : first + UIDS]
+            query = {"Level": "Instance", "Query": {"SOPInstanceUID": "\\".join(some)}, "Expand": True}
+            found = self._http.json("POST", "tools/find", json=query, repeatable=True)
+            with _shape_of("tools/find"):
+                for row in found:
+                    result.setdefault(str(row["MainDicomTags"]["SOPInstanceUID"]), []).append(str(row["ID"]))
+        return result
 
     def file(self, instance_id: str, max_bytes: int) -> bytes:
         """The DICOM file. Raises TooLarge before it has read more than one byte over `max_bytes`."""

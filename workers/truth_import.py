@@ -23,6 +23,9 @@ __all__ = [
 
 INSTANCE, SOP_INSTANCE_UID = "instance", "SOPInstanceUID"
 
+#: Rows checked at a time.
+PAGE = 500
+
 _UID = re.compile(r"[0-9.]{1,64}")
 _UNKNOWN = "Orthanc holds no such instance"
 
@@ -46,32 +49,36 @@ class Assignment:
 
 def find_instance(orthanc: OrthancClient, name: str) -> str:
     """The instance of that Orthanc identifier or SOP Instance UID. Raises UnknownInstance."""
-    found = orthanc.lookup(name) if _UID.fullmatch(name) else name
-    if found is None:
+    return _only(orthanc.lookup_all([name]).get(name, [])) if _UID.fullmatch(name) else name
+
+
+def _only(found: Sequence[str]) -> str:
+    if not found:
         raise UnknownInstance(_UNKNOWN)
-    return found
+    if len(found) > 1:
+        raise UnknownInstance("several instances share this SOP Instance UID; name one by its Orthanc identifier")
+    return found[0]
 
 
 def check_instances(
     orthanc: OrthancClient, rows: Sequence[Row], classes: Collection[str], progress: Callable[[int], None]
 ) -> tuple[list[Assignment], list[Problem]]:
     """What may be written, and why the rest may not. ``progress`` is told the number of rows looked at."""
-    found: dict[int, str] = {}
-    for done, row in enumerate(rows, 1):
-        if row.column == INSTANCE:
-            found[row.line] = row.name
-        elif _UID.fullmatch(row.name) and (instance_id := orthanc.lookup(row.name)):
-            found[row.line] = instance_id
-        progress(done)
-    metadata = orthanc.metadata_of(list(dict.fromkeys(found.values())))
-    assignments, problems = [], []
-    for row in rows:
-        try:
-            instance_id = found.get(row.line, "")
-            _check_replaceable(metadata.get(instance_id))
-            assignments.append(Assignment(row.line, instance_id, checked_label(row.label, classes)))
-        except TruthError as error:
-            problems.append(Problem(row.line, str(error)))
+    assignments: list[Assignment] = []
+    problems: list[Problem] = []
+    for first in range(0, len(rows), PAGE):
+        page = rows[first : first + PAGE]
+        by_uid = orthanc.lookup_all([row.name for row in page if row.column != INSTANCE and _UID.fullmatch(row.name)])
+        found = {row.line: [row.name] if row.column == INSTANCE else by_uid.get(row.name, []) for row in page}
+        metadata = orthanc.metadata_of(list({each for several in found.values() for each in several}))
+        for row in page:
+            try:
+                instance_id = _only(found[row.line])
+                _check_replaceable(metadata.get(instance_id))
+                assignments.append(Assignment(row.line, instance_id, checked_label(row.label, classes)))
+            except TruthError as error:
+                problems.append(Problem(row.line, str(error)))
+        progress(first + len(page))
     return without_repeats(assignments, problems)
 
 
