@@ -108,7 +108,7 @@ def answers(model: AlexNet, images: Tensor) -> Tensor:
     return logits.view(2, len(images), -1).mean(0)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def factorised(model: AlexNet, ranks: tuple[int, ...]) -> AlexNet:
     """The same network with hidden layers of at most these ranks (0 = as it is): smaller, nearly the same answers."""
     old = model.architecture
@@ -138,7 +138,7 @@ def _decompose(layer: nn.Linear, pair: nn.Sequential) -> None:
     wide.bias.copy_(layer.bias)
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode: what is made here is trained further
 def expanded(model: AlexNet) -> AlexNet:
     """The same network with its thin pairs multiplied out, so that it can be trained further."""
     old = model.architecture
@@ -156,7 +156,7 @@ def expanded(model: AlexNet) -> AlexNet:
     return new
 
 
-@torch.inference_mode()
+@torch.no_grad()  # not inference mode: what is made here is trained further
 def with_outputs(model: AlexNet, outputs: int) -> AlexNet:
     """The same network with a fresh last layer for other classes."""
     old = model.architecture

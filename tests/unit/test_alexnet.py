@@ -56,3 +56,11 @@ def test_the_architecture_survives_json() -> None:
     unusual = Architecture(21, hidden=(4096, 512), ranks=(128, 0))
 
     assert Architecture.from_json(unusual.to_json()) == unusual
+
+
+def test_what_is_made_of_a_model_can_be_trained_further() -> None:
+    model = AlexNet(Architecture(3, hidden=(16,)))
+
+    for made in (expanded(factorised(model, (4,))), with_outputs(model, 5)):
+        made(torch.zeros(1, 3, 224, 224)).sum().backward()
+        assert made.head[-1].weight.grad is not None
