@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.output_file import OutputFile, write
+from workers.screen_table import on_screen
 
 if TYPE_CHECKING:
     from mskmodel.dataset import Labelled
     from mskmodel.evaluation import Evaluation
-    from mskmodel.report import Table
 
 __all__ = ["command"]
 
@@ -89,22 +89,9 @@ def _print(version: str, result: "Evaluation") -> None:
     console.print(_lead(version, result), highlight=False, soft_wrap=True)
     for table in (figure_table(result), class_table(result)):
         console.print()
-        console.print(_on_screen(table))
+        console.print(on_screen(table))
     for one in result.unreadable:
         console.print(f"not read: {one.file}: {one.reason}", highlight=False, markup=False, soft_wrap=True)
-
-
-def _on_screen(table: "Table") -> Any:
-    from rich.markup import escape
-    from rich.table import Table as Screen
-
-    shown = Screen(*table.head, box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for column in shown.columns[:-1]:
-        column.no_wrap = True
-    shown.columns[-1].overflow = "fold"
-    for row in table.rows:
-        shown.add_row(*(escape(cell) for cell in row))
-    return shown
 
 
 def _lead(version: str, result: "Evaluation") -> str:

