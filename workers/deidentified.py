@@ -125,6 +125,8 @@ def _file(folder: Path, name: str) -> Path:
     if relative.is_absolute() or ".." in relative.parts:
         raise Skipped("the file does not lie in the folder")
     path = folder / relative
+    if path.exists() and not path.is_file():
+        raise Skipped("not a file")  # reading a pipe would wait for ever
     if path.stat().st_size > Limits().max_file_bytes:
         raise Skipped("the file is over the size limit")
     with path.open("rb") as file:

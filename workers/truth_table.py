@@ -1,6 +1,7 @@
 """CSV files of what people say: each row names an image and says what it shows; problems come with their line."""
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,18 +42,22 @@ def read_table(path: Path, columns: Sequence[str]) -> tuple[list[Row], list[Prob
     Separated by commas, or by semicolons as some spreadsheets write it. Raises TableError.
     """
     try:
+        # All of it, as it may come from a pipe. Line ends stay: a field in quotes may hold some.
         with path.open(newline="", encoding="utf-8-sig") as file:
-            header = file.readline()
-            file.seek(0)
-            reader = csv.DictReader(file, delimiter=";" if ";" in header and "," not in header else ",", strict=True)
-            column = next((each for each in columns if each in (reader.fieldnames or ())), None)
-            if column is None or "label" not in (reader.fieldnames or ()):
-                raise TableError(f"{path}: the first line must name the columns label and {' or '.join(columns)}")
-            read = [(reader.line_num, row) for row in reader]
+            text = file.read()
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeError:
         raise TableError(f"{path} is no CSV in UTF-8; save it as one") from None
+    header = text.partition("\n")[0]
+    separator = ";" if ";" in header and "," not in header else ","
+    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        named = reader.fieldnames or ()
+        column = next((each for each in columns if each in named), None)
+        if column is None or "label" not in named:
+            raise TableError(f"{path}: the first line must name the columns label and {' or '.join(columns)}")
+        read = [(reader.line_num, row) for row in reader]
     except csv.Error as error:
         raise TableError(f"{path} is no CSV: line {reader.line_num}: {error}") from None
     if not read:

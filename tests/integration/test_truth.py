@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -182,6 +183,21 @@ def test_a_csv_by_instance_and_one_by_uid_are_imported(site: Site, tmp_path: Pat
     assert [each.label for each in site.truth(two).history] == [None]  # type: ignore[union-attr]
 
 
+def test_a_uid_that_two_patients_share_names_nobody(site: Site, tmp_path: Path) -> None:
+    site.store("shared", "A"), site.store("shared", "B")
+    instance_id = site.orthanc.instance_ids(0, 1)[0]
+    uid = dcmread(BytesIO(site.orthanc.file(instance_id, 1 << 30)), stop_before_pixels=True).SOPInstanceUID
+    assert site.orthanc.statistics().instances == 2
+    table = tmp_path / "table.csv"
+    table.write_text(f"SOPInstanceUID,label\n{uid},knee_ap\n1.2.3,knee_ap\nDoe^*,knee_ap\n")
+    told = site.msk("truth", "import", table, "--author", "a").stderr
+    assert "line 2: several instances share this SOP Instance UID" in told
+    assert "line 3: Orthanc holds no such instance" in told
+    assert "line 4: Orthanc holds no such instance" in told
+    alone = site.msk("truth", "set", uid, "knee_ap", "--author", "a")
+    assert "several instances share" in alone.output
+
+
 def test_every_bad_row_is_named_and_nothing_is_written(site: Site, tmp_path: Path) -> None:
     good, other, scribbled = site.store("good"), site.store("other"), site.store("scribbled")
     site.orthanc.put_metadata(scribbled, "MskTruth", "{}")
@@ -236,6 +252,14 @@ def test_what_is_no_table_is_refused_in_one_line(site: Site, tmp_path: Path, con
     assert result.exit_code == 1
     assert reason in result.output
     assert result.output.count("\n") == 1
+
+
+def test_a_table_may_come_from_a_pipe(site: Site, tmp_path: Path) -> None:
+    stored, pipe = site.store("pipe"), tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as writer:
+        writer.submit(pipe.write_text, f"instance,label\n{stored},knee_ap\n")
+        assert site.msk("truth", "import", pipe, "--author", "a").stdout == "1 of 1 truths are set\n"
 
 
 def test_an_export_as_csv_can_be_imported(site: Site, tmp_path: Path) -> None:
@@ -371,8 +395,9 @@ def test_a_folder_with_something_wrong_is_not_stored_at_all(site: Site, tmp_path
     folder.mkdir()
     (folder / "good.dcm").write_bytes(write_dx(dicom_files.gradient(12), header=Header(identity="good"), bits=12))
     (folder / "text.dcm").write_text("not DICOM")
+    os.mkfifo(folder / "pipe")
     (tmp_path / "outside.dcm").write_bytes((folder / "good.dcm").read_bytes())
-    names = ["good.dcm", "text.dcm", "../outside.dcm", str(tmp_path / "outside.dcm"), "missing.dcm", "", "."]
+    names = ["good.dcm", "text.dcm", "../outside.dcm", str(tmp_path / "outside.dcm"), "missing.dcm", "", ".", "pipe"]
     (folder / "truth.csv").write_text("file,label\n" + "".join(f"{name},knee_ap\n" for name in names))
     result = site.msk("truth", "import", folder, "--author", "a")
     assert result.exit_code == 1
@@ -383,7 +408,8 @@ def test_a_folder_with_something_wrong_is_not_stored_at_all(site: Site, tmp_path
         "line 5: the file does not lie in the folder",
         "line 6: the file cannot be read: No such file or directory",
         "line 7: file is empty",
-        "line 8: the file cannot be read: Is a directory",
+        "line 8: not a file",
+        "line 9: not a file",
     ]
     assert site.orthanc.statistics().instances == 0
 
