@@ -32,14 +32,16 @@ def logits_of(model: AlexNet, pictures: Pictures, preprocessing: Preprocessing, 
     return np.concatenate(rows)
 
 
-def calibrated(logits: NDArray[np.float32], labels: NDArray[np.int64], wanted: float = 0.98) -> Decision:
+def calibrated(
+    logits: NDArray[np.float32], labels: NDArray[np.int64], wanted: float = 0.98, coldest: float = 1.0
+) -> Decision:
     """Temperature of least negative log likelihood (Guo et al. 2017), and the least threshold that is right enough.
 
     Right enough: of the held-out pictures that get a label, at least ``wanted`` get the right one; 0.5 to 0.9.
-    The temperature is at least 1: what is held out looks more like what was trained on than a patient does, so
-    it may make the model less sure of itself, never surer.
+    The temperature is at least ``coldest``. That is 1 where what is held out looks more like what was trained on than
+    a patient does: it may make the model less sure of itself, never surer.
     """
-    temperatures = np.geomspace(1.0, 8.0, 101)
+    temperatures = np.geomspace(coldest, 8.0, 101)
     rows = np.arange(len(labels))
     likelihood = [np.log(Decision(t).probabilities(logits)[rows, labels] + 1e-12).mean() for t in temperatures]
     temperature = float(temperatures[int(np.argmax(likelihood))])

