@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.orthanc_client import OrthancClient, OrthancError, OrthancRefused
+from workers.orthanc_client import OrthancClient, OrthancError, OrthancRefused, OrthancUnavailable
 from workers.outcome import TRUTH
 from workers.truth import Truth, TruthConflict, TruthError, UnknownInstance, checked_label, set_truth
 from workers.truth_table import Problem, Row
@@ -141,7 +141,11 @@ def _assign(orthanc: OrthancClient, each: Assignment, author: str, classes: Coll
 
 
 def _stored(orthanc: OrthancClient, path: Path) -> str:
+    data = path.read_bytes()
     try:
-        return orthanc.upload(path.read_bytes())
+        try:
+            return orthanc.upload(data)
+        except OrthancUnavailable:  # the connection may just have grown old; the same file twice is one instance
+            return orthanc.upload(data)
     except OrthancRefused as error:
         raise NotStored("Orthanc does not take the file") from error
