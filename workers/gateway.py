@@ -1,4 +1,4 @@
-"""The gateway: receives Orthanc's webhook and answers 2xx once the event is durable.
+"""The gateway: receives Orthanc's webhook and answers 2xx once the event is durable; serves /api.
 
 It enqueues by task name and never loads torch.
 """
@@ -13,6 +13,7 @@ from fastapi.responses import JSONResponse
 from kombu.exceptions import OperationalError
 from starlette.concurrency import run_in_threadpool
 
+from workers.api import api
 from workers.celery_app import publisher
 from workers.enqueue import enqueue
 from workers.ledger import LABEL, Ledger
@@ -76,6 +77,7 @@ def create_app(settings: Settings) -> FastAPI:
             return _refusal(503, "the broker is away", {"Retry-After": RETRY_AFTER})
         return JSONResponse({"status": "ready", "open": open_entries})
 
+    app.include_router(api(settings, celery))
     return app
 
 

@@ -4,6 +4,7 @@ import os
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+from mskmodel.patient_key import SiteSecret
 from workers.celery_app import TRAIN, make_app
 from workers.ledger import QUEUES
 from workers.settings import Settings
@@ -32,6 +33,8 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
     if set(queues) == {TRAIN}:
         # Each job is a process of its own, which a thread watches over.
         arguments += ["--pool=threads", "--concurrency=1"]
+        if settings.models:
+            SiteSecret.of(settings.models)  # here, as the gateway needs it and may not write
     elif beat:
         # Nothing but the sweep is scheduled, and it runs at every start: there is no state to keep.
         arguments += ["--beat", "--scheduler=celery.beat.Scheduler", "--pool=solo"]

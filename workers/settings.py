@@ -25,6 +25,8 @@ class Settings:
     orthanc_password: str = field(repr=False)
     broker_url: str = field(repr=False)
     webhook_secret: str | None = field(repr=False)
+    api_token: str | None = field(repr=False)
+    """Who has it may use /api; None for nobody."""
     models: Path | None
     """Folder of the model registry, None for the shipped model alone."""
     device: str
@@ -52,6 +54,7 @@ class Settings:
             orthanc_password=required("MSK_ORTHANC_PASSWORD"),
             broker_url=required("MSK_BROKER_URL"),
             webhook_secret=environment.get("MSK_WEBHOOK_SECRET") or None,
+            api_token=environment.get("MSK_API_TOKEN") or None,
             models=Path(models) if models else None,
             device=environment.get("MSK_DEVICE", "auto"),
             sweep_seconds=float(environment.get("MSK_SWEEP_SECONDS", "15")),

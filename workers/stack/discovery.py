@@ -46,5 +46,6 @@ def environment_of(state: Mapping[str, Any]) -> dict[str, str]:
         "MSK_ORTHANC_USER": state["orthanc"]["user"],
         "MSK_ORTHANC_PASSWORD": state["orthanc"]["password"],
         "MSK_BROKER_URL": state["broker"]["url"],
+        "MSK_API_TOKEN": state.get("api_token", ""),
         "MSK_MODELS": str(DataDirectory(Path(state["data"])).models),
     }

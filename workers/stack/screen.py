@@ -76,5 +76,5 @@ def addresses(state: Mapping[str, Any]) -> str:
 def without_secrets(state: Mapping[str, Any]) -> dict[str, Any]:
     """The state as anyone may see it."""
     orthanc = {name: value for name, value in state["orthanc"].items() if name != "password"}
-    rest = {name: value for name, value in state.items() if name not in ("webhook_secret", "broker")}
+    rest = {name: value for name, value in state.items() if name not in ("webhook_secret", "api_token", "broker")}
     return rest | {"orthanc": orthanc}

@@ -43,8 +43,8 @@ StopSignals = tuple[tuple[signal.Signals, float], ...]
 STOP: StopSignals = ((signal.SIGTERM, 20),)
 #: A worker first finishes what it holds; a second signal makes Celery hand back what it cannot finish.
 STOP_LABELLING: StopSignals = ((signal.SIGTERM, 30), (signal.SIGQUIT, 25))
-#: A training job takes hours, and is delivered again at the next start.
-STOP_TRAINING: StopSignals = ((signal.SIGTERM, 10), (signal.SIGQUIT, 25))
+#: A training job goes on from its last epoch at the next start.
+STOP_TRAINING: StopSignals = ((signal.SIGTERM, 15),)
 
 
 @dataclass(frozen=True)
@@ -100,6 +100,7 @@ def services(data: DataDirectory, ports: Ports, secrets: Secrets, *, workers: in
         "MSK_ORTHANC_PASSWORD": secrets.orthanc_password,
         "MSK_BROKER_URL": addresses.broker,
         "MSK_WEBHOOK_SECRET": secrets.webhook_secret,
+        "MSK_API_TOKEN": secrets.api_token,
         "MSK_MODELS": str(data.models),
         "MSK_DEVICE": device,
     }

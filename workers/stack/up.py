@@ -87,6 +87,7 @@ class _State:
             "gateway": {"url": addresses.gateway},
             "broker": {"url": addresses.broker},
             "webhook_secret": secrets.webhook_secret,
+            "api_token": secrets.api_token,
             "data": str(data.path),
             "supervisor": os.getpid(),
             "processes": [],
