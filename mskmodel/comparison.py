@@ -24,10 +24,10 @@ from mskmodel.gate import Answers, Verdict, judge_answers
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.versions import logits_of
 
-__all__ = ["ANSWERS", "Comparison", "ComparisonError", "Said", "beside", "compare", "identifiers"]
+__all__ = ["ANSWERS", "ANSWERS_BEFORE", "Comparison", "ComparisonError", "Said", "beside", "compare", "identifiers"]
 
-#: Name of the file beside the weights.
-ANSWERS = "answers.json"
+#: Names of the files beside the weights: what the version says, and what the one said that it was measured against.
+ANSWERS, ANSWERS_BEFORE = "answers.json", "answers.before.json"
 
 
 class ComparisonError(Exception):
@@ -78,9 +78,9 @@ class Said:
         return json.dumps(columns, separators=(",", ":")).encode()
 
     @classmethod
-    def load(cls, directory: Path, version: str) -> Said:
-        """What is kept with a version. Raises ComparisonError."""
-        path = directory / ANSWERS
+    def load(cls, directory: Path, version: str, name: str = ANSWERS) -> Said:
+        """What is kept in a version's directory under this name. Raises ComparisonError."""
+        path = directory / name
         try:
             found = json.loads(path.read_bytes())
             pictures, truths, likeliest = (tuple(found[name]) for name in ("pictures", "truths", "likeliest"))

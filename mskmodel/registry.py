@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MANIFEST",
+    "REPORT",
     "SHIPPED",
     "WEIGHTS",
     "Registry",
@@ -39,6 +40,8 @@ __all__ = [
 SHIPPED = Path(__file__).parent / "shipped"
 MANIFEST = "model.json"
 WEIGHTS = "weights.safetensors"
+#: A page for people, where one was made.
+REPORT = "report.html"
 _POINTER = "promoted"
 _HISTORY = "promoted.history.jsonl"
 _LOCK = ".promoting"

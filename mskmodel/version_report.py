@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mskmodel import dataset, plots
-from mskmodel.comparison import ANSWERS, Comparison, Said
+from mskmodel.comparison import ANSWERS, ANSWERS_BEFORE, Comparison, Said
 from mskmodel.evaluation_report import unpadded
 from mskmodel.gate import NONE, Paired
+from mskmodel.registry import REPORT
 from mskmodel.report import Figure, Figures, Item, Picture, Pictures, Section, Table, page
 
-__all__ = ["REPORT", "reports", "version_report"]
+__all__ = ["reports", "version_report"]
 
-#: Name of the file beside the weights.
-REPORT = "report.html"
 #: Pictures that are shown, at most.
 SHOWN = 120
 
@@ -41,6 +40,7 @@ def reports(
     return {
         REPORT: version_report(manifest, comparison, losses, accuracies, look),
         ANSWERS: comparison.new.to_json(),
+        ANSWERS_BEFORE: comparison.old.to_json(),
     }
 
 

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from mskmodel.classifier import Classifier, Decision
 from mskmodel.comparison import ANSWERS, ComparisonError, Said, beside, compare, identifiers
 from mskmodel.dataset import STORED, Pictures
-from mskmodel.registry import SHIPPED
-from mskmodel.version_report import REPORT, reports
+from mskmodel.registry import REPORT, SHIPPED
+from mskmodel.version_report import reports
 
 CLASSES = ("knee_ap", "knee_lateral")
 MANIFEST = {
