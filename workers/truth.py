@@ -22,6 +22,7 @@ __all__ = [
     "UnknownInstance",
     "checked_author",
     "checked_label",
+    "get_truth",
     "set_truth",
     "show_label",
 ]
@@ -124,6 +125,14 @@ class Truth:
     def followed_by(self, statement: Statement) -> "Truth":
         """The truth after somebody has said something else."""
         return Truth(statement, (*self.history, self.now))
+
+
+def get_truth(orthanc: OrthancClient, instance_id: str) -> Truth | None:
+    """What people said of an instance, None where nobody did. Raises UnknownInstance, OrthancError."""
+    try:
+        return Truth.of(orthanc.metadata(instance_id))
+    except OrthancNotFound:
+        raise UnknownInstance("Orthanc holds no such instance") from None
 
 
 def set_truth(

@@ -35,15 +35,18 @@ class Site:
     orthanc: OrthancClient
     models: Path
 
-    def msk(self, *arguments: str | Path) -> Result:
-        environment = {
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
             "MSK_ORTHANC_URL": self.server.url,
             "MSK_ORTHANC_USER": self.server.user,
             "MSK_ORTHANC_PASSWORD": self.server.password,
             "MSK_BROKER_URL": "redis://127.0.0.1:1/0",
             "MSK_MODELS": str(self.models),
         }
-        return CliRunner().invoke(main, [str(each) for each in arguments], env=environment)
+
+    def msk(self, *arguments: str | Path) -> Result:
+        return CliRunner().invoke(main, [str(each) for each in arguments], env=self.environment)
 
     def store(self, identity: str, patient: str = "P-1234", rows: int = 96) -> str:
         header = Header(identity=identity, study=patient, patient_id=patient, patient_name=f"Doe^{patient}")
@@ -153,6 +156,23 @@ def test_only_known_classes_instances_and_named_authors_are_taken(site: Site) ->
         with pytest.raises(UnknownInstance):
             set_truth(site.orthanc, nobody, "knee_ap", "a", KEYS)
     assert site.truth(stored) is None
+
+
+def test_a_wrong_password_is_said_once(site: Site, tmp_path: Path) -> None:
+    set_truth(site.orthanc, site.store("password"), "knee_ap", "a", KEYS)
+    exported(site, tmp_path / "out")
+    environment = site.environment | {"MSK_ORTHANC_PASSWORD": "wrong"}
+    for command in (("import", str(tmp_path / "out"), "--author", "a"), ("show", NOBODY)):
+        result = CliRunner().invoke(main, ["truth", *command], env=environment)
+        assert result.exit_code == 1
+        assert "wrong user or password" in result.output
+        assert result.output.count("\n") == 1
+
+
+def test_an_unknown_instance_is_said_to_be_unknown(site: Site) -> None:
+    for name in (NOBODY, "1.2.3", "Doe^Jane"):
+        for command in (("show", name), ("set", name, "knee_ap", "--author", "a")):
+            assert site.msk("truth", *command).output == "Error: Orthanc holds no such instance\n"
 
 
 def test_a_new_class_is_taken_where_it_is_declared(site: Site) -> None:

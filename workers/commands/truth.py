@@ -64,11 +64,11 @@ def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...]
 @state_option
 def show(instance: str, state: Path | None) -> None:
     """Print what people said of INSTANCE and when, as JSON; null where nobody did."""
-    from workers.truth import Truth
+    from workers.truth import get_truth
     from workers.truth_import import find_instance
 
     _, orthanc = _connect(state)
-    truth = Truth.of(orthanc.metadata(find_instance(orthanc, instance)))
+    truth = get_truth(orthanc, find_instance(orthanc, instance))
     click.echo(json.dumps(json.loads(truth.to_json()) if truth else None, indent=2))
 
 
@@ -164,7 +164,9 @@ def _connect(state: Path | None) -> tuple["Settings", "OrthancClient"]:
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)
-    return settings, OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    orthanc.system()  # a wrong password is told at once, and not of every row
+    return settings, orthanc
 
 
 def _classes(settings: "Settings", new_classes: tuple[str, ...]) -> tuple[str, ...]:
