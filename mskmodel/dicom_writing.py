@@ -19,6 +19,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 from mskmodel.dicom_encoding import LOSSY, Pixels, encode_pixels
+from mskmodel.dicom_terms import REGIONS, UNPAIRED, VIEWS
 from mskmodel.labels import Label
 
 __all__ = ["CR", "DX_PRESENTATION", "DX_PROCESSING", "Header", "radiograph_dataset", "write_dx"]
@@ -35,8 +36,8 @@ _SIDES: Final = {"L": codes.cid244.Left, "R": codes.cid244.Right, "B": codes.cid
 class Header:
     """What a written radiograph says about itself.
 
-    ``label`` fills the coded anatomy and view, Body Part Examined and View Position; ``body_part`` and
-    ``view_position`` override the latter two, and ``""`` leaves them empty, as many modalities do.
+    ``label`` fills Body Part Examined and View Position; ``body_part`` and ``view_position`` override them, and
+    ``""`` leaves them empty, as many modalities do. Coded anatomy and view say the same where there is a code.
     """
 
     #: Unique identifiers are derived from it; two instances must not share one.
@@ -58,6 +59,14 @@ class Header:
     pixel_spacing: tuple[float, float] = (0.15, 0.15)
     manufacturer: str = "MSK Labeller"
     instance_number: int = 1
+
+    @property
+    def says_body_part(self) -> str:
+        return self.body_part if self.body_part is not None else self.label.body_part if self.label else ""
+
+    @property
+    def says_view_position(self) -> str:
+        return self.view_position if self.view_position is not None else self.label.view_position if self.label else ""
 
 
 def write_dx(
@@ -171,19 +180,16 @@ def _add_image(ds: Dataset, header: Header, sop_class: str) -> None:
     ds.ImageType = ["ORIGINAL", "PRIMARY", ""]
     ds.BurnedInAnnotation = "NO"
     ds.PatientOrientation = ["L", "F"]
-    label = header.label
-    body_part = header.body_part if header.body_part is not None else label.body_part if label else ""
-    view = header.view_position if header.view_position is not None else label.view_position if label else ""
-    ds.BodyPartExamined = body_part
-    if view or sop_class == CR:
-        ds.ViewPosition = view
+    ds.BodyPartExamined = header.says_body_part
+    if header.says_view_position or sop_class == CR:
+        ds.ViewPosition = header.says_view_position
 
 
 def _add_cr(ds: Dataset, header: Header) -> None:
     ds.Modality = "CR"
-    # Laterality (0020,0060) is absent where there is no side to tell, empty where it is not known.
-    if header.laterality in ("L", "R", ""):
-        ds.Laterality = header.laterality
+    # Laterality (0020,0060) is absent where there is no side to tell, empty where no one side is known.
+    if header.says_body_part not in UNPAIRED:
+        ds.Laterality = header.laterality if header.laterality in ("L", "R") else ""
     ds.ImagerPixelSpacing = list(header.pixel_spacing)
 
 
@@ -194,12 +200,13 @@ def _add_dx(ds: Dataset, header: Header, sop_class: str, bits: int, photometric:
     ds.ImageLaterality = header.laterality or "U"
     ds.PositionerType = "NONE"
     ds.AnatomicRegionSequence = []
-    if header.label is not None:
-        region = _coded(header.label.anatomy)
+    if header.says_body_part in REGIONS:
+        region = _coded(REGIONS[header.says_body_part])
         if header.laterality in _SIDES:
             region.AnatomicRegionModifierSequence = [_coded(_SIDES[header.laterality])]
         ds.AnatomicRegionSequence = [region]
-        view = _coded(header.label.view)
+    if header.says_view_position in VIEWS:
+        view = _coded(VIEWS[header.says_view_position])
         view.ViewModifierCodeSequence = []
         ds.ViewCodeSequence = [view]
     ds.AcquisitionContextSequence = []

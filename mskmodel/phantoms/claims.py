@@ -8,7 +8,7 @@ import numpy as np
 
 from mskmodel.labels import BY_KEY
 
-__all__ = ["Claim", "claim"]
+__all__ = ["Claim", "claim", "named"]
 
 #: Body Part Examined and View Position of the neighbours.
 _NEIGHBOURS = {
@@ -52,18 +52,19 @@ class Claim:
 
 def claim(name: str, side: str, rng: np.random.Generator) -> Claim:
     """A header's claim about a view of the table taken of a side (R, L, B or U)."""
-    truth = (*_named(name), side)
+    truth = (*named(name), side)
     said = list(truth)
     if rng.random() < _WRONG:
-        others = [key for key in (*BY_KEY, *_NEIGHBOURS) if _named(key)[0] != truth[0]]
-        said[:2] = _named(str(rng.choice(others)))
+        others = [key for key in (*BY_KEY, *_NEIGHBOURS) if named(key)[0] != truth[0]]
+        said[:2] = named(str(rng.choice(others)))
     if side in ("R", "L") and rng.random() < _WRONG / 3:
         said[2] = "L" if side == "R" else "R"
     said = ["" if rng.random() < _MISSING else value for value in said]
     return Claim(said[0], said[1], said[2], tuple(said) == truth)
 
 
-def _named(name: str) -> tuple[str, str]:
+def named(name: str) -> tuple[str, str]:
+    """Body Part Examined and View Position of a view of the table, as they should be."""
     if name in BY_KEY:
         return BY_KEY[name].body_part, BY_KEY[name].view_position
     return _NEIGHBOURS[name]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
 
@@ -16,6 +18,9 @@ from mskmodel.dicom import read_radiograph
 from mskmodel.dicom_encoding import WRITABLE
 from mskmodel.dicom_writing import CR, DX_PRESENTATION, DX_PROCESSING, Header, write_dx
 from mskmodel.labels import BY_KEY, LABELS
+from mskmodel.phantoms import NAMES, Phantom
+from mskmodel.phantoms.claims import Claim, named
+from mskmodel.phantoms.making import write
 from tests.dicom_files import as_stored, bits_for, gradient
 
 needs_dciodvfy = pytest.mark.skipif(
@@ -29,6 +34,10 @@ _UNKNOWN_TO_IT = {uid.DeflatedExplicitVRLittleEndian, uid.HTJ2K, uid.HTJ2KLossle
 def _errors(data: bytes, folder: Path) -> list[str]:
     file = folder / "instance.dcm"
     file.write_bytes(data)
+    return _errors_in(file)
+
+
+def _errors_in(file: Path) -> list[str]:
     judged = subprocess.run(["dciodvfy", str(file)], capture_output=True, text=True, timeout=60)
     return [line for line in (judged.stdout + judged.stderr).splitlines() if "Error" in line]
 
@@ -51,6 +60,27 @@ def test_every_class_and_label_gives_a_valid_object(sop_class: str, photometric:
         header = Header(identity="valid", label=label, laterality=laterality)
         data = write_dx(as_stored(bits), header=header, bits=bits, photometric=photometric, sop_class=sop_class)
         assert _errors(data, tmp_path) == []
+
+
+@needs_dciodvfy
+@pytest.mark.parametrize(("seed", "modality"), [(0, "CR"), (2, "DX")])
+def test_a_phantom_is_a_valid_object_whatever_it_claims(seed: int, modality: str, tmp_path: Path) -> None:
+    pixels = np.arange(64, dtype=np.uint16).reshape(8, 8)
+    wholly = {named(name) for name in NAMES} | {("", "")}
+    claims = {(*said, side) for said in wholly for side in ("R", "L", "B", "U", "")}
+    claims |= {claim for part, view in wholly for claim in ((part, "", "R"), ("", view, "R"))}
+    files: dict[bytes, Path] = {}
+    for part, view, side in sorted(claims):
+        phantom = Phantom(pixels, 8, "MONOCHROME2", "", "any", "R", 0.2, seed, Claim(part, view, side, correct=False))
+        file = tmp_path / f"{part}-{view}-{side}.dcm"
+        write(phantom, file)
+        files.setdefault(file.read_bytes(), file)  # What a header cannot tell apart is judged once.
+    assert {dcmread(BytesIO(data)).Modality for data in files} == {modality}
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        judged = dict(zip((file.stem for file in files.values()), pool.map(_errors_in, files.values()), strict=True))
+
+    assert {claim: errors for claim, errors in judged.items() if errors} == {}
 
 
 def test_the_same_input_gives_the_same_bytes_and_another_identity_other_uids() -> None:
@@ -81,6 +111,21 @@ def test_a_label_fills_the_coded_anatomy_and_view() -> None:
     assert ds.AnatomicRegionSequence[0].CodeValue == BY_KEY["shoulder_axillary"].anatomy.value
     assert ds.ViewCodeSequence[0].CodeValue == BY_KEY["shoulder_axillary"].view.value
     assert (ds.BodyPartExamined, ds.ViewPosition, ds.ImageLaterality) == ("SHOULDER", "AXIAL", "L")
+
+
+def test_coded_anatomy_and_view_say_what_is_claimed_and_nothing_where_nothing_is() -> None:
+    said, silent = (
+        dcmread(BytesIO(write_dx(gradient(12), header=header, bits=12)))
+        for header in (
+            Header(identity="said", label=BY_KEY["knee_ap"], body_part="CHEST", view_position="PA"),
+            Header(identity="silent", label=BY_KEY["knee_ap"], body_part="", view_position=""),
+        )
+    )
+
+    assert said.AnatomicRegionSequence[0].CodeMeaning == "Chest"
+    assert said.ViewCodeSequence[0].CodeMeaning == "postero-anterior"
+    assert not silent.AnatomicRegionSequence
+    assert "ViewCodeSequence" not in silent
 
 
 def test_header_values_can_be_left_empty_or_be_wrong_as_in_a_hospital() -> None:
