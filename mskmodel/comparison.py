@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -165,7 +165,16 @@ def beside(
     logits = logits_of(served.model, held_out, served.preprocessing)
     old = Said.of(served.version, logits, served.decision, served.classes, pictures, truths)
     new = Said.of("", logits_of(model, held_out, preprocessing), decision, classes, pictures, truths)
-    return compare(old, new, classes)
+    return _with_given_up(compare(old, new, classes), served.classes)
+
+
+def _with_given_up(comparison: Comparison, before: Sequence[str]) -> Comparison:
+    """Says which classes there are no more: no picture can show that loss."""
+    given_up = [key for key in before if key not in comparison.classes]
+    if not given_up:
+        return comparison
+    limits = (*comparison.verdict.limits, f"no longer among the classes: {', '.join(given_up)}")
+    return replace(comparison, verdict=replace(comparison.verdict, limits=limits))
 
 
 def identifiers(pictures: Pictures) -> list[str]:

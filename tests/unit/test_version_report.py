@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mskmodel.alexnet import expanded, with_outputs
 from mskmodel.classifier import Classifier, Decision
 from mskmodel.comparison import ANSWERS, ComparisonError, Said, beside, compare, identifiers
 from mskmodel.dataset import STORED, Pictures
@@ -105,6 +106,17 @@ def test_a_model_beside_the_one_that_is_served() -> None:
     assert not comparison.new.labelled.any()
     assert comparison.differs.tolist() == comparison.old.labelled.tolist()
     assert comparison.new.truths == ("ankle_ap", "ankle_lateral", None)
+
+
+def test_classes_that_are_given_up_are_named() -> None:
+    served = Classifier.load(SHIPPED, "cpu")
+    one = replace(pictures(1), labels=np.array([0], np.int64))
+    fewer = served.classes[:-1]
+    model = with_outputs(expanded(served.model), len(fewer) + 1)
+
+    comparison = beside(served, model, served.decision, served.preprocessing, fewer, one)
+
+    assert comparison.verdict.limits[-1] == "no longer among the classes: shoulder_axillary"
 
 
 def test_the_same_pixels_have_the_same_name_in_every_hold_out() -> None:

@@ -135,7 +135,7 @@ def _print_facts(facts: "VersionFacts") -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(f"{facts.name}: {facts.standing}")
     if facts.verdict:
-        said = "passed" if facts.verdict["passed"] else "refused it"
+        said = "let it pass" if facts.verdict["passed"] else "refused it"
         console.print(f"the gate {said}, against {facts.verdict.get('against', 'the version served then')}:")
         for text in (*facts.verdict["reasons"], *facts.verdict["limits"]):
             console.print(f"  {text}", markup=False)
