@@ -79,6 +79,8 @@ def collect(
     rows = [(row.label, row.held_out) for row in snapshot.rows]
     expected = dict.fromkeys(plan.classes, request.minimum) if request.rehearsal else {}
     check_labels(rows, plan.classes, request.minimum, expected)  # before the phantoms, which take minutes
+    if request.rehearsal:
+        run.note(phase="rehearsal", done=0, total=request.rehearsal)
     rehearsed, held_out = rehearsal(
         registry.root,
         request.rehearsal,
