@@ -144,7 +144,7 @@ def judge_answers(old: Answers, new: Answers, labels: NDArray[np.int64], classes
     given = Paired.of("labelled", old.rightly_labelled(labels)[ours], new.rightly_labelled(labels)[ours])
     if not given.is_worse:
         return verdict
-    reason = f"fewer get their right label, others being left to a person: {_in_words(given)}, p = {given.p_worse:.2g}"
+    reason = f"fewer get their right label, others a wrong one or none: {_in_words(given)}, p = {given.p_worse:.2g}"
     before = () if verdict.passed else verdict.reasons
     return Verdict(False, (*before, reason), verdict.limits, verdict.overall, verdict.classes)
 

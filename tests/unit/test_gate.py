@@ -103,7 +103,7 @@ def test_a_version_that_leaves_everything_to_a_person_is_refused() -> None:
 
     assert judge(sure.right(truth, 2), silent.right(truth, 2), truth, CLASSES).passed
     assert not verdict.passed
-    assert "left to a person: 0 of 20 right, before 20" in verdict.reasons[0]
+    assert "a wrong one or none: 0 of 20 right, before 20" in verdict.reasons[0]
     assert judge_answers(silent, sure, truth, CLASSES).passed
 
 
