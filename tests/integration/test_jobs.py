@@ -10,7 +10,8 @@ import redis
 
 from tests.training_site import CLASSES, Site, Worker, weights_of
 from tests.waiting import until
-from workers.job_request import InvalidRequest
+from workers.job_request import InvalidRequest, JobRequest
+from workers.job_watch import MAX_TRIES, do_next
 from workers.jobs import CANCELLED, FAILED, PROMOTED, QUEUED, REFUSED, RUNNING
 from workers.submission import check_labels
 
