@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import ctypes
 import os
+import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -23,6 +25,7 @@ __all__ = ["TRUTH", "Truth", "make", "write"]
 
 #: What the renderer takes while it opens its OpenGL context; it keeps about 1.8 GB of it.
 _BYTES_A_RENDERER = 3_000_000_000
+_PR_SET_PDEATHSIG = 1
 #: The file in the folder that says what each of the others shows.
 TRUTH = "truth.csv"
 
@@ -59,7 +62,7 @@ def make(
     wanted = [(directory, name, number, min(visits, count - n * visits)) for n, (name, number) in enumerate(patients)]
     truth: list[Truth] = []
     # Spawned: a forked child would share its parent's connection to the renderer.
-    with ProcessPoolExecutor(workers or _processes(), get_context("spawn"), _hush) as pool:
+    with ProcessPoolExecutor(workers or _processes(), get_context("spawn"), _settle) as pool:
         try:
             for rows in pool.map(_rendered_and_written, wanted):
                 truth += rows
@@ -111,8 +114,10 @@ def _processes() -> int:
     return max(1, min(os.cpu_count() or 1, memory // _BYTES_A_RENDERER))
 
 
-def _hush() -> None:
-    """Keep what Mesa and the renderer print off the command's output."""
+def _settle() -> None:
+    """End with the process that asked for phantoms, and keep what Mesa and the renderer print off its output."""
+    # A killed parent cannot end its renderers, which would wait for work, with their memory, for ever.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)
         os.dup2(nowhere.fileno(), 2)
