@@ -38,9 +38,9 @@ Report = Callable[[str, Progress], None]
 class Recipe:
     """Everything that was chosen; each figure was kept because the folds, or phantoms alone, said so."""
 
-    phantoms: int = 6000
-    pretraining: Settings = field(default_factory=lambda: Settings(epochs=8, views=4000))
-    finetuning: Settings = field(default_factory=lambda: Settings(epochs=1, views=4000, rate=0.008, none_weight=4.0))
+    phantoms: int = 3300
+    pretraining: Settings = field(default_factory=lambda: Settings(epochs=6, views=4000))
+    finetuning: Settings = field(default_factory=lambda: Settings(epochs=1, views=3000, rate=0.008, none_weight=4.0))
     real: float = 0.35  # share of the draws in fine-tuning
     folds: int = 5
     right: float = 0.95  # of the radiographs that get a label, at least so many get the right one, by fold

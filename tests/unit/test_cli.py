@@ -1,6 +1,7 @@
 """The command line imports what it runs and nothing else, and says in one line what went wrong."""
 
 import json
+import pkgutil
 import subprocess
 import sys
 from importlib import metadata
@@ -14,9 +15,7 @@ from workers import cli, commands
 from workers.cli import main
 from workers.stack.errors import StackError
 
-COMMANDS = sorted(
-    file.stem.replace("_", "-") for file in Path(commands.__path__[0]).glob("*.py") if file.stem != "__init__"
-)
+COMMANDS = sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
 HEAVY = ("torch", "numpy", "pydicom", "celery", "fastapi", "requests", "redis", "rich", "skimage", "scipy")
 
 

@@ -1,4 +1,4 @@
-"""`msk experiment`: what is known about the model, to be found out again by anybody."""
+"""`msk experiment study`: the published study's recipe, its figures, and a page with every mistake."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.commands.ship import ship
 from workers.output_file import OutputFile, write
 from workers.screen_table import on_screen
 from workers.training_bar import TrainingBar
@@ -18,21 +17,13 @@ if TYPE_CHECKING:
     from mskmodel.report import Table
     from mskmodel.study import Recipe, Run
 
-__all__ = ["command"]
+__all__ = ["study"]
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
-@click.group()
-def command() -> None:
-    """What is known about the model, to be found out again by anybody."""
-
-
-command.add_command(ship)
-
-
-@command.command()
+@click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--images", type=_FOLDER, help="Folder of radiographs; without it, phantoms are rendered.")
 @click.option("--labels", type=_FILE, help="CSV: file, label and, if the DICOM header does not say it, patient.")

@@ -1,0 +1,93 @@
+"""The shipped model's recipe: no patient is on both sides of a fold, and what took long is not done again."""
+
+from pathlib import Path
+
+import numpy as np
+from click.testing import CliRunner
+from PIL import Image
+
+from mskmodel import shipping
+from mskmodel.classifier import Classifier, Decision
+from mskmodel.evaluation import score
+from mskmodel.registry import Registry
+from mskmodel.training import Progress
+from mskmodel.weights import StartingWeights
+from tests.unit.test_training import CLASSES, QUICK, pictures, weights
+from workers.cli import main
+
+RECIPE = shipping.Recipe(pretraining=QUICK, finetuning=QUICK, folds=3)
+START = StartingWeights("stand-in", dict(weights()))
+
+
+def data() -> shipping.Data:
+    """Nine real radiographs of six patients, the last of which may only be judged."""
+    patients = np.array([0, 0, 1, 1, 2, 2, 3, 4, 5])
+    real = shipping.Real(pictures(9, seed=3), patients, patients < 5)
+    return shipping.Data(CLASSES, pictures(12), pictures(6, seed=1), real)
+
+
+def test_folds_keep_patients_together_and_spread_the_classes() -> None:
+    random = np.random.default_rng(0)
+    patients = random.permutation(np.arange(200) % 40)
+    labels = patients % 4
+
+    folds = shipping.folds_of(patients, labels, 5)
+
+    for patient in range(40):
+        assert len(set(folds[patients == patient])) == 1
+    for label in range(4):
+        counts = np.bincount(folds[labels == label], minlength=5)
+        assert counts.min() > 0
+    np.testing.assert_array_equal(folds, shipping.folds_of(patients, labels, 5))
+
+
+def test_the_recipe_makes_a_version_that_serves_and_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    steps: list[str] = []
+
+    def told(name: str, _: Progress) -> None:
+        steps.append(name)
+
+    def made() -> str:
+        base = shipping.pretrained(RECIPE, data(), START, tmp_path, told)
+        logits = shipping.by_folds(RECIPE, data(), base, tmp_path, told)
+        decision, figures = shipping.calibrated_by_folds(RECIPE, data(), logits)
+        assert (figures.count, figures.none_count) == (6, 3)
+        tensors, manifest = shipping.version(RECIPE, data(), base, decision, START, told)
+        assert [one["count"] for one in manifest["data"]] == [12, 8]
+        return Registry(tmp_path / "models").register(tensors, manifest)
+
+    first = made()
+    assert set(steps) == {"phantoms", "fold 1 of 3", "fold 2 of 3", "fold 3 of 3", "all"}
+    assert Classifier.load(Registry(tmp_path / "models").find(first), "cpu").classes == CLASSES
+
+    steps.clear()
+    made()
+    assert set(steps) == {"all"}
+
+
+def test_a_fold_is_calibrated_by_the_others() -> None:
+    one = data()
+    folds = shipping.folds_of(one.real.patients, one.real.pictures.labels, 3)
+    logits = np.eye(3, dtype=np.float32)[one.real.pictures.labels] * 8
+    # Sure and wrong in one fold only: the others have no reason to doubt, and that fold none to be trusted less.
+    logits[folds == 0] = np.roll(logits[folds == 0], 1, axis=1)
+
+    decision, figures = shipping.calibrated_by_folds(RECIPE, one, logits)
+
+    together = score(logits / decision.temperature, one.real.pictures.labels, CLASSES, Decision(1.0, 0.5))
+    assert decision.temperature > 1
+    assert figures.calibration_error is not None
+    assert together.calibration_error is not None
+    assert figures.calibration_error > together.calibration_error
+
+
+def test_a_labels_file_that_names_no_patients_is_refused(tmp_path: Path) -> None:
+    Image.new("L", (40, 40)).save(tmp_path / "a.png")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label\na.png,knee_ap\n")
+
+    arguments = ["experiment", "ship", str(tmp_path / "out"), "--images", str(tmp_path), "--labels", str(labels)]
+    result = CliRunner().invoke(main, [*arguments, "--registry", str(tmp_path / "models")])
+
+    assert result.exit_code != 0
+    assert "patient" in result.output
