@@ -55,6 +55,7 @@ class Recipe:
     weight_decay: float = 3e-4
     rate: float = 0.005  # chosen: the highest, down to nothing along a cosine
     hidden: tuple[int, ...] = (1024,)  # chosen; (4096, 4096) is AlexNet's own
+    frozen: int = 2  # chosen: first convolutions kept as ImageNet left them, and so computed once, not 50 times
     augmented: bool = False  # not the study's: this program's preprocessing, and its augmentation in training
 
     @property
@@ -112,10 +113,12 @@ def run(
     # 13 outputs as in the study, not one more for none of the classes.
     model = with_outputs(new_model(classes, Settings(hidden=recipe.hidden, seed=seed), start.tensors), len(classes))
     device = device or torch.device("cpu")
-    held_out, true = recipe.prepared(cases.pictures.part(validation)), cases.pictures.labels[validation]
+    fixed, trained = _parts(model.to(device).to(memory_format=torch.channels_last), recipe.frozen)
+    held_out = _through(fixed, recipe.prepared(cases.pictures.part(validation)), device)
+    true = cases.pictures.labels[validation]
     losses, top1, logits = [], [], np.zeros((len(validation), len(classes)), np.float32)
-    for loss in _epochs(model, cases.pictures.part(training), recipe, seed, device, report):
-        logits = _logits(model, held_out, device)
+    for loss in _epochs(fixed, trained, cases.pictures.part(training), recipe, seed, device, report):
+        logits = _through(trained, held_out, device).float().numpy()
         losses.append(loss)
         top1.append(float((logits.argmax(axis=1) == true).mean()))
     minutes = (time.monotonic() - began) / 60
@@ -133,31 +136,39 @@ def judged(runs: Sequence[Run], cases: Cases, classes: Sequence[str]) -> tuple[J
     return Judgement.of(logits, labels, DECISION), score(logits, labels, classes, DECISION)
 
 
+def _parts(model: AlexNet, frozen: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """The network cut before the first convolution that is trained."""
+    convolutions = [number for number, layer in enumerate(model.features) if isinstance(layer, nn.Conv2d)]
+    cut = convolutions[frozen] if frozen < len(convolutions) else len(model.features)
+    rest = nn.Sequential(model.features[cut:], model.avgpool, nn.Flatten(1), model.head)
+    return model.features[:cut].eval(), rest
+
+
 def _epochs(
-    model: AlexNet,
+    fixed: nn.Sequential,
+    trained: nn.Sequential,
     pictures: Pictures,
     recipe: Recipe,
     seed: int,
     device: torch.device,
     report: Callable[[Progress], None] | None,
 ) -> Iterator[float]:
-    """Train in place; the mean loss of each epoch, the model in evaluation mode meanwhile."""
-    model.to(device).to(memory_format=torch.channels_last)
+    """Train in place; the mean loss of each epoch, the network in evaluation mode meanwhile."""
     optimiser = torch.optim.SGD(
-        model.parameters(), recipe.rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+        trained.parameters(), recipe.rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
     steps = recipe.epochs * math.ceil(len(pictures) / recipe.batch)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     random = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    inputs_of = _inputs(pictures, recipe, random)
+    inputs_of = _inputs(fixed, pictures, recipe, random, device)
     labels = torch.from_numpy(pictures.labels)
     step, began = 0, time.perf_counter()
     for _ in range(recipe.epochs):
-        model.train()
+        trained.train()
         losses = []
         for rows in torch.split(torch.randperm(len(pictures), generator=random), recipe.batch):
-            loss = nn.functional.cross_entropy(model(_to(inputs_of(rows), device)), labels[rows].to(device))
+            loss = nn.functional.cross_entropy(trained(_to(inputs_of(rows), device)), labels[rows].to(device))
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call] # of PyTorch
             optimiser.step()
@@ -167,21 +178,24 @@ def _epochs(
             if report:
                 speed = (step * len(pictures) / (steps / recipe.epochs)) / (time.perf_counter() - began)
                 report(Progress(step, steps, loss.item(), speed))
-        model.eval()
+        trained.eval()
         yield math.fsum(losses) / len(pictures)
 
 
-def _inputs(pictures: Pictures, recipe: Recipe, random: torch.Generator) -> Callable[[Tensor], Tensor]:
-    """Function of row numbers: (n, 3, size, size) float32. Without augmentation all are prepared once."""
+def _inputs(
+    fixed: nn.Sequential, pictures: Pictures, recipe: Recipe, random: torch.Generator, device: torch.device
+) -> Callable[[Tensor], Tensor]:
+    """Function of row numbers: what the trained part sees, float. Without augmentation all of it is computed once."""
     if not recipe.augmented:
-        images = recipe.prepared(pictures)
-        return lambda rows: images[rows].float()
+        once = _through(fixed, recipe.prepared(pictures), device)
+        return lambda rows: once[rows].float()
     values, extents = torch.from_numpy(pictures.values), torch.from_numpy(pictures.extents)
     changed, preprocessing = Augmentation(), recipe.preprocessing
 
     def augmented(rows: Tensor) -> Tensor:
         some = changed(values[rows], extents[rows], preprocessing.size, random)
-        return torch.from_numpy(np.stack([preprocessing.enhance(picture) for picture in some.numpy()]))
+        images = torch.from_numpy(np.stack([preprocessing.enhance(picture) for picture in some.numpy()]))
+        return _through(fixed, images, device).float()
 
     return augmented
 
@@ -196,10 +210,10 @@ def _as_published(values: NDArray[np.uint8], _: NDArray[np.int16]) -> NDArray[np
     return np.asarray((enhanced[:, None] - mean) / std, np.float32)
 
 
-@torch.inference_mode()
-def _logits(model: AlexNet, images: Tensor, device: torch.device) -> NDArray[np.float32]:
-    parts = [model(_to(some.float(), device)).float().cpu() for some in torch.split(images, _BATCH)]
-    return np.asarray(torch.cat(parts).numpy())
+@torch.no_grad()
+def _through(part: nn.Sequential, images: Tensor, device: torch.device) -> Tensor:
+    """What comes out of a part of the network, float16 on the CPU."""
+    return torch.cat([part(_to(some.float(), device)).half().cpu() for some in torch.split(images, _BATCH)])
 
 
 def _to(images: Tensor, device: torch.device) -> Tensor:
