@@ -25,13 +25,11 @@ import numpy as np
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
-from torchvision.models import AlexNet_Weights
 
 __all__ = ["StartingWeights", "WeightsUnavailable", "find"]
 
 _log = logging.getLogger(__name__)
 
-TORCHVISION_URL = str(AlexNet_Weights.IMAGENET1K_V1.url)
 #: Seconds to wait for an answer of torchvision's server before the next source is asked.
 HUB_TIMEOUT = 5.0
 
@@ -107,15 +105,24 @@ def _read(path: Path) -> dict[str, Tensor]:
     return {name: value for name, value in state.items() if isinstance(value, Tensor)}
 
 
+def torchvision_url() -> str:
+    """Where torchvision has its weights."""
+    # Here and not above: it loads all that torch can compile with, which takes seconds.
+    from torchvision.models import AlexNet_Weights
+
+    return str(AlexNet_Weights.IMAGENET1K_V1.url)
+
+
 def _from_torchvision() -> dict[str, Tensor]:
     """From torch's own cache, else its server. The server is asked with a short timeout first: torch.hub has none."""
-    cached = Path(torch.hub.get_dir()) / "checkpoints" / TORCHVISION_URL.rsplit("/", 1)[-1]
+    url = torchvision_url()
+    cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if cached.is_file():
         return _read(cached)
     try:
-        with urllib.request.urlopen(TORCHVISION_URL, timeout=HUB_TIMEOUT):  # noqa: S310  (torchvision's constant)
+        with urllib.request.urlopen(url, timeout=HUB_TIMEOUT):  # noqa: S310  (torchvision's constant)
             pass
-        state = torch.hub.load_state_dict_from_url(TORCHVISION_URL, check_hash=True, weights_only=True)
+        state = torch.hub.load_state_dict_from_url(url, check_hash=True, weights_only=True)
     except (urllib.error.URLError, OSError, RuntimeError) as error:
         raise WeightsUnavailable(f"not in {cached.parent} and not downloaded ({error})") from error
     return dict(state)

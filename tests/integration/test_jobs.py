@@ -1,8 +1,10 @@
 """Training jobs on a real Orthanc and a real Valkey: whatever is killed, each is done once, and its end is said."""
 
 import json
+import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -82,49 +84,62 @@ def test_the_command_says_in_one_line_what_is_wrong_with_a_job(site: Site) -> No
     assert result.stderr == "Error: epochs must be a number from 1 to 500, not 0\n"
 
 
-@pytest.mark.usefixtures("worker")
-def test_a_submitted_job_is_watched_to_its_promotion(site: Site) -> None:
+@dataclass(frozen=True)
+class Watched:
+    """A job that nobody disturbed, by the commands that a person would use."""
+
+    asked: Mapping[str, object]
+    id: str
+    served_before: Path
+    watching: subprocess.CompletedProcess[str]
+
+
+@pytest.fixture(scope="module")
+def watched(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Watched:
+    """Submitted, done by a worker, and watched to its end."""
+    asked = {"base": site.register_untrained(), "epochs": 4, "views": 50, "rehearsal": 0}
+    options = [text for name, value in asked.items() for text in (f"--{name}", str(value))]
     before = site.registry.promoted()
+    with site.worker(tmp_path_factory.mktemp("watched") / "train.log"):
+        job_id = site.msk("jobs", "submit", "--author", "ann", *options).stdout.strip()
+        return Watched(asked, job_id, before, site.msk("jobs", "watch", job_id))
 
-    submitted = site.msk("jobs", "submit", "--epochs", "2", "--views", "50", "--rehearsal", "0", "--author", "ann")
-    job_id = submitted.stdout.strip()
-    watched = site.msk("jobs", "watch", job_id)
 
-    assert watched.returncode == 0, watched.stderr
-    assert "epoch 2 of 2" in watched.stderr
-    shown = json.loads(site.msk("jobs", "show", "--json", job_id).stdout)
-    assert (shown["state"], shown["author"], shown["epoch"]) == (PROMOTED, "ann", 2)
-    assert site.registry.promoted() != before
+def test_a_submitted_job_is_watched_to_its_promotion(site: Site, watched: Watched) -> None:
+    assert watched.watching.returncode == 0, watched.watching.stderr
+    assert "epoch 4 of 4" in watched.watching.stderr
+    shown = json.loads(site.msk("jobs", "show", "--json", watched.id).stdout)
+    assert (shown["state"], shown["author"], shown["epoch"]) == (PROMOTED, "ann", 4)
+    assert site.registry.promoted() != watched.served_before
     assert site.registry.promoted().name == shown["version"]
-    assert job_id in site.msk("jobs", "list").stdout
-    folder = site.registry.root / "jobs" / job_id
+    assert watched.id in site.msk("jobs", "list").stdout
+    folder = site.registry.root / "jobs" / watched.id
     assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == ["manifest.json", "plan.json"]
-    late = site.msk("jobs", "cancel", job_id)
-    assert (late.returncode, f"job {job_id} is promoted" in late.stderr) == (1, True)
+    late = site.msk("jobs", "cancel", watched.id)
+    assert (late.returncode, f"job {watched.id} is promoted" in late.stderr) == (1, True)
 
 
-def test_a_job_whose_worker_is_killed_three_times_ends_as_if_it_had_not_been(site: Site, tmp_path: Path) -> None:
-    base = site.register_untrained()
-    asked = {"base": base, "epochs": 5, "views": 50}
-    with site.worker(tmp_path / "left-alone.log"):
-        alone = site.submit(**asked)
-        assert ended(site, alone).startswith(PROMOTED)
-
+def test_a_job_whose_worker_is_killed_three_times_ends_as_if_it_had_not_been(
+    site: Site, watched: Watched, tmp_path: Path
+) -> None:
     with site.worker(tmp_path / "killed.log") as worker:
-        job_id = site.submit(**asked)
+        job_id = site.submit(**watched.asked)
         for epoch in (1, 2, 3):
             wait_until_epoch(site, job_id, epoch)
             (child,) = worker.children
             worker.kill()
             until(lambda child=child: not running(child))
+            if epoch > 1:  # once is enough to see that the lease runs out by itself
+                lapse(site, job_id)
             worker.start()
         assert ended(site, job_id).startswith((PROMOTED, REFUSED))
 
     job = site.job(job_id)
     epochs = [text for _, text in job.log if text.startswith("epoch")]
-    assert len(epochs) <= 5 + 3  # each kill costs the epoch that it hit, at most
+    assert len(epochs) <= 4 + 3  # each kill costs the epoch that it hit, at most
     assert len([text for _, text in job.log if text == "begun again"]) == 3
-    assert weights_of(site.registry, str(job.version)) == weights_of(site.registry, str(site.job(alone).version))
+    undisturbed = site.job(watched.id)
+    assert weights_of(site.registry, str(job.version)) == weights_of(site.registry, str(undisturbed.version))
 
 
 def wait_until_epoch(site: Site, job_id: str, epoch: int) -> None:
@@ -172,16 +187,26 @@ def test_a_job_that_renders_phantoms_is_cancelled_soon_and_leaves_no_renderer(si
     assert not list((site.registry.root / "rehearsal").rglob("*.npz"))
 
 
-def test_without_what_phantoms_need_a_job_fails_and_says_so(site: Site, tmp_path: Path) -> None:
+def test_without_what_phantoms_need_a_job_fails_and_says_so(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "mujoco.py").write_text("raise ImportError('not here')\n")
-    with site.worker(tmp_path / "bare.log", PYTHONPATH=str(tmp_path)):
-        assert "pip install 'msk-labeller[phantoms]'" in ended(site, site.submit(rehearsal=10))
+    for name, value in (site.environment | {"PYTHONPATH": str(tmp_path)}).items():
+        monkeypatch.setenv(name, value)
+    job_id = site.submit(rehearsal=10)
+
+    assert do_next(site.store, site.registry.root) == job_id
+
+    assert (site.job(job_id).state, site.job(job_id).reason.count("pip install 'msk-labeller[phantoms]'")) == (
+        FAILED,
+        1,
+    )
 
 
 def test_a_worker_that_is_stopped_leaves_its_job_to_the_next_and_a_broker_that_dies_takes_none_along(
     site: Site, tmp_path: Path
 ) -> None:
-    job_id = site.submit(epochs=3)
+    job_id = site.submit(epochs=2)
     with site.worker(tmp_path / "first.log") as first:
         wait_until_epoch(site, job_id, 1)
         first.stop()

