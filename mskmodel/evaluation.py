@@ -42,7 +42,7 @@ class Judgement:
 
     ``labels``: int64, true classes, ``classes`` = none of them. ``best``: int64, the likeliest class whether or not
     the model abstains; ``confidence``: its probability. ``answered``: it gets a label. ``in_five``: the truth is among
-    the five likeliest classes. ``like_one``: probability of being of any of the classes.
+    the five likeliest classes.
     """
 
     classes: int
@@ -51,7 +51,6 @@ class Judgement:
     confidence: NDArray[np.float64]
     answered: NDArray[np.bool_]
     in_five: NDArray[np.bool_]
-    like_one: NDArray[np.float64]
 
     @classmethod
     def of(cls, logits: NDArray[np.float32], labels: NDArray[np.int64], decision: Decision) -> Judgement:
@@ -66,7 +65,6 @@ class Judgement:
             confidence=confidence,
             answered=(confidence >= decision.threshold) & (confidence > probabilities[:, -1]),
             in_five=(order[:, :5] == labels[:, None]).any(axis=1),
-            like_one=1 - probabilities[:, -1],
         )
 
     @property
@@ -118,7 +116,7 @@ class Evaluation:
     accuracy_when_answered: float | None
     #: Share of none-of-the-classes pictures that got a label all the same.
     none_labelled: float | None
-    #: Chance that a picture of a class looks more like one than a picture of none (area under the ROC curve).
+    #: Chance that the model is surer of a picture of a class than of one of none (area under the ROC curve).
     none_auroc: float | None
     #: Expected calibration error of the confidence, over all pictures, ten bins.
     calibration_error: float | None
@@ -175,7 +173,7 @@ def score(
     ours, right, answered = judged.ours, judged.right, judged.answered
     scores = tuple(_class_score(number, key, judged, classes) for number, key in enumerate(classes))
     recalls = [one.recall for one in scores if one.recall is not None]
-    none_auroc = _auroc(judged.like_one[ours], judged.like_one[~ours])
+    none_auroc = _auroc(judged.confidence[ours], judged.confidence[~ours])
     shares = {
         "top1": right[ours],
         "top5_error": ~judged.in_five[ours],
