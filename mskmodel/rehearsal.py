@@ -1,7 +1,7 @@
 """Phantoms to learn from beside a few corrections, so that what those do not show is not forgotten.
 
 Rendered once for a registry and kept as pictures, a part for each turn through all views: a larger number needs only
-the parts that are missing. One phantom in five is held out, the same ones always.
+the parts that are missing. One phantom in five is held out, of each view, the same ones always.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mskmodel.dataset import STORED, Labelled, Pictures, read_pictures
 from mskmodel.phantoms import RenderingUnavailable, making
@@ -70,8 +71,18 @@ def _split(parts: Sequence[Pictures], count: int, classes: Sequence[str]) -> tup
     number = {key: index for index, key in enumerate(classes)}
     of_view = np.array([number.get(name, len(classes)) for name in NAMES], np.int64)
     labelled = Pictures(shown.values, shown.extents, of_view[shown.labels])
-    held_out = np.arange(count) % HELD_OUT_OF == HELD_OUT_OF - 1
+    held_out = _held_out(shown.labels)
     return labelled.part(~held_out), labelled.part(held_out)
+
+
+def _held_out(views: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Of each view one time in five that it comes, at another time than the view before it."""
+    times = np.zeros(len(NAMES), np.int64)
+    held_out = np.zeros(len(views), np.bool_)
+    for number, view in enumerate(views):
+        held_out[number] = (times[view] + view) % HELD_OUT_OF == HELD_OUT_OF - 1
+        times[view] += 1
+    return held_out
 
 
 def _render(path: Path, seed: int, preprocessing: Preprocessing, workers: int, progress: Callable[[int], None]) -> None:
