@@ -12,16 +12,13 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from mskmodel.abstention import LOW_CONFIDENCE, UNLIKE
 from mskmodel.alexnet import AlexNet, Architecture, answers
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.radiograph import Radiograph
 from mskmodel.registry import WEIGHTS, RegistryError, read_manifest
 
-__all__ = ["LOW_CONFIDENCE", "UNLIKE", "Classification", "Classifier", "Decision", "choose_device"]
-
-LOW_CONFIDENCE = "low confidence"
-UNLIKE = "unlike every trained class"
-
+__all__ = ["Classification", "Classifier", "Decision", "choose_device"]
 
 @dataclass(frozen=True)
 class Classification:

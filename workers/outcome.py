@@ -70,7 +70,7 @@ class Outcome:
         if not isinstance(fields, dict) or not {"status", "attachment_md5", "tries"} <= fields.keys():
             raise ValueError(f"{PREDICTION} lacks a status")
         known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}
-        known["top5"] = tuple((key, probability) for key, probability in known.get("top5", ()))
+        known["top5"] = tuple((str(key), float(probability)) for key, probability in known.get("top5", ()))
         return cls(**known)
 
     @classmethod
@@ -79,7 +79,7 @@ class Outcome:
         text = metadata.get(PREDICTION)
         try:
             return None if text is None else cls.from_json(text)
-        except ValueError:
+        except (ValueError, TypeError, RecursionError):
             return None
 
     def covers(self, attachment_md5: str, model: str) -> bool:

@@ -8,7 +8,10 @@ from pathlib import Path
 
 from workers.truth import Statement, TruthError
 
-__all__ = ["Problem", "Row", "TableError", "read_table", "write_table"]
+__all__ = ["UNANSWERED", "Problem", "Row", "TableError", "read_table", "write_table"]
+
+#: Label of a row that nobody has filled in yet; an empty one says that it is none of the classes.
+UNANSWERED = "?"
 
 
 class TableError(TruthError):

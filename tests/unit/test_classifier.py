@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mskmodel.classifier import LOW_CONFIDENCE, UNLIKE, Classifier, Decision, choose_device
+from mskmodel.abstention import LOW_CONFIDENCE, UNLIKE
+from mskmodel.classifier import Classifier, Decision, choose_device
 from mskmodel.dicom import read_image
 from mskmodel.labels import KEYS
 from mskmodel.registry import MANIFEST, SHIPPED, WEIGHTS, RegistryError

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.job_suggestions import suggest
+
 if TYPE_CHECKING:
     from workers.jobs import Job, JobStore
     from workers.settings import Settings
@@ -28,6 +30,9 @@ json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON."
 @click.group()
 def command() -> None:
     """Training jobs: learn from what people said, be judged beside the served model, serve if not worse."""
+
+
+command.add_command(suggest)
 
 
 @command.command()

@@ -80,21 +80,23 @@ def show(instance: str, state: Path | None) -> None:
 def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: Path | None) -> None:
     """Take what a CSV says, or a folder that `msk truth export` wrote.
 
-    A CSV has the columns `label` and `instance` or `SOPInstanceUID`. Every row is checked before the first is
-    written: where one cannot be taken, nothing changes. A folder's images are stored in Orthanc, then named.
+    A CSV has the columns `label` and `instance` or `SOPInstanceUID`. Rows with the label ? are not filled in yet and
+    are passed over; an empty label is none of the classes. Every other row is checked before the first is written:
+    where one cannot be taken, nothing changes. A folder's images are stored in Orthanc, then named.
     """
     from workers.deidentified import TABLE, check_files
     from workers.truth import checked_author
     from workers.truth_import import INSTANCE, SOP_INSTANCE_UID, assign, check_instances
-    from workers.truth_table import read_table
+    from workers.truth_table import UNANSWERED, read_table
 
     author = checked_author(author)
     settings, orthanc = _connect(state)
     classes = _classes(settings, new_classes)
     folder = source.is_dir()
-    rows, unusable = read_table(
+    read, unusable = read_table(
         source / TABLE if folder else source, ("file",) if folder else (INSTANCE, SOP_INSTANCE_UID)
     )
+    rows = [row for row in read if row.label != UNANSWERED]
     with _bar() as tell:
 
         def checked(done: int) -> None:
@@ -108,10 +110,12 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
         if not refused:
             problems = assign(orthanc, assignments, author, classes, lambda d: tell("writing", d, len(assignments)))
     if refused:
-        total = len(rows) + len(unusable)
+        total = len(read) + len(unusable)
         click.echo(f"nothing was changed: {len(refused)} of {total} rows cannot be taken", err=True)
     else:
         click.echo(f"{len(assignments) - len(problems)} of {len(assignments)} truths are set")
+    if len(rows) < len(read):
+        click.echo(f"{len(read) - len(rows)} rows are not filled in: their label is {UNANSWERED}", err=True)
     _fail_with(refused or problems)
 
 
