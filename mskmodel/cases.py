@@ -27,7 +27,7 @@ _LAYOUT = 1
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """Radiographs of the classes; each sequence has one entry a radiograph.
+    """Radiographs, those of the classes or all; each sequence has one entry a radiograph.
 
     ``patients``: (n,) int64, numbers that mean nothing but the same patient. ``files``: paths within the folder.
     ``left_out``: how many of none of the classes were not read.
@@ -51,15 +51,17 @@ def read_cases(
     preprocessing: Preprocessing,
     cache: Path,
     progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
+    none: bool = False,
 ) -> Cases:
-    """Every file that has one of the classes; the patient is that of the labels' column, else of the DICOM header.
+    """Every file that has one of the classes, and with ``none`` those of none of them too.
 
-    Prepared pixels are kept in the folder ``cache`` until a file, the labels or the preprocessing change; no patient's
-    identifier is. Raises LabelsError, also for a file that does not say whose it is.
+    The patient is that of the labels' column, else of the DICOM header. Prepared pixels are kept in the folder
+    ``cache`` until a file, the labels or the preprocessing change; no patient's identifier is. Raises LabelsError, also
+    for a file that does not say whose it is.
     """
     listed = read_labels(labels, images, classes)
     owners = patient_column(labels)
-    chosen = [number for number, row in enumerate(listed) if row.label is not None]
+    chosen = [number for number, row in enumerate(listed) if none or row.label is not None]
     rows = [listed[number] for number in chosen]
     kept = cache / f"cases-{_key(rows, labels, preprocessing)}.npz"
     if not kept.is_file():

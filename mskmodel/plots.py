@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
-__all__ = ["confidence_histograms", "confusion_matrix", "curves", "reliability_diagram", "risk_coverage"]
+__all__ = ["bands", "confidence_histograms", "confusion_matrix", "curves", "reliability_diagram", "risk_coverage"]
 
 #: Told apart on white and on black, and by colour-blind readers too.
 _COLOURS = ("#3b7dd8", "#d9822b", "#1a9e83", "#b55fb3", "#a08a1c", "#d1495b")
@@ -80,6 +80,19 @@ def curves(lines: Mapping[str, Sequence[float]], what: str, percent: bool = Fals
         if len(lines) > 1:
             _legend(axes)
         return _svg(figure, f"{what} by epoch")
+
+
+def bands(x: Sequence[int], what: str, lines: Mapping[str, Sequence[NDArray[np.float64]]], value: str) -> str:
+    """Shares over counts ``x`` of ``what``, each line as its mean and the two ends of its interval."""
+    with mpl.rc_context(_STYLE):
+        figure, axes = _axes(what, value)
+        for (name, (mean, low, high)), colour in zip(lines.items(), _COLOURS, strict=False):
+            axes.plot(x, mean, label=name, linewidth=1.6, color=colour, marker="o", markersize=3)
+            axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0))
+        _legend(axes)
+        return _svg(figure, f"{value} by {what}")
 
 
 def reliability_diagram(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> str:

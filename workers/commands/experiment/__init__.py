@@ -4,6 +4,7 @@ import click
 
 from workers.commands.experiment.ship import ship
 from workers.commands.experiment.study import study
+from workers.commands.experiment.suggest import suggest
 
 __all__ = ["command"]
 
@@ -15,3 +16,4 @@ def command() -> None:
 
 command.add_command(ship)
 command.add_command(study)
+command.add_command(suggest)

@@ -1,0 +1,106 @@
+"""What the experiment with suggestions found, for people and for programs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mskmodel import plots
+from mskmodel.report import Figure, Figures, Section, Table, page
+from mskmodel.suggestion_experiment import ARMS, Mean, Plan, images_to_reach, mean_of
+
+__all__ = ["suggestion_figures", "suggestion_page", "suggestion_table", "verdict"]
+
+#: (seeds, rounds + 1) accuracies of each arm.
+Found = dict[str, NDArray[np.float64]]
+
+
+def suggestion_figures(plan: Plan, found: Found, weights: str, sha256: str) -> dict[str, Any]:
+    """Everything as plain values, for JSON. ``gain``: suggested less random, seed by seed."""
+    suggested, at_random = (found[arm] for arm in ARMS)
+    goal = float(at_random.mean(axis=0)[-1])
+    return {
+        "plan": asdict(plan),
+        "weights": weights,
+        "sha256": sha256,
+        "labelled": _labelled(plan),
+        "seeds": {arm: values.tolist() for arm, values in found.items()},
+        "top1": {arm: _plain(mean_of(values)) for arm, values in found.items()},
+        "gain": _plain(mean_of(suggested - at_random)),
+        "top1_at_random_at_the_end": goal,
+        "corrections_suggested_for_the_same": images_to_reach(goal, suggested.mean(axis=0), plan),
+        "corrections_at_random": plan.each * plan.rounds,
+    }
+
+
+def suggestion_table(plan: Plan, found: Found) -> Table:
+    """A row a round."""
+    means = {arm: mean_of(values) for arm, values in found.items()}
+    gain = mean_of(found[ARMS[0]] - found[ARMS[1]])
+    rows = [
+        (
+            str(labelled - plan.start),
+            *(_shown(means[arm], number) for arm in ARMS),
+            f"{gain.mean[number]:+.3f} ({gain.low[number]:+.3f} to {gain.high[number]:+.3f})",
+        )
+        for number, labelled in enumerate(_labelled(plan))
+    ]
+    return Table(("corrected", *ARMS, "difference"), rows)
+
+
+def verdict(plan: Plan, found: Found) -> str:
+    """What it comes to, in a sentence; also where it comes to nothing."""
+    suggested, at_random = (found[arm].mean(axis=0) for arm in ARMS)
+    gain = mean_of(found[ARMS[0]] - found[ARMS[1]])
+    # Before the first round nothing has been chosen.
+    overall = mean_of((found[ARMS[0]] - found[ARMS[1]])[:, 1:].mean(axis=1, keepdims=True))
+    by = f"{overall.mean[0]:+.3f} over all rounds (95 % {overall.low[0]:+.3f} to {overall.high[0]:+.3f})"
+    if overall.low[0] <= 0:
+        return f"Suggested ones do not beat random ones beyond the noise: {by}."
+    enough = images_to_reach(float(at_random[-1]), suggested, plan)
+    saved = (
+        ""
+        if enough is None
+        else f"; {enough:.0f} suggested corrections do what {plan.each * plan.rounds} random ones do"
+    )
+    return f"Suggested ones beat random ones: {by}, {gain.mean[-1]:+.3f} at the end{saved}."
+
+
+def suggestion_page(plan: Plan, found: Found, weights: str, lead: str) -> str:
+    """The page, HTML."""
+    means = {arm: mean_of(values) for arm, values in found.items()}
+    lines = {arm: (one.mean, one.low, one.high) for arm, one in means.items()}
+    seeds = len(found[ARMS[0]])
+    svg = plots.bands([n - plan.start for n in _labelled(plan)], "radiographs corrected", lines, "top-1 accuracy")
+    caption = f"On held-out patients; mean of {seeds} seeds, and its 95 % interval."
+    how = [
+        f"A model that learned from {plan.start} radiographs gets {plan.each} more labels in each of {plan.rounds} "
+        f"rounds: those that msk jobs suggest would name, or as many at random. {plan.held_out:.0%} of the patients "
+        "judge it. Each seed has its own patients to judge and its own first radiographs, the same for both ways.",
+        f"So that it takes seconds, the model is a last layer alone, trained anew in each round upon the convolutions "
+        f"as ImageNet left them ({weights}), whose 9216 outputs are projected at random to 768. A whole network may "
+        "gain more or less. Headers say nothing here, so that what contradicts them is not part of the figures.",
+        "The intervals (10,000 bootstrap samples of the seeds) say how much another split would change the means. All "
+        "seeds share the same radiographs, so they do not say what other radiographs would.",
+    ]
+    sections = [
+        Section("Curves", [verdict(plan, found), Figures([Figure(svg, caption)])]),
+        Section("Figures", [suggestion_table(plan, found)]),
+        Section("How", how),
+    ]
+    return page("What to correct next: suggested or at random", lead, sections)
+
+
+def _labelled(plan: Plan) -> list[int]:
+    return [plan.start + plan.each * number for number in range(plan.rounds + 1)]
+
+
+def _plain(mean: Mean) -> dict[str, list[float]]:
+    return {"mean": mean.mean.tolist(), "low": mean.low.tolist(), "high": mean.high.tolist()}
+
+
+def _shown(mean: Mean, number: int) -> str:
+    return f"{mean.mean[number]:.3f} ({mean.low[number]:.3f}-{mean.high[number]:.3f})"
