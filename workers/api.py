@@ -1,4 +1,4 @@
-"""The REST interface under /api: training jobs, and what people say that instances show.
+"""The REST interface under /api: training jobs, what people say that instances show, and what to look at next.
 
 Who may use it has the token of MSK_API_TOKEN; without that variable nobody may. It looks at labels and versions, never
 at pixels or weights.
@@ -20,6 +20,7 @@ from workers.jobs import CANCELLED, CANCELLING, Job, JobStore
 from workers.orthanc_client import OrthancClient, OrthancError
 from workers.settings import Settings
 from workers.submission import submit
+from workers.suggestion import as_plain, suggestions
 from workers.truth import BadTruth, TruthConflict, UnknownInstance, set_truth
 
 __all__ = ["api"]
@@ -76,6 +77,12 @@ def api(settings: Settings, celery: Celery) -> APIRouter:
             return _found(store, job_id)
 
         return _answering(run).to_dict()
+
+    @router.get("/suggestions")
+    def suggest(count: int = 20) -> list[dict[str, Any]]:
+        """The instances that a person should look at next, the first first."""
+        number = max(1, min(count, LONGEST_LIST))
+        return [as_plain(each, settings.orthanc_url) for each in _answering(lambda: suggestions(orthanc, number))]
 
     @router.put("/instances/{instance_id}/truth")
     async def say_truth(instance_id: str, request: Request) -> dict[str, Any]:

@@ -5,17 +5,14 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from workers.output_file import OutputFile, write
 from workers.screen_table import on_screen
 
-if TYPE_CHECKING:
-    from mskmodel.suggestion import Candidate
-
-__all__ = ["as_plain", "suggest"]
+__all__ = ["suggest"]
 
 #: More than a person looks through at once.
 MOST = 10_000
@@ -37,7 +34,7 @@ def suggest(count: int, csv_file: Path | None, json_file: Path | None, state: Pa
     """
     from workers.orthanc_client import OrthancClient
     from workers.stack.discovery import find_settings
-    from workers.suggestion import suggestions
+    from workers.suggestion import as_plain, suggestions
 
     settings = find_settings(state)
     orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
@@ -53,21 +50,6 @@ def suggest(count: int, csv_file: Path | None, json_file: Path | None, state: Pa
         raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}") from error
     if json_file != Path("-"):
         _print(rows)
-
-
-def as_plain(each: "Candidate", orthanc_url: str) -> dict[str, Any]:
-    """A suggestion as programs read it. ``suggested``: what the model holds likeliest, "" for none of the classes."""
-    from workers.suggestion import explorer_link
-
-    return {
-        "instance": each.key,
-        "suggested": each.said or "",
-        "doubt": round(each.doubt, 4),
-        "why": each.why,
-        "top5": each.top,
-        "header_disagrees": each.header_disagrees,
-        "link": explorer_link(orthanc_url, each.key),
-    }
 
 
 def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from typing import Any
 
 from mskmodel.abstention import UNLIKE
 from mskmodel.suggestion import Candidate, doubtful, suggest
 from workers.orthanc_client import OrthancClient
 from workers.outcome import LABELLED, NEEDS_REVIEW, TRUTH, Outcome
 
-__all__ = ["explorer_link", "suggestions"]
+__all__ = ["as_plain", "suggestions"]
 
 #: Instances read at a time.
 PAGE = 1000
@@ -28,9 +29,20 @@ def suggestions(
     return suggest(known, count)
 
 
-def explorer_link(orthanc_url: str, instance_id: str) -> str:
-    """Where a person sees it: Orthanc Explorer, which every Orthanc has."""
-    return f"{orthanc_url.rstrip('/')}/app/explorer.html#instance?uuid={instance_id}"
+def as_plain(each: Candidate, orthanc_url: str) -> dict[str, Any]:
+    """A suggestion as programs read it, with a link to Orthanc Explorer, which every Orthanc has.
+
+    ``suggested``: what the model holds likeliest, "" for none of the classes.
+    """
+    return {
+        "instance": each.key,
+        "suggested": each.said or "",
+        "doubt": round(each.doubt, 4),
+        "why": each.why,
+        "top5": each.top,
+        "header_disagrees": each.header_disagrees,
+        "link": f"{orthanc_url.rstrip('/')}/app/explorer.html#instance?uuid={each.key}",
+    }
 
 
 def _candidates(orthanc: OrthancClient, progress: Callable[[int], None]) -> Iterator[Candidate]:

@@ -1,21 +1,27 @@
 """`msk jobs suggest` with a real Orthanc: what is named, the table that is filled in, and what becomes of it."""
 
+import asyncio
 import csv
 import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 from click.testing import CliRunner, Result
+from fastapi import FastAPI
 
 from mskmodel.abstention import UNLIKE
 from mskmodel.dicom_writing import Header, write_dx
 from mskmodel.labels import KEYS
 from tests import dicom_files
 from tests.servers import Orthanc, running_orthanc
+from workers.api import api
+from workers.celery_app import publisher
 from workers.cli import main
 from workers.orthanc_client import OrthancClient
 from workers.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, Outcome
+from workers.settings import Settings
 from workers.suggestion import suggestions
 from workers.truth import Truth, set_truth
 
@@ -55,15 +61,19 @@ class Site:
         header = Header(identity=identity, study=patient, patient_id=patient, patient_name=f"Doe^{patient}")
         return self.orthanc.upload(write_dx(dicom_files.gradient(12, 96, 80), header=header, bits=12))
 
-    def msk(self, *arguments: str | Path) -> Result:
-        environment = {
+    @property
+    def environment(self) -> dict[str, str]:
+        return {
             "MSK_ORTHANC_URL": self._server.url,
             "MSK_ORTHANC_USER": self._server.user,
             "MSK_ORTHANC_PASSWORD": self._server.password,
             "MSK_BROKER_URL": "redis://127.0.0.1:1/0",
+            "MSK_API_TOKEN": "a-token-of-this-test",
             "MSK_MODELS": str(self.folder / "models"),
         }
-        return CliRunner().invoke(main, [str(each) for each in arguments], env=environment)
+
+    def msk(self, *arguments: str | Path) -> Result:
+        return CliRunner().invoke(main, [str(each) for each in arguments], env=self.environment)
 
     def truth(self, name: str) -> Truth | None:
         return Truth.of(self.orthanc.metadata(self.ids[name]))
@@ -90,6 +100,22 @@ def test_what_nobody_has_spoken_about_is_suggested_the_most_doubtful_first(site:
     assert by_name["torn"]["link"].endswith(f"/app/explorer.html#instance?uuid={site.ids['torn']}")
     assert "Doe" not in result.output
     assert [each.key for each in suggestions(site.orthanc, 1)] == [site.ids["torn"]]
+
+
+def test_the_same_over_http(site: Site) -> None:
+    settings = Settings.from_environment(site.environment)
+    gateway = FastAPI()
+    gateway.include_router(api(settings, publisher(settings)))
+
+    async def get(**headers: str) -> httpx.Response:
+        transport = httpx.ASGITransport(gateway)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway", headers=headers) as client:
+            return await client.get("/api/suggestions?count=2")
+
+    assert asyncio.run(get()).status_code == 401
+    found = asyncio.run(get(Authorization="Bearer a-token-of-this-test")).json()
+    assert found == json.loads(site.msk("jobs", "suggest", "2", "--json", "-").stdout)
+    assert [one["instance"] for one in found] == [site.ids["torn"], site.ids["unlike"]]
 
 
 def test_the_table_says_nothing_until_a_person_fills_it_in(site: Site, tmp_path: Path) -> None:
