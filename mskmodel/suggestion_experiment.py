@@ -20,10 +20,12 @@ from mskmodel.dataset import Pictures
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.suggestion import Candidate, doubtful, suggest
 
-__all__ = ["ARMS", "Mean", "Plan", "PoolTooSmall", "features_of", "images_to_reach", "mean_of", "run"]
+__all__ = ["ARMS", "MEASURES", "Mean", "Plan", "PoolTooSmall", "features_of", "images_to_reach", "mean_of", "run"]
 
 #: How the radiographs to label are chosen.
 ARMS = ("suggested", "at random")
+#: How the model is judged. Recall is the mean over the classes and none of them, however many radiographs each has.
+MEASURES = ("mean recall", "top-1 accuracy")
 #: Length of what the projection leaves of 9216 numbers.
 _LENGTH = 768
 _BATCH = 50
@@ -86,8 +88,8 @@ def run(
     classes: Sequence[str],
     plan: Plan,
     seed: int,
-) -> dict[str, list[float]]:
-    """Top-1 accuracy on the held-out patients at the start and after each round, for each of `ARMS`.
+) -> dict[str, list[tuple[float, float]]]:
+    """`MEASURES` on the held-out patients at the start and after each round, for each of `ARMS`.
 
     Both begin with the same radiographs and are judged by the same ones. ``labels``: the number of classes = none of
     them, which is an answer like the others. Raises PoolTooSmall.
@@ -103,14 +105,14 @@ def run(
             f"{plan.rounds} rounds of {plan.each} and {plan.start} to begin with need more"
         )
     first = random.choice(pool, plan.start, replace=False)
-    accuracies: dict[str, list[float]] = {}
+    judged: dict[str, list[tuple[float, float]]] = {}
     for arm in ARMS:
         labelled = first
-        accuracies[arm] = []
+        judged[arm] = []
         for number in range(plan.rounds + 1):
             answer = _trained(features[labelled], labels[labelled], len(classes) + 1, plan.weight_decay)
             said = answer(features[judges]).argmax(axis=1)
-            accuracies[arm].append(float((said == labels[judges]).mean()))
+            judged[arm].append(_judged(said, labels[judges]))
             rest = np.setdiff1d(pool, labelled)
             if number == plan.rounds:
                 break
@@ -119,7 +121,7 @@ def run(
             else:
                 more = random.choice(rest, plan.each, replace=False)
             labelled = np.concatenate([labelled, more])
-    return accuracies
+    return judged
 
 
 def mean_of(values: NDArray[np.float64]) -> Mean:
@@ -139,6 +141,11 @@ def images_to_reach(accuracy: float, curve: NDArray[np.float64], plan: Plan) -> 
         return 0.0
     low, high = curve[reached - 1], curve[reached]
     return float(plan.each * (reached - 1 + (accuracy - low) / (high - low)))
+
+
+def _judged(said: NDArray[np.int64], labels: NDArray[np.int64]) -> tuple[float, float]:
+    right = said == labels
+    return float(np.mean([right[labels == each].mean() for each in np.unique(labels)])), float(right.mean())
 
 
 def _suggested(
@@ -168,7 +175,7 @@ def _trained(
     nn.init.zeros_(layer.weight)
     nn.init.zeros_(layer.bias)
     inputs, wanted = torch.from_numpy(features), torch.from_numpy(labels)
-    optimiser = torch.optim.LBFGS(layer.parameters(), max_iter=100, line_search_fn="strong_wolfe")
+    optimiser = torch.optim.LBFGS(layer.parameters(), max_iter=30, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimiser.zero_grad()
@@ -176,7 +183,7 @@ def _trained(
         value.backward()  # type: ignore[no-untyped-call] # of PyTorch
         return value
 
-    optimiser.step(loss)
+    optimiser.step(loss)  # type: ignore[no-untyped-call] # of PyTorch
 
     @torch.inference_mode()
     def probabilities(some: NDArray[np.float32]) -> NDArray[np.float64]:

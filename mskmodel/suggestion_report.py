@@ -10,36 +10,41 @@ from numpy.typing import NDArray
 
 from mskmodel import plots
 from mskmodel.report import Figure, Figures, Section, Table, page
-from mskmodel.suggestion_experiment import ARMS, Mean, Plan, images_to_reach, mean_of
+from mskmodel.suggestion_experiment import ARMS, MEASURES, Mean, Plan, images_to_reach, mean_of
 
 __all__ = ["suggestion_figures", "suggestion_page", "suggestion_table", "verdict"]
 
-#: (seeds, rounds + 1) accuracies of each arm.
+#: (seeds, rounds + 1, 2): what `MEASURES` found of each arm.
 Found = dict[str, NDArray[np.float64]]
 
 
 def suggestion_figures(plan: Plan, found: Found, weights: str, sha256: str) -> dict[str, Any]:
     """Everything as plain values, for JSON. ``gain``: suggested less random, seed by seed."""
-    suggested, at_random = (found[arm] for arm in ARMS)
-    goal = float(at_random.mean(axis=0)[-1])
+    measures = {}
+    for number, measure in enumerate(MEASURES):
+        suggested, at_random = (found[arm][..., number] for arm in ARMS)
+        goal = float(at_random.mean(axis=0)[-1])
+        measures[measure] = {
+            "suggested": _plain(mean_of(suggested)),
+            "at random": _plain(mean_of(at_random)),
+            "gain": _plain(mean_of(suggested - at_random)),
+            "corrections_at_random": plan.each * plan.rounds,
+            "corrections_suggested_for_the_same": images_to_reach(goal, suggested.mean(axis=0), plan),
+        }
     return {
         "plan": asdict(plan),
         "weights": weights,
         "sha256": sha256,
         "labelled": _labelled(plan),
+        "measures": measures,
         "seeds": {arm: values.tolist() for arm, values in found.items()},
-        "top1": {arm: _plain(mean_of(values)) for arm, values in found.items()},
-        "gain": _plain(mean_of(suggested - at_random)),
-        "top1_at_random_at_the_end": goal,
-        "corrections_suggested_for_the_same": images_to_reach(goal, suggested.mean(axis=0), plan),
-        "corrections_at_random": plan.each * plan.rounds,
     }
 
 
-def suggestion_table(plan: Plan, found: Found) -> Table:
-    """A row a round."""
-    means = {arm: mean_of(values) for arm, values in found.items()}
-    gain = mean_of(found[ARMS[0]] - found[ARMS[1]])
+def suggestion_table(plan: Plan, found: Found, measure: int) -> Table:
+    """A row a round, of one of `MEASURES`."""
+    means = {arm: mean_of(values[..., measure]) for arm, values in found.items()}
+    gain = mean_of((found[ARMS[0]] - found[ARMS[1]])[..., measure])
     rows = [
         (
             str(labelled - plan.start),
@@ -48,34 +53,34 @@ def suggestion_table(plan: Plan, found: Found) -> Table:
         )
         for number, labelled in enumerate(_labelled(plan))
     ]
-    return Table(("corrected", *ARMS, "difference"), rows)
+    return Table(("corrected", *ARMS, "difference"), rows, MEASURES[measure])
 
 
-def verdict(plan: Plan, found: Found) -> str:
-    """What it comes to, in a sentence; also where it comes to nothing."""
-    suggested, at_random = (found[arm].mean(axis=0) for arm in ARMS)
-    gain = mean_of(found[ARMS[0]] - found[ARMS[1]])
+def verdict(plan: Plan, found: Found, measure: int) -> str:
+    """What it comes to by one of `MEASURES`, in a sentence; also where it comes to nothing."""
+    suggested, at_random = (found[arm][..., measure] for arm in ARMS)
     # Before the first round nothing has been chosen.
-    overall = mean_of((found[ARMS[0]] - found[ARMS[1]])[:, 1:].mean(axis=1, keepdims=True))
+    overall = mean_of((suggested - at_random)[:, 1:].mean(axis=1, keepdims=True))
     by = f"{overall.mean[0]:+.3f} over all rounds (95 % {overall.low[0]:+.3f} to {overall.high[0]:+.3f})"
     if overall.low[0] <= 0:
-        return f"Suggested ones do not beat random ones beyond the noise: {by}."
-    enough = images_to_reach(float(at_random[-1]), suggested, plan)
-    saved = (
-        ""
-        if enough is None
-        else f"; {enough:.0f} suggested corrections do what {plan.each * plan.rounds} random ones do"
-    )
-    return f"Suggested ones beat random ones: {by}, {gain.mean[-1]:+.3f} at the end{saved}."
+        return f"By {MEASURES[measure]}, suggested ones do not beat random ones beyond the noise: {by}."
+    enough = images_to_reach(float(at_random.mean(axis=0)[-1]), suggested.mean(axis=0), plan)
+    saved = "" if enough is None else f"; {enough:.0f} suggested do what {plan.each * plan.rounds} random ones do"
+    return f"By {MEASURES[measure]}, suggested ones beat random ones: {by}{saved}."
 
 
 def suggestion_page(plan: Plan, found: Found, weights: str, lead: str) -> str:
     """The page, HTML."""
-    means = {arm: mean_of(values) for arm, values in found.items()}
-    lines = {arm: (one.mean, one.low, one.high) for arm, one in means.items()}
-    seeds = len(found[ARMS[0]])
-    svg = plots.bands([n - plan.start for n in _labelled(plan)], "radiographs corrected", lines, "top-1 accuracy")
-    caption = f"On held-out patients; mean of {seeds} seeds, and its 95 % interval."
+    figures, tables = [], []
+    for number, measure in enumerate(MEASURES):
+        means = {arm: mean_of(values[..., number]) for arm, values in found.items()}
+        lines = {arm: (one.mean, one.low, one.high) for arm, one in means.items()}
+        corrected = [labelled - plan.start for labelled in _labelled(plan)]
+        svg = plots.bands(corrected, "radiographs corrected", lines, measure)
+        figures.append(
+            Figure(svg, f"On held-out patients; mean of {len(found[ARMS[0]])} seeds, and its 95 % interval.")
+        )
+        tables.append(suggestion_table(plan, found, number))
     how = [
         f"A model that learned from {plan.start} radiographs gets {plan.each} more labels in each of {plan.rounds} "
         f"rounds: those that msk jobs suggest would name, or as many at random. {plan.held_out:.0%} of the patients "
@@ -87,8 +92,8 @@ def suggestion_page(plan: Plan, found: Found, weights: str, lead: str) -> str:
         "seeds share the same radiographs, so they do not say what other radiographs would.",
     ]
     sections = [
-        Section("Curves", [verdict(plan, found), Figures([Figure(svg, caption)])]),
-        Section("Figures", [suggestion_table(plan, found)]),
+        Section("Curves", [*(verdict(plan, found, number) for number in range(len(MEASURES))), Figures(figures)]),
+        Section("Figures", tables),
         Section("How", how),
     ]
     return page("What to correct next: suggested or at random", lead, sections)

@@ -1,6 +1,7 @@
 """The experiment with suggestions: from folder to page on small drawn pictures, and its arithmetic."""
 
 import csv
+import itertools
 import json
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from mskmodel.alexnet import AlexNet, Architecture
-from mskmodel.suggestion_experiment import ARMS, Plan, images_to_reach, run
+from mskmodel.suggestion_experiment import ARMS, MEASURES, Plan, images_to_reach, run
 from mskmodel.suggestion_report import verdict
 from workers.cli import main
 
@@ -54,14 +55,14 @@ def test_the_experiment_compares_reports_and_computes_nothing_twice(folder: Path
     assert result.exit_code == 0, result.output
     figures = json.loads(out.read_text())
     assert figures["labelled"] == [4, 7, 10]
-    for arm in ARMS:
-        top1 = figures["top1"][arm]
-        assert np.shape(figures["seeds"][arm]) == (2, 3)
-        assert np.allclose(top1["mean"], np.mean(figures["seeds"][arm], axis=0))
-        assert all(low <= mean <= high for low, mean, high in zip(top1["low"], top1["mean"], top1["high"], strict=True))
-    assert figures["gain"]["mean"][0] == 0, "both begin alike"
+    for arm, (number, measure) in itertools.product(ARMS, enumerate(MEASURES)):
+        seeds, found = np.array(figures["seeds"][arm]), figures["measures"][measure][arm]
+        assert seeds.shape == (2, 3, 2)
+        assert np.allclose(found["mean"], seeds[..., number].mean(axis=0))
+        assert np.all(np.array(found["low"]) <= found["mean"]) and np.all(np.array(found["high"]) >= found["mean"])
+        assert figures["measures"][measure]["gain"]["mean"][0] == 0, "both begin alike"
     page = (tmp_path / "report.html").read_text()
-    assert page.count("<svg") == 1
+    assert page.count("<svg") == 2
     assert "Doe" not in page + out.read_text() + result.output
     (kept,) = tmp_path.glob("features-*.npy")
     written = kept.stat().st_mtime_ns
@@ -93,17 +94,18 @@ def test_what_is_rare_is_found_sooner_by_suggestion() -> None:
 
     suggested, at_random = (np.array([one[arm] for one in runs]) for arm in ARMS)
     assert np.array_equal(suggested[:, 0], at_random[:, 0])
-    assert suggested[:, -1].mean() > at_random[:, -1].mean()
+    assert (suggested[:, -1].mean(axis=0) > at_random[:, -1].mean(axis=0)).all()
     assert runs[0] == run(features, labels, patients, ("a", "b", "c"), PLAN, 1)
 
 
 def test_what_is_no_gain_is_called_none() -> None:
-    curves = np.array([[0.5, 0.6, 0.7], [0.5, 0.6, 0.7]])
+    curves = np.array([[[0.5, 0.5], [0.6, 0.6], [0.7, 0.7]]] * 2)
 
-    assert verdict(PLAN, dict.fromkeys(ARMS, curves)).startswith("Suggested ones do not beat random ones")
-    better = {ARMS[0]: curves + np.array([0.0, 0.1, 0.1]), ARMS[1]: curves}
-    assert verdict(PLAN, better).startswith("Suggested ones beat random ones: +0.100")
-    assert "10 suggested corrections do what 20 random ones do" in verdict(PLAN, better)
+    better = {ARMS[0]: curves + np.array([[0.0, 0.0], [0.1, 0.0], [0.1, 0.0]]), ARMS[1]: curves}
+
+    assert verdict(PLAN, better, 0).startswith("By mean recall, suggested ones beat random ones: +0.100")
+    assert "10 suggested do what 20 random ones do" in verdict(PLAN, better, 0)
+    assert verdict(PLAN, better, 1).startswith("By top-1 accuracy, suggested ones do not beat random ones")
 
 
 @pytest.mark.parametrize(("accuracy", "images"), [(0.4, 0.0), (0.55, 5.0), (0.7, 20.0), (0.9, None)])

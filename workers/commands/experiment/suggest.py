@@ -125,10 +125,12 @@ def _bar(what: str) -> Any:
 def _print(cases: "Cases", plan: "Plan", found: "dict[str, NDArray[np.float64]]", page: Path) -> None:
     from rich.console import Console
 
+    from mskmodel.suggestion_experiment import MEASURES
     from mskmodel.suggestion_report import suggestion_table, verdict
 
     for one in cases.unreadable:
         click.echo(f"not read: {one.file}: {one.reason}")
-    Console().print(on_screen(suggestion_table(plan, found)))
-    click.echo(verdict(plan, found))
+    for number in range(len(MEASURES)):
+        Console().print(on_screen(suggestion_table(plan, found, number)))
+        click.echo(verdict(plan, found, number))
     click.echo(f"report: {page}")
