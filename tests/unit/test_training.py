@@ -14,13 +14,12 @@ from mskmodel.alexnet import AlexNet, Architecture, answers
 from mskmodel.augmentation import Augmentation
 from mskmodel.checkpoint import Checkpoint, CheckpointError
 from mskmodel.classifier import Classifier, Decision
-from mskmodel.dataset import STORED, Labelled, LabelsError, Pictures, read_labels, read_pictures
-from mskmodel.dicom import read_image
+from mskmodel.dataset import STORED, Labelled, LabelsError, Pictures, read_labels
 from mskmodel.evaluation import evaluate, score
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.registry import Registry
 from mskmodel.training import Epoch, Progress, Settings, Source, new_model, train
-from mskmodel.versions import calibrated, finished, logits_of, model_of_version, version_of
+from mskmodel.versions import calibrated, finished, model_of_version, version_of
 
 CLASSES = ("stripes", "disc")
 QUICK = Settings(epochs=1, views=16, batch=8, rate=0.003, frozen=0, hidden=(32,), ranks=(16,), none_weight=1.0)
