@@ -1,6 +1,8 @@
-"""Versions to promote in tests: the shipped model, made to say one class of everything."""
+"""Versions to promote in tests: the shipped model, made to be wrong in a way that is known."""
 
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 from safetensors.torch import load_file
 from torch import Tensor
@@ -15,9 +17,26 @@ def _shipped_weights() -> dict[str, Tensor]:
 
 def register_saying(registry: Registry, label: str) -> str:
     """Register a version that is certain of `label` whatever it is shown; its name."""
-    manifest = {name: value for name, value in read_manifest(SHIPPED).items() if name not in ("version", "made")}
-    tensors = dict(_shipped_weights())
-    last = max(name for name in tensors if name.startswith("head.") and name.endswith(".bias"))
-    bias = tensors[last].clone()
-    bias[manifest["classes"].index(label)] += 1000
-    return registry.register(tensors | {last: bias}, manifest)
+    manifest, tensors = _manifest(), dict(_shipped_weights())
+    bias = f"{_last_layer(tensors)}.bias"
+    tensors[bias] = tensors[bias].clone()
+    tensors[bias][manifest["classes"].index(label)] += 1000
+    return registry.register(tensors, manifest)
+
+
+def register_confusing(registry: Registry, one: str, other: str) -> str:
+    """Register a version that takes either of two classes for the other; its name."""
+    manifest, tensors = _manifest(), dict(_shipped_weights())
+    pair = [manifest["classes"].index(label) for label in (one, other)]
+    for name in (f"{_last_layer(tensors)}.weight", f"{_last_layer(tensors)}.bias"):
+        tensors[name] = tensors[name].clone()
+        tensors[name][pair] = tensors[name][pair[::-1]]
+    return registry.register(tensors, manifest)
+
+
+def _manifest() -> dict[str, Any]:
+    return {name: value for name, value in read_manifest(SHIPPED).items() if name not in ("version", "made")}
+
+
+def _last_layer(tensors: Mapping[str, Tensor]) -> str:
+    return max(name for name in tensors if name.startswith("head.") and name.endswith(".bias")).removesuffix(".bias")
