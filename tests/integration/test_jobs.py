@@ -16,6 +16,7 @@ from workers.job_request import InvalidRequest, JobRequest
 from workers.job_watch import MAX_TRIES, do_next
 from workers.jobs import CANCELLED, FAILED, PROMOTED, QUEUED, REFUSED, RUNNING
 from workers.submission import check_labels
+from workers.truth import set_truth
 
 #: What a job may need on a machine that has much else to do.
 PATIENCE = 120.0
@@ -97,12 +98,21 @@ class Watched:
 @pytest.fixture(scope="module")
 def watched(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Watched:
     """Submitted, done by a worker, and watched to its end."""
-    asked = {"base": site.register_untrained(), "epochs": 4, "views": 50, "rehearsal": 0}
+    asked = {"base": "shipped", "epochs": 4, "views": 50, "rate": 0.003, "rehearsal": 0}
     options = [text for name, value in asked.items() for text in (f"--{name}", str(value))]
+    options += ["--classes", ",".join(CLASSES)]
     before = site.registry.promoted()
     with site.worker(tmp_path_factory.mktemp("watched") / "train.log"):
         job_id = site.msk("jobs", "submit", "--author", "ann", *options).stdout.strip()
-        return Watched(asked, job_id, before, site.msk("jobs", "watch", job_id))
+        watching = site.msk("jobs", "watch", job_id)
+        until(lambda: left_of(site, job_id) == {"manifest.json", "plan.json"}, 10)
+    return Watched(asked | {"classes": CLASSES}, job_id, before, watching)
+
+
+def left_of(site: Site, job_id: str) -> set[str]:
+    """Names of the files that are kept of it."""
+    assert site.registry.root is not None
+    return {path.name for path in (site.registry.root / "jobs" / job_id).rglob("*") if path.is_file()}
 
 
 def test_a_submitted_job_is_watched_to_its_promotion(site: Site, watched: Watched) -> None:
@@ -113,8 +123,6 @@ def test_a_submitted_job_is_watched_to_its_promotion(site: Site, watched: Watche
     assert site.registry.promoted() != watched.served_before
     assert site.registry.promoted().name == shown["version"]
     assert watched.id in site.msk("jobs", "list").stdout
-    folder = site.registry.root / "jobs" / watched.id
-    assert sorted(path.name for path in folder.rglob("*") if path.is_file()) == ["manifest.json", "plan.json"]
     late = site.msk("jobs", "cancel", watched.id)
     assert (late.returncode, f"job {watched.id} is promoted" in late.stderr) == (1, True)
 
@@ -157,6 +165,26 @@ def running(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except FileNotFoundError:
         return False
+
+
+@pytest.mark.usefixtures("worker")
+def test_what_is_learned_from_wrong_labels_is_refused_and_the_reason_kept(site: Site, watched: Watched) -> None:
+    good = str(site.job(watched.id).version)
+    site.registry.promote(good)
+    misled = {i: kind for i, kind in site.instances.items() if not site.is_held_out(i)}
+    for instance_id, kind in misled.items():
+        set_truth(site.orthanc, instance_id, next(label for label in CLASSES if label != kind), "careless", CLASSES)
+
+    job_id = site.submit(**watched.asked)
+    said = ended(site, job_id)
+
+    for instance_id, kind in misled.items():
+        set_truth(site.orthanc, instance_id, kind, "tester", CLASSES)
+    assert said.startswith(f"{REFUSED}: ")
+    assert site.registry.promoted().name == good
+    shown = site.msk("models", "show", str(site.job(job_id).version)).stdout
+    assert "refused" in shown
+    assert site.job(job_id).reason.split("; ")[0] in shown
 
 
 def test_a_job_that_waits_is_cancelled_at_once_and_one_that_runs_soon(site: Site, worker: Worker) -> None:
