@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["FEATURES", "AlexNet", "Architecture", "answers", "expanded", "factorised", "with_outputs"]
+__all__ = ["FEATURES", "AlexNet", "Architecture", "expanded", "factorised", "mirrored_logits", "with_outputs"]
 
 #: 256 channels of 6 x 6 after the last pooling.
 FEATURES = 256 * 6 * 6
@@ -97,7 +97,7 @@ def _linear(inputs: int, outputs: int, rank: int) -> nn.Module:
 
 
 @torch.inference_mode()
-def answers(model: AlexNet, images: Tensor) -> Tensor:
+def mirrored_logits(model: AlexNet, images: Tensor) -> Tensor:
     """Logits to go by, (n, outputs): the mean of what the network says of a picture and of its mirror image.
 
     Left and right are the same class, and two looks are better than one.

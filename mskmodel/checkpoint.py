@@ -23,18 +23,17 @@ class Checkpoint:
     """After ``epoch`` epochs of a run.
 
     ``tensors``: ``model.*`` as its state dict has them, ``momentum.*`` the optimiser's under the parameters' names,
-    and the states of the random generators. ``notes``: what the caller wants to have beside it, texts.
+    and the states of the random generators.
     """
 
     epoch: int
     tensors: Mapping[str, Tensor]
-    notes: Mapping[str, str]
 
     def save(self, path: Path) -> None:
         """As safetensors, whole or not at all; what was there before stays until then."""
         partial = path.with_name(f".{path.name}.partial")
         contiguous = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
-        save_file(contiguous, partial, {"epoch": str(self.epoch), **self.notes})
+        save_file(contiguous, partial, {"epoch": str(self.epoch)})
         partial.replace(path)
 
     @classmethod
@@ -42,9 +41,9 @@ class Checkpoint:
         """From ``save``. Raises CheckpointError."""
         try:
             with safe_open(path, framework="pt") as file:
-                notes = dict(file.metadata() or {})
+                epoch = int((file.metadata() or {})["epoch"])
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
-            return cls(int(notes.pop("epoch")), tensors, notes)
+            return cls(epoch, tensors)
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise CheckpointError(f"{path} cannot be read: {error}") from error
 

@@ -13,12 +13,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from mskmodel.abstention import LOW_CONFIDENCE, UNLIKE
-from mskmodel.alexnet import AlexNet, Architecture, answers
+from mskmodel.alexnet import AlexNet, Architecture, mirrored_logits
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.radiograph import Radiograph
 from mskmodel.registry import WEIGHTS, RegistryError, read_manifest
 
 __all__ = ["Classification", "Classifier", "Decision", "choose_device"]
+
 
 @dataclass(frozen=True)
 class Classification:
@@ -116,7 +117,7 @@ class Classifier:
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 3, size, size) prepared radiographs to (n, classes + 1)."""
-        return np.asarray(answers(self.model, torch.from_numpy(images).to(self.device)).cpu().numpy())
+        return np.asarray(mirrored_logits(self.model, torch.from_numpy(images).to(self.device)).cpu().numpy())
 
 
 def choose_device(name: str) -> torch.device:

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from mskmodel.dicom import read_image
 from mskmodel.preprocessing import STORED, Preprocessing
-from mskmodel.radiograph import NotClassifiable, Radiograph
+from mskmodel.radiograph import NotClassifiable
 
-__all__ = ["STORED", "Labelled", "LabelsError", "Pictures", "Unreadable", "framed", "read_labels", "read_pictures"]
+__all__ = ["STORED", "Labelled", "LabelsError", "Pictures", "Unreadable", "read_labels", "read_pictures"]
 
 
 class LabelsError(Exception):
@@ -120,12 +120,6 @@ def read_labels(
     return [Labelled(images / row["file"], row["label"] or None) for row in kept]
 
 
-def framed(radiograph: Radiograph, preprocessing: Preprocessing) -> tuple[NDArray[np.uint8], tuple[int, int]]:
-    """What is kept of a radiograph: (STORED, STORED), and the rows and columns in the middle that are picture."""
-    picture = preprocessing.frame(radiograph)
-    return picture.values, (picture.rows, picture.columns)
-
-
 def read_pictures(
     rows: Sequence[Labelled],
     classes: Sequence[str],
@@ -137,12 +131,12 @@ def read_pictures(
     index = {key: number for number, key in enumerate(classes)}
     for row in progress(rows):
         try:
-            picture, extent = framed(read_image(row.file), preprocessing)
+            picture = preprocessing.frame(read_image(row.file))
         except (NotClassifiable, OSError) as error:
             unreadable.append(Unreadable.because(row.file, error))
             continue
-        values.append(picture)
-        extents.append(extent)
+        values.append(picture.values)
+        extents.append((picture.rows, picture.columns))
         labels.append(len(classes) if row.label is None else index[row.label])
     pictures = Pictures(
         np.asarray(values, np.uint8).reshape(-1, STORED, STORED),

@@ -14,7 +14,7 @@ from mskmodel.dicom import read_image
 from mskmodel.intervals import Interval, auroc_interval, mean_of_rates, wilson
 from mskmodel.radiograph import NotClassifiable
 
-__all__ = ["Answers", "ClassScore", "Evaluation", "Judgement", "answers", "evaluate", "score"]
+__all__ = ["Answers", "ClassScore", "Evaluation", "Judgement", "answers", "score"]
 
 #: Pictures in one pass of the network.
 _BATCH = 32
@@ -124,16 +124,6 @@ class Evaluation:
     #: 95 %, by the name of the figure; of those figures that there is something to divide by.
     intervals: dict[str, Interval]
     unreadable: tuple[Unreadable, ...] = ()
-
-
-def evaluate(
-    classifier: Classifier,
-    rows: Sequence[Labelled],
-    progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
-) -> Evaluation:
-    """Classify every file, and judge the answers; files that cannot be read are in the result, not fatal."""
-    said = answers(classifier, rows, progress)
-    return score(said.logits, said.labels, classifier.classes, classifier.decision, said.unreadable)
 
 
 def answers(

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.dataset import STORED, framed
-from mskmodel.preprocessing import Preprocessing
+from mskmodel.preprocessing import STORED, Preprocessing
 from mskmodel.radiograph import Radiograph
 
 __all__ = ["PixelCache"]
@@ -28,13 +27,13 @@ class PixelCache:
 
     def add(self, md5: str, radiograph: Radiograph) -> None:
         """Keep the picture, whole or not at all."""
-        values, (rows, columns) = framed(radiograph, self._preprocessing)
-        top, left = (STORED - rows) // 2, (STORED - columns) // 2
+        picture = self._preprocessing.frame(radiograph)
+        top, left = (STORED - picture.rows) // 2, (STORED - picture.columns) // 2
         path = self._path(md5)
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(prefix=".partial-", dir=path.parent, delete=False) as file:
             try:
-                np.save(file, values[top : top + rows, left : left + columns])
+                np.save(file, picture.values[top : top + picture.rows, left : left + picture.columns])
                 file.flush()
                 os.fsync(file.fileno())
                 Path(file.name).replace(path)

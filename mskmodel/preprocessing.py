@@ -85,9 +85,7 @@ class Preprocessing:
         """
         unchanged = torch.eye(2, 3).expand(len(values), 2, 3)
         grid = F.affine_grid(unchanged, [len(values), 1, self.size, self.size], align_corners=False)
-        pictures = sampled(torch.from_numpy(values), torch.from_numpy(extents), grid)
-        if self.window is not None:
-            pictures = windowed(pictures)
+        pictures = windowed(sampled(torch.from_numpy(values), torch.from_numpy(extents), grid))
         return np.stack([self.enhance(picture) for picture in pictures.numpy()])
 
     def enhance(self, values: NDArray[np.float32]) -> NDArray[np.float32]:

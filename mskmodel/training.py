@@ -178,7 +178,7 @@ class _Run:
             if parameter in self._optimiser.state
         }
         weights = {f"model.{name}": tensor.cpu().clone() for name, tensor in self._model.state_dict().items()}
-        return Checkpoint(epoch, weights | momentum | Checkpoint.random_state(self._random), {})
+        return Checkpoint(epoch, weights | momentum | Checkpoint.random_state(self._random))
 
     def restore(self, checkpoint: Checkpoint) -> int:
         try:

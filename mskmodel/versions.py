@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mskmodel.alexnet import AlexNet, answers, expanded, factorised, with_outputs
+from mskmodel.alexnet import AlexNet, expanded, factorised, mirrored_logits, with_outputs
 from mskmodel.classifier import Classifier, Decision
 from mskmodel.dataset import Pictures
 from mskmodel.evaluation import score
@@ -28,7 +28,7 @@ def logits_of(model: AlexNet, pictures: Pictures, preprocessing: Preprocessing, 
     for first in range(0, len(pictures), batch):
         part = slice(first, first + batch)
         images = preprocessing.inputs(pictures.values[part], pictures.extents[part])
-        rows.append(answers(model, torch.from_numpy(images)).numpy())
+        rows.append(mirrored_logits(model, torch.from_numpy(images)).numpy())
     return np.concatenate(rows)
 
 

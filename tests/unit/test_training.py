@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from mskmodel.alexnet import AlexNet, Architecture, answers
+from mskmodel.alexnet import AlexNet, Architecture, mirrored_logits
 from mskmodel.augmentation import Augmentation
 from mskmodel.checkpoint import Checkpoint, CheckpointError
 from mskmodel.classifier import Classifier, Decision
 from mskmodel.dataset import STORED, Labelled, LabelsError, Pictures, read_labels
-from mskmodel.evaluation import evaluate, score
+from mskmodel.evaluation import answers, score
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.registry import Registry
 from mskmodel.training import Epoch, Progress, Settings, Source, new_model, train
@@ -132,10 +132,10 @@ def test_a_version_serves_what_was_trained_and_can_be_trained_further(tmp_path: 
 
     served = Classifier.load(directory, "cpu")
     images = np.stack([Preprocessing().enhance(p[:224, :224] / np.float32(255)) for p in pictures(3).values])
-    expected = answers(model, torch.from_numpy(images)).numpy()
+    expected = mirrored_logits(model, torch.from_numpy(images)).numpy()
     np.testing.assert_allclose(served.logits(images), expected, atol=0.02)
     again = model_of_version(directory, CLASSES).eval()
-    np.testing.assert_allclose(answers(again, torch.from_numpy(images)).numpy(), expected, atol=0.02)
+    np.testing.assert_allclose(mirrored_logits(again, torch.from_numpy(images)).numpy(), expected, atol=0.02)
     assert model_of_version(directory, ("a", "b", "c")).architecture.outputs == 4
 
 
@@ -201,7 +201,8 @@ def test_evaluation_lists_what_it_cannot_read(tmp_path: Path) -> None:
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
     (tmp_path / "labels.csv").write_text("file,label\ngood.png,stripes\nbad.png,disc\nmissing.png,\n")
 
-    result = evaluate(classifier, read_labels(tmp_path / "labels.csv", tmp_path, CLASSES))
+    said = answers(classifier, read_labels(tmp_path / "labels.csv", tmp_path, CLASSES))
+    result = score(said.logits, said.labels, CLASSES, classifier.decision, said.unreadable)
 
     assert (result.count, result.none_count) == (1, 0)
     assert [one.file.name for one in result.unreadable] == ["bad.png", "missing.png"]
