@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import cv2
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
@@ -30,6 +32,7 @@ class Augmentation:
     noise: float = 0.04  # standard deviation up to this, mostly much less
     collimation: float = 0.3  # share with black borders on some sides
     patches: float = 0.3  # share with a bright or dark rectangle: markers, text, metal
+    bend: float = 0.04  # of the side, deviation up to this: no two patients' bones have the same shape
 
     def __call__(self, values: Tensor, extents: Tensor, size: int, random: torch.Generator) -> Tensor:
         """(n, s, s) uint8 with the (n, 2) part that is picture, to (n, size, size) float32 0..1."""
@@ -54,7 +57,10 @@ class Augmentation:
         x, y = mirror / (zoom * stretch), stretch / zoom
         shift = [_between(n, -2 * self.shift, 2 * self.shift, random) for _ in range(2)]
         rows = [torch.stack([x * cos, -x * sin, shift[0]], 1), torch.stack([y * sin, y * cos, shift[1]], 1)]
-        return F.affine_grid(torch.stack(rows, 1), [n, 1, size, size], align_corners=False)
+        grid = F.affine_grid(torch.stack(rows, 1), [n, 1, size, size], align_corners=False)
+        if self.bend:
+            grid = grid + _bends(n, size, 2 * self.bend, random)
+        return grid
 
     def _exposed(self, pictures: Tensor, random: torch.Generator) -> Tensor:
         n = len(pictures)
@@ -82,14 +88,16 @@ def _chosen(n: int, share: float, random: torch.Generator) -> Tensor:
     return (torch.rand(n, generator=random) < share).float()
 
 
+def _bends(n: int, size: int, most: float, random: torch.Generator) -> Tensor:
+    """Smooth displacements, (n, size, size, 2), whose deviation is anything up to ``most``, each picture's its own."""
+    corners = torch.randn((n, 2, 6, 6), generator=random) * (most * torch.rand((n, 1, 1, 1), generator=random))
+    return F.interpolate(corners, (size, size), mode="bicubic").permute(0, 2, 3, 1)
+
+
 def _blurred(pictures: Tensor, sigma: float) -> Tensor:
-    """Gaussian, separable."""
-    offsets = torch.arange(-4, 5, dtype=torch.float32)
-    kernel = torch.exp(-(offsets**2) / (2 * sigma**2))
-    kernel = kernel / kernel.sum()
-    blurred = F.conv2d(pictures[:, None], kernel[None, None, None, :], padding=(0, 4))
-    blurred = F.conv2d(blurred, kernel[None, None, :, None], padding=(4, 0))
-    return blurred.squeeze(1)
+    """Gaussian, cut at 4 pixels, black all around."""
+    blurred = [cv2.GaussianBlur(one, (9, 9), sigma, borderType=cv2.BORDER_CONSTANT) for one in pictures.numpy()]
+    return torch.from_numpy(np.stack(blurred)) if blurred else pictures
 
 
 def _collimated(n: int, size: int, share: float, random: torch.Generator) -> Tensor:

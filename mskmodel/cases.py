@@ -17,7 +17,7 @@ from pydicom.errors import InvalidDicomError
 from mskmodel.dataset import Labelled, LabelsError, Pictures, Unreadable, read_labels, read_pictures
 from mskmodel.preprocessing import Preprocessing
 
-__all__ = ["Cases", "patient_column", "read_cases", "split"]
+__all__ = ["Cases", "read_cases", "split"]
 
 #: Column of a labels file that says whose the radiograph is, in any words that differ between patients.
 _PATIENT = "patient"
@@ -60,7 +60,7 @@ def read_cases(
     for a file that does not say whose it is.
     """
     listed = read_labels(labels, images, classes)
-    owners = patient_column(labels)
+    owners = _patient_column(labels)
     chosen = [number for number, row in enumerate(listed) if none or row.label is not None]
     rows = [listed[number] for number in chosen]
     kept = cache / f"cases-{_key(rows, labels, preprocessing)}.npz"
@@ -94,8 +94,7 @@ def split(
     return np.sort(rest), np.flatnonzero(chosen)
 
 
-def patient_column(labels: Path) -> list[str] | None:
-    """That column of a labels file, None where it has none."""
+def _patient_column(labels: Path) -> list[str] | None:
     with labels.open(newline="", encoding="utf-8-sig") as file:
         rows = list(csv.DictReader(file, restval=""))
     return [row[_PATIENT] for row in rows] if _PATIENT in rows[0] else None

@@ -43,12 +43,19 @@ class Decision:
     temperature: float = 1.0
     #: Smallest probability of the likeliest class that is a label.
     threshold: float = 0.5
+    #: Added to the logit of none of the classes, which training shows as often as suits training.
+    none_shift: float = 0.0
+
+    def scaled(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Calibrated logits, (n, classes + 1), the last column none of the classes."""
+        scaled = np.asarray(logits, np.float64) / self.temperature
+        scaled[:, -1] += self.none_shift
+        return np.asarray(scaled)
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Calibrated, (n, classes + 1), the last column none of the classes."""
-        scaled = np.asarray(logits, np.float64) / self.temperature
-        scaled -= scaled.max(axis=1, keepdims=True)
-        powers = np.exp(scaled)
+        """Softmax of ``scaled``."""
+        scaled = self.scaled(logits)
+        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
     def decide(self, probabilities: NDArray[np.float64], classes: Sequence[str]) -> Classification:

@@ -135,7 +135,8 @@ def sampled(values: Tensor, extents: Tensor, grid: Tensor) -> Tensor:
     read = torch.empty(grid.shape[:3])
     for rows, factor in ((torch.nonzero(step <= 1.6)[:, 0], 1), (torch.nonzero(step > 1.6)[:, 0], 2)):
         if len(rows):
-            source = F.avg_pool2d(values[rows][:, None].float() / 255, factor)
+            source = values[rows][:, None].float() / 255
+            source = F.avg_pool2d(source, factor) if factor > 1 else source
             read[rows] = F.grid_sample(source, grid[rows], align_corners=False)[:, 0]
     return read * inside_of(grid, extents, values.shape[-1])
 
@@ -143,7 +144,8 @@ def sampled(values: Tensor, extents: Tensor, grid: Tensor) -> Tensor:
 def inside_of(grid: Tensor, extents: Tensor, side: int) -> Tensor:
     """1.0 where the grid reads the picture, 0.0 where its padding: padding stays black whatever happens."""
     half = extents.flip(1).float()[:, None, None, :] / side
-    return (grid.abs() <= half).all(dim=-1).float()
+    x, y = (grid.abs() <= half).unbind(-1)
+    return (x & y).float()
 
 
 def windowed(pictures: Tensor) -> Tensor:

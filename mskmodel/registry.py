@@ -138,7 +138,10 @@ class Registry:
     def register(
         self, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], reports: Mapping[str, bytes] | None = None
     ) -> str:
-        """Keep a new version, whole or not at all; returns its name. It is not served before ``promote``."""
+        """Keep a new version, whole or not at all; returns its name. It is not served before ``promote``.
+
+        The same weights and manifest within the same second are the same version.
+        """
         root = self._root()
         root.mkdir(parents=True, exist_ok=True)
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=root))
@@ -147,10 +150,11 @@ class Registry:
                 _write(building / report, content)
             name = write_version(building, tensors, manifest)
             building.chmod(0o755)
-            building.rename(root / name)
-        except BaseException:
-            shutil.rmtree(building)
-            raise
+            if not (root / name).exists():
+                building.rename(root / name)
+        finally:
+            if building.exists():
+                shutil.rmtree(building)
         return name
 
     def promote(self, name: str) -> None:

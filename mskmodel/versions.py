@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -33,26 +33,34 @@ def logits_of(model: AlexNet, pictures: Pictures, preprocessing: Preprocessing, 
 
 
 def calibrated(
-    logits: NDArray[np.float32], labels: NDArray[np.int64], wanted: float = 0.98, coldest: float = 1.0
+    logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    wanted: float = 0.98,
+    coldest: float = 1.0,
+    shifts: Sequence[float] = (0.0,),
 ) -> Decision:
     """Temperature of least negative log likelihood (Guo et al. 2017), and the least threshold that is right enough.
 
     Right enough: of the held-out pictures that get a label, at least ``wanted`` get the right one; 0.5 to 0.9.
     The temperature is at least ``coldest``. That is 1 where what is held out looks more like what was trained on than
-    a patient does: it may make the model less sure of itself, never surer.
+    a patient does: it may make the model less sure of itself, never surer. ``shifts`` of none of the classes are tried
+    with each temperature, where none of the classes is as frequent in what is held out as it will be.
     """
-    temperatures = np.geomspace(coldest, 8.0, 101)
     rows = np.arange(len(labels))
-    likelihood = [np.log(Decision(t).probabilities(logits)[rows, labels] + 1e-12).mean() for t in temperatures]
-    temperature = float(temperatures[int(np.argmax(likelihood))])
-    probabilities = Decision(temperature).probabilities(logits)
+
+    def likelihood(decision: Decision) -> float:
+        return float(np.log(decision.probabilities(logits)[rows, labels] + 1e-12).mean())
+
+    temperatures = np.geomspace(coldest, 8.0, 101).tolist()
+    likeliest = max((Decision(t, none_shift=shift) for t in temperatures for shift in shifts), key=likelihood)
+    probabilities = likeliest.probabilities(logits)
     best = probabilities[:, :-1].argmax(axis=1)
     confidence = probabilities[rows, best]
     for threshold in np.arange(0.5, 0.9, 0.01):
         answered = (confidence >= threshold) & (confidence > probabilities[:, -1])
         if answered.any() and (best == labels)[answered].mean() >= wanted:
-            return Decision(temperature, round(float(threshold), 2))
-    return Decision(temperature, 0.9)
+            return replace(likeliest, threshold=round(float(threshold), 2))
+    return replace(likeliest, threshold=0.9)
 
 
 def tensors_of(model: AlexNet) -> dict[str, Tensor]:
@@ -73,16 +81,14 @@ def version_of(
     sources: Sequence[Source],
     held_out: Pictures,
     origin: str,
-    threshold: float | None = None,
+    decide: Callable[[NDArray[np.float32], NDArray[np.int64]], Decision] | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Weights and manifest of a finished model: calibrated and judged on the hold-out.
+    """Weights and manifest of a finished model, judged on the hold-out.
 
-    ``threshold``: least confidence of a label, in place of the one that the hold-out suggests.
+    ``decide``: makes the decision of the hold-out's logits and labels, in place of ``calibrated``.
     """
     logits = logits_of(model, held_out, preprocessing)
-    decision = calibrated(logits, held_out.labels)
-    if threshold is not None:
-        decision = replace(decision, threshold=threshold)
+    decision = (decide or calibrated)(logits, held_out.labels)
     figures = asdict(score(logits, held_out.labels, classes, decision))
     data = [
         {"name": one.name, "count": len(one.pictures), "share": one.share, "sha256": one.pictures.digest()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -16,6 +17,9 @@ from mskmodel.phantoms.views import VIEWS, Framing, View
 __all__ = ["Projection", "project"]
 
 Array = NDArray[np.float64]
+
+#: Smooth waves that make another body of the skeleton, and the deviation of what each strains.
+_WAVES, _STRAIN = 6, 0.05
 
 
 @dataclass(frozen=True)
@@ -54,8 +58,8 @@ def project(name: str, rng: np.random.Generator, pixels_along: int = 448) -> Pro
     meshes = {"bone": merge(list(outer.values())), "marrow": merge(list(marrow.values())), "cast": EMPTY}
     meshes["metal"] = implanted
     meshes |= _soft(view, pose, beam, meshes["bone"], implant == "cast", rng)
-    stretch = 1 + rng.uniform(-0.06, 0.06, 3)
-    meshes = {key: Mesh(beam.centre + (m.vertices - beam.centre) * stretch, m.faces) for key, m in meshes.items()}
+    shape = _shape(beam.centre, rng)
+    meshes = {key: Mesh(shape(mesh.vertices), mesh.faces) for key, mesh in meshes.items()}
     lengths = path_lengths(beam, meshes)
     return Projection(lengths, beam.height / beam.shape[0] * 1000, view)
 
@@ -147,6 +151,33 @@ def _blob(ball: tissue.Ball, pose: Pose) -> Mesh:
     grid = tissue.Grid.around(centre - reach, centre + reach, 30)
     scaled = (grid.points() - centre) @ (pose.turn(ball.body) / ball.radii)
     return tissue.surface(grid, (np.linalg.norm(scaled, axis=-1) - 1) * ball.radii.min())
+
+
+def _shape(centre: Array, rng: np.random.Generator) -> Callable[[Array], Array]:
+    """Another body of the one skeleton: points (n, 3) in metres, stretched as a whole and warped by smooth waves.
+
+    A wave strains what it passes by some percent; bone, marrow and tissue go together, so that none leaves another.
+    """
+    stretch = 1 + rng.uniform(-0.06, 0.06, 3)
+    length = np.exp(rng.uniform(np.log(0.05), np.log(0.25), _WAVES))
+    along, aside = (_directions(rng) for _ in range(2))
+    strain = rng.normal(0, _STRAIN, _WAVES)
+    phase = rng.uniform(0, 2 * np.pi, _WAVES)
+
+    def placed(points: Array) -> Array:
+        offset = points - centre
+        waves = np.sin(offset @ along.T * (2 * np.pi / length) + phase) * (strain * length / (2 * np.pi))
+        moved: Array = centre + offset * stretch + waves @ aside
+        return moved
+
+    return placed
+
+
+def _directions(rng: np.random.Generator) -> Array:
+    """Unit vectors every way, (waves, 3)."""
+    vectors = rng.standard_normal((_WAVES, 3))
+    unit: Array = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+    return unit
 
 
 def _in_view(beam: Beam, points: Array, margin: float) -> NDArray[np.bool_]:

@@ -145,21 +145,35 @@ CLASSES: dict[str, tuple[View, ...]] = {
             swing=(-12.0, 12.0), cover=0.01, implants=("elbow_plate", "cast"),
         ),
     ),
-    "elbow_lateral": (
+    "elbow_lateral": tuple(
         View(
-            ARM, ("arm",), ACROSS, UP, ELBOW,
-            (
-                Framing(0.6, (0.14, 0.26), (0.7, 1.3), (-0.15, 0.15), _FLEXED_TURNS),
-                Framing(0.4, (0.28, 0.44), (0.6, 1.3), (-0.15, 0.15), _FLEXED_TURNS),
-            ),
-            {"pro_sup_r": (-70.0, 45.0), "elbow_flexion_r": (45.0, 118.0)},
+            ARM, ("arm",), ACROSS, UP, landmark, framings,
+            {"pro_sup_r": (-70.0, 45.0), "elbow_flexion_r": flexion},
             roll=(-20.0, 20.0), cover=0.01, implants=("elbow_plate", "cast"),
-        ),
+        )
+        for landmark, flexion, framings in (
+            (
+                ELBOW, (45.0, 118.0),
+                (
+                    Framing(0.6, (0.14, 0.26), (0.7, 1.3), (-0.15, 0.15), _FLEXED_TURNS),
+                    Framing(0.4, (0.28, 0.44), (0.6, 1.3), (-0.15, 0.15), _FLEXED_TURNS),
+                ),
+            ),
+            # The joint in a corner of the film, upper arm and forearm along two of its edges.
+            (
+                {"ulna_r": 0.79, "humerus_r": 0.09, "lunate_r": 0.12}, (72.0, 108.0),
+                (Framing(1.0, (0.15, 0.24), (0.8, 1.25), (-0.06, 0.06), (0.0, 0.0, 0.0, 90.0, -90.0, 180.0)),),
+            ),
+        )
     ),
     "foot_ap": (
         View(
             LEG[1:], ("leg",), DOWN, ANTERIOR, FOOT,
-            (Framing(1.0, (0.23, 0.34), (0.4, 0.85), (-0.04, 0.06), (0.0, 0.0, 0.0, 0.0, 180.0, 90.0)),),
+            (
+                Framing(0.4, (0.23, 0.34), (0.4, 0.85), (-0.04, 0.06), (0.0, 0.0, 0.0, 0.0, 180.0, 90.0)),
+                # From the toes to the tarsus; the heel is off the film.
+                Framing(0.6, (0.18, 0.27), (0.4, 0.85), (-0.38, -0.15), (0.0, 0.0, 0.0, 0.0, 180.0, 90.0)),
+            ),
             {"ankle_angle_r": (-45.0, -15.0)},
             whitest=(90.0, 99.7), tilt=(-24.0, -8.0), frame="calcn_r",
             cover=0.010, fat_mm=(1.5, 4.0), implants=("wires", "cast"),

@@ -85,7 +85,7 @@ def test_training_evaluation_and_serving_see_the_same_numbers(tmp_path: Path, ro
     file = tmp_path / "radiograph.png"
     Image.fromarray(radiograph.pixels).save(file)
     pictures, _ = read_pictures([Labelled(file, None)], ("one",), Preprocessing())
-    unchanged = Augmentation(0, 0, 0, (1.0, 1.0), 0, 0, 0, 1.0, 0, 0, 0, 0)
+    unchanged = Augmentation(0, 0, 0, (1.0, 1.0), 0, 0, 0, 1.0, 0, 0, 0, 0, 0)
     settings = Settings(epochs=1, views=1, batch=1, augmentation=unchanged)
     seen: list[torch.Tensor] = []
 

@@ -122,6 +122,16 @@ def test_the_same_contents_have_the_same_hash_and_others_another(tmp_path: Path)
     assert one[-12:] != other[-12:]
 
 
+def test_the_same_version_may_be_registered_again_within_the_second(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+
+    names = [registry.register(TENSORS, {"classes": ["a"]}) for _ in range(20)]
+
+    assert len(set(names)) < len(names)
+    assert registry.versions() == sorted(set(names))
+    assert {path.name for path in tmp_path.iterdir()} == set(names)
+
+
 def test_a_version_without_its_manifest_is_not_there(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     name = registry.register(TENSORS, {"classes": ["a"]})

@@ -1,5 +1,6 @@
 """The shipped model's recipe: no patient is on both sides of a fold, and what took long is not done again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,21 @@ def test_the_recipe_makes_a_version_that_serves_and_goes_on_where_it_was_stopped
     steps.clear()
     made()
     assert set(steps) == {"all"}
+
+
+def test_what_is_kept_goes_by_recipe_data_and_weights_and_not_by_the_threshold() -> None:
+    one = data()
+    known = shipping.key(RECIPE, one, START)
+
+    assert shipping.key(replace(RECIPE, threshold=0.9), data(), START) == known
+    judged_only = replace(one.real, trainable=one.real.patients < 4)
+    others = (
+        shipping.key(replace(RECIPE, folds=4), one, START),
+        shipping.key(RECIPE, replace(one, phantoms=pictures(9)), START),
+        shipping.key(RECIPE, replace(one, real=judged_only), START),
+        shipping.key(RECIPE, one, StartingWeights("others", START.tensors)),
+    )
+    assert len({known, *others}) == 5
 
 
 def test_a_fold_is_calibrated_by_the_others() -> None:

@@ -170,6 +170,41 @@ def test_overconfident_logits_are_cooled_and_the_threshold_keeps_mistakes_out() 
     assert figures.accuracy_when_answered >= 0.97
 
 
+def test_none_of_the_classes_is_shifted_to_how_often_it_is() -> None:
+    random = np.random.default_rng(0)
+    # Evidence of unit noise, two away from nothing, makes twice itself a logit where all three are as frequent.
+    labels = np.where(random.random(3000) < 2 / 3, 2, random.integers(0, 2, 3000))
+    logits = (2 * (random.normal(0, 1, (3000, 3)) + 2 * np.eye(3)[labels])).astype(np.float32)
+
+    decision = calibrated(logits, labels, shifts=np.linspace(-3, 3, 61).tolist())
+    unshifted = calibrated(logits, labels)
+
+    frequency = np.bincount(labels)
+    assert decision.none_shift == pytest.approx(np.log(2 * frequency[2] / (frequency[0] + frequency[1])), abs=0.2)
+    assert unshifted.none_shift == 0
+    told, untold = (score(logits, labels, CLASSES, one).calibration_error for one in (decision, unshifted))
+    assert told is not None
+    assert untold is not None
+    assert told < 0.02 < 0.05 < untold
+
+
+def test_a_bend_moves_what_is_in_a_picture_and_leaves_its_grey_values() -> None:
+    rows, columns = np.mgrid[0:STORED, 0:STORED]
+    chessboard = ((rows // 24 + columns // 24) % 2 * 200).astype(np.uint8)[None].repeat(8, 0)
+    extents = torch.full((8, 2), STORED, dtype=torch.int16)
+    still = Augmentation(0, 0, 0, (1.0, 1.0), 0, 0, 0, 1.0, 0, 0, 0, 0, 0)
+
+    plain, bent = (
+        one(torch.from_numpy(chessboard), extents, 224, torch.Generator().manual_seed(0))
+        for one in (still, replace(still, bend=0.04))
+    )
+
+    moved = (plain - bent).abs().mean(dim=(1, 2))
+    assert (moved > 0.02).sum() >= 6
+    assert (moved < 0.5).all()
+    assert torch.quantile(bent.flatten(1), 0.9, dim=1).allclose(torch.ones(8), atol=0.05)
+
+
 def test_figures_are_what_they_say() -> None:
     logits = np.log(
         np.array(

@@ -1,18 +1,18 @@
 """`msk experiment ship`: the model that ships, from phantoms and a folder of real radiographs."""
 
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from workers.bars import counting, through
 from workers.screen_table import on_screen
 from workers.training_bar import TrainingBar
 
 if TYPE_CHECKING:
-    from mskmodel.dataset import Labelled, Pictures
+    from mskmodel.dataset import Pictures
     from mskmodel.evaluation import Evaluation
     from mskmodel.shipping import Real
     from mskmodel.training import Progress
@@ -46,8 +46,8 @@ def ship(
 ) -> None:
     """Make the model that ships again: render phantoms, train on them, fine-tune, judge by folds, register.
 
-    Everything that takes long stays in DIRECTORY, and what is there is not made again. From nothing it takes some two
-    hours on 2 idle cores. Prints the version's name last; figures.json in DIRECTORY holds what was measured.
+    Everything that takes long stays in DIRECTORY, and what is there is not made again. From nothing it takes about an
+    hour on 2 idle cores. Prints the version's name last; figures.json in DIRECTORY holds what was measured.
     """
     from mskmodel import shipping
     from mskmodel.labels import KEYS
@@ -56,7 +56,7 @@ def ship(
 
     recipe = shipping.Recipe()
     directory.mkdir(parents=True, exist_ok=True)
-    real = _real(images, labels, skip)
+    real = _real(images, labels, skip, directory)
     try:
         start = find(weights)
     except WeightsUnavailable as error:
@@ -64,9 +64,11 @@ def ship(
     phantoms = _phantoms(directory / "phantoms", recipe.phantoms, _TRAINED_ON, workers)
     held_out = _phantoms(directory / "held-out", _HELD_OUT_COUNT, _HELD_OUT, workers)
     data = shipping.Data(KEYS, phantoms, held_out, real)
+    kept = directory / f"training-{shipping.key(recipe, data, start)}"
+    kept.mkdir(exist_ok=True)
     with _Bars() as bars:
-        base = shipping.pretrained(recipe, data, start, directory, bars.show)
-        logits = shipping.by_folds(recipe, data, base, directory, bars.show)
+        base = shipping.pretrained(recipe, data, start, kept, bars.show)
+        logits = shipping.by_folds(recipe, data, base, kept, bars.show)
         decision, by_folds = shipping.calibrated_by_folds(recipe, data, logits)
         tensors, manifest = shipping.version(recipe, data, base, decision, start, bars.show)
     figures = {
@@ -84,38 +86,28 @@ def ship(
     click.echo(Registry(registry).register(tensors, manifest))
 
 
-def _real(images: Path, labels: Path, skip: tuple[str, ...]) -> "Real":
+def _real(images: Path, labels: Path, skip: tuple[str, ...], cache: Path) -> "Real":
     import numpy as np
 
-    from mskmodel.cases import patient_column
-    from mskmodel.dataset import LabelsError, read_labels, read_pictures
+    from mskmodel.cases import read_cases
+    from mskmodel.dataset import LabelsError, read_labels
     from mskmodel.labels import KEYS
     from mskmodel.preprocessing import Preprocessing
     from mskmodel.shipping import Real
 
     rules = [(column, text) for column, _, text in (rule.partition("=") for rule in skip)]
     try:
-        rows = read_labels(labels, images, KEYS)
         trained_on = {row.file for row in read_labels(labels, images, KEYS, rules)}
+        cases = read_cases(images, labels, KEYS, Preprocessing(), cache, through("reading"), none=True)
     except LabelsError as error:
         raise click.ClickException(str(error)) from error
-    patients = patient_column(labels)
-    if patients is None or not all(patients):
-        raise click.ClickException(f"{labels}: name the patient of every file in a column patient")
-    pictures, unreadable = read_pictures(rows, KEYS, Preprocessing(), _reading)
-    for one in unreadable:
+    for one in cases.unreadable:
         click.echo(f"not read: {one.file}: {one.reason}", err=True)
-    failed = {one.file for one in unreadable}
-    read = [(row, patient) for row, patient in zip(rows, patients, strict=True) if row.file not in failed]
-    _, numbers = np.unique([patient for _, patient in read], return_inverse=True)
-    return Real(pictures, numbers, np.array([row.file in trained_on for row, _ in read]))
+    return Real(cases.pictures, cases.patients, np.array([images / file in trained_on for file in cases.files]))
 
 
 def _phantoms(directory: Path, count: int, seed: int, workers: int | None) -> "Pictures":
     """Two visits of each patient; rendered, and read into one file beside the folder, unless that is there."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from mskmodel.dataset import Pictures, read_labels, read_pictures
     from mskmodel.labels import KEYS
     from mskmodel.phantoms import making, views
@@ -125,24 +117,14 @@ def _phantoms(directory: Path, count: int, seed: int, workers: int | None) -> "P
     if kept.is_file():
         return Pictures.load(kept)
     if not (directory / making.TRUTH).is_file():
-        columns = (TextColumn("phantoms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("phantoms", total=count)
-            told = lambda done, _: bar.update(task, completed=done)  # noqa: E731
-            making.make(directory, count, seed, workers, views.TURN, told, visits=2)
+        with counting("phantoms", count) as show:
+            making.make(directory, count, seed, workers, views.TURN, lambda done, _: show(done), visits=2)
     rows = read_labels(directory / making.TRUTH, directory, KEYS)
-    pictures, unreadable = read_pictures(rows, KEYS, Preprocessing(), _reading)
+    pictures, unreadable = read_pictures(rows, KEYS, Preprocessing(), through("reading"))
     if unreadable:
         raise click.ClickException(f"{unreadable[0].file}: {unreadable[0].reason}; remove {directory} and start again")
     pictures.save(kept)
     return pictures
-
-
-def _reading(rows: "Sequence[Labelled]") -> "Iterator[Labelled]":
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(rows, "reading", console=Console(stderr=True), transient=True)
 
 
 class _Bars:

@@ -1,19 +1,18 @@
 """`msk experiment study`: the published study's recipe, its figures, and a page with every mistake."""
 
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.bars import counting, through
 from workers.output_file import OutputFile, write
 from workers.screen_table import on_screen
 from workers.training_bar import TrainingBar
 
 if TYPE_CHECKING:
     from mskmodel.cases import Cases
-    from mskmodel.dataset import Labelled
     from mskmodel.report import Table
     from mskmodel.study import Recipe, Run
 
@@ -82,7 +81,7 @@ def study(
         if images is None or labels is None:
             images, labels = _phantoms(directory / "phantoms", recipe, workers)
         kept = directory / "kept"
-        cases = read_cases(images, labels, KEYS, recipe.preprocessing, kept, _reading)
+        cases = read_cases(images, labels, KEYS, recipe.preprocessing, kept, through("reading"))
         for seed in range(1, seeds + 1):
             with TrainingBar(f"seed {seed} of {seeds}") as bar:
                 runs.append(run(cases, KEYS, recipe, seed, start, kept, on, bar.show))
@@ -105,26 +104,13 @@ def _widths(text: str) -> tuple[int, ...]:
 
 def _phantoms(directory: Path, recipe: "Recipe", workers: int | None) -> tuple[Path, Path]:
     """Folder and labels of as many phantoms of the classes as the recipe wants; those that are there are taken."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
     from mskmodel.phantoms import making, views
 
     labels, count = directory / making.TRUTH, recipe.training + recipe.validation
     if not labels.is_file():
-        columns = (TextColumn("phantoms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("phantoms", total=count)
-            progress = lambda done, _: bar.update(task, completed=done)  # noqa: E731
-            making.make(directory, count, 1, workers, tuple(views.CLASSES), progress)
+        with counting("phantoms", count) as show:
+            making.make(directory, count, 1, workers, tuple(views.CLASSES), lambda done, _: show(done))
     return directory, labels
-
-
-def _reading(rows: "Sequence[Labelled]") -> "Iterator[Labelled]":
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(rows, "reading", console=Console(stderr=True), transient=True)
 
 
 def _print(cases: "Cases", table: "Table", page: Path) -> None:
