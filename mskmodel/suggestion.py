@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from heapq import heapify, heappop, heappush, heappushpop
+from heapq import heappush, heappushpop
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["Candidate", "doubtful", "suggest"]
 
 #: What a model's certainty still counts for where the header says something else: headers are wrong at times, too.
 _CERTAINTY_AGAINST_HEADER = 0.5
-#: So many times more candidates than are wanted are kept of each class, to choose different patients from.
-_KEPT = 10
+#: So many times more candidates than are wanted are kept of each answer, to choose different ones from; and so many are
+#: enough for that, however many are wanted.
+_KEPT, _ENOUGH = 10, 1000
 #: Difference of the two highest probabilities from which on nobody hesitates between them.
 _CLEAR = 0.5
 _NONE = "none of the classes"
@@ -76,11 +79,12 @@ class Candidate:
 
 def doubtful(candidates: Iterable[Candidate], count: int) -> list[Candidate]:
     """The most doubtful ones of each answer, enough for `suggest` to choose from; memory grows with ``count`` only."""
+    most = max(count, min(_KEPT * count, _ENOUGH))
     heaps: dict[str | None, list[tuple[float, str, Candidate]]] = {}
     for each in candidates:
         heap = heaps.setdefault(each.said, [])
         entry = (each.doubt, each.key, each)
-        if len(heap) < _KEPT * count:
+        if len(heap) < most:
             heappush(heap, entry)
         else:
             heappushpop(heap, entry)
@@ -88,27 +92,50 @@ def doubtful(candidates: Iterable[Candidate], count: int) -> list[Candidate]:
 
 
 def suggest(candidates: Iterable[Candidate], count: int) -> list[Candidate]:
-    """``count`` of them at most, the one to look at first first: doubtful, and each unlike those before it.
+    """``count`` of them at most: doubtful, of unlike answers, one a patient; the most doubtful first.
 
-    The same answer counts for less each time, and the same patient for much less: ten pictures of one knee teach
-    little more than the first of them.
+    Drawn as k-means++ draws its centres (Arthur and Vassilvitskii 2007): the chance of each is its doubt times how far
+    its probabilities are from all that are drawn already. What is most doubtful alone is often many times the same
+    doubt. A patient comes again only after all others. The same candidates, in any order, give the same answer.
     """
-    answers, patients = Counter[str | None](), Counter[str]()
-
-    def entry(each: Candidate) -> tuple[float, str, Candidate]:
-        known = patients[each.patient] if each.patient else 0
-        return -each.doubt / (1 + answers[each.said]) / (1 + known) ** 2, each.key, each
-
-    waiting = [entry(each) for each in candidates]
-    heapify(waiting)
+    waiting = sorted(candidates, key=lambda each: each.key)
+    random = np.random.default_rng(1)
+    points, patients = _points(waiting), _patients(waiting)
+    doubts = np.array([each.doubt for each in waiting])
+    left = np.ones(len(waiting), bool)
     chosen: list[Candidate] = []
-    while waiting and len(chosen) < count:
-        now = entry(heappop(waiting)[2])
-        # Others only fall with what is chosen, so whoever is first by its present value is first of all.
-        if waiting and waiting[0][:2] < now[:2]:
-            heappush(waiting, now)
-            continue
-        chosen.append(now[2])
-        answers[now[2].said] += 1
-        patients[now[2].patient] += 1
+    while left.any() and len(chosen) < count:
+        open_, far, drawn = left.copy(), np.ones(len(waiting)), list[int]()
+        while open_.any() and len(chosen) + len(drawn) < count:
+            chances = doubts * far * open_
+            if drawn and chances.sum() > 0:
+                one = int(random.choice(len(waiting), p=chances / chances.sum()))
+            else:
+                one = int(np.where(open_, doubts, -1.0).argmax())
+            drawn.append(one)
+            open_ &= patients != patients[one]
+            far = np.minimum(far, np.clip(1.0 - points @ points[one], 0.0, 1.0))
+        left[drawn] = False
+        chosen += [waiting[one] for one in sorted(drawn, key=lambda one: (-doubts[one], waiting[one].key))]
     return chosen
+
+
+def _points(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
+    """(n, answers): roots of probabilities. 1 less the product of two rows is their Hellinger distance squared."""
+    column: dict[str, int] = {}
+    for each in candidates:
+        for key, _ in each.top:
+            column.setdefault(key, len(column) + 1)
+    found = np.zeros((len(candidates), len(column) + 1))
+    for row, each in zip(found, candidates, strict=True):
+        for key, probability in each.top:
+            row[column[key]] = probability
+        row[0] = max(0.0, 1.0 - row.sum())
+    return np.asarray(np.sqrt(found))
+
+
+def _patients(candidates: Sequence[Candidate]) -> NDArray[np.int64]:
+    """A number for each patient; who has none is a patient of their own."""
+    numbers: dict[tuple[str, str], int] = {}
+    whose = [(each.patient, "" if each.patient else each.key) for each in candidates]
+    return np.array([numbers.setdefault(one, len(numbers)) for one in whose], np.int64)

