@@ -75,6 +75,11 @@ class Orthanc:
         return inherited | settings
 
     @property
+    def access(self) -> dict[str, str]:
+        """The MSK_ variables with which our programs reach it."""
+        return {"MSK_ORTHANC_URL": self.url, "MSK_ORTHANC_USER": self.user, "MSK_ORTHANC_PASSWORD": self.password}
+
+    @property
     def pid(self) -> int:
         assert self._process is not None
         return self._process.pid

@@ -84,10 +84,7 @@ class Site:
         self.broker, broker_url = broker, broker.url
         self.registry, self.store, self.ledger = Registry(models), JobStore(broker_url), Ledger(broker_url)
         self.orthanc = OrthancClient(server.url, server.user, server.password)
-        self.environment = {
-            "MSK_ORTHANC_URL": server.url,
-            "MSK_ORTHANC_USER": server.user,
-            "MSK_ORTHANC_PASSWORD": server.password,
+        self.environment = server.access | {
             "MSK_BROKER_URL": broker_url,
             "MSK_MODELS": str(models),
             "MSK_DEVICE": "cpu",
@@ -113,14 +110,14 @@ class Site:
         self.registry.root.mkdir()
         (self.registry.root / FILE).write_text("07" * 32)
 
-    def register_untrained(self, classes: Sequence[str] = CLASSES) -> str:
-        """A version that guesses."""
+    def register_untrained(self, classes: Sequence[str] = CLASSES, **facts: str) -> str:
+        """A version that guesses, with more facts in its manifest."""
         torch.manual_seed(3)
         model = AlexNet(Architecture(len(classes) + 1, (32,), (0,))).eval()
         nothing = Pictures(np.zeros((3, STORED, STORED), np.uint8), np.full((3, 2), STORED, np.int16), np.arange(3) % 3)
         settings = Settings(hidden=(32,), ranks=(0,))
         tensors, manifest = version_of(model, classes, Preprocessing(), settings, [], nothing, "random")
-        return self.registry.register(tensors, manifest)
+        return self.registry.register(tensors, manifest | facts)
 
     def store_image(self, number: int, truth: str | None = "", patient: str | None = None) -> str:
         """An image with a truth, its own kind if none is named; its identifier."""
@@ -150,9 +147,10 @@ class Site:
         """What the scheduler does every few seconds."""
         revive_jobs(self.app, self.ledger, self.store)
 
-    def msk(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def msk(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         command = (sys.executable, "-m", "workers.cli", *arguments)
-        return subprocess.run(command, capture_output=True, text=True, env=os.environ | self.environment)
+        own = os.environ | self.environment | environment
+        return subprocess.run(command, capture_output=True, text=True, env=own)
 
     @contextmanager
     def worker(self, log: Path, **environment: str) -> Iterator["Worker"]:

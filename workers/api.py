@@ -15,13 +15,14 @@ from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
 from mskmodel.registry import Registry, RegistryError, read_manifest
+from workers.bounded_body import bounded_body
 from workers.job_request import InvalidRequest, JobRequest
 from workers.jobs import CANCELLED, CANCELLING, Job, JobStore
 from workers.orthanc_client import OrthancClient, OrthancError
 from workers.settings import Settings
 from workers.submission import submit
 from workers.suggestion import as_plain, suggestions
-from workers.truth import BadTruth, TruthConflict, UnknownInstance, set_truth
+from workers.truth import BadTruth, NoTruth, TruthConflict, UnknownInstance, set_truth, withdraw_truth
 
 __all__ = ["api"]
 
@@ -101,6 +102,13 @@ def api(settings: Settings, celery: Celery) -> APIRouter:
 
         return await run_in_threadpool(_answering, run)
 
+    @router.delete("/instances/{instance_id}/truth")
+    def withdraw(instance_id: str, author: str = "") -> dict[str, Any]:
+        """Take back what was said of an instance; 404 where nobody said anything."""
+        truth = _answering(lambda: withdraw_truth(orthanc, instance_id, author))
+        found: dict[str, Any] = json.loads(truth.to_json())
+        return found
+
     return router
 
 
@@ -124,7 +132,7 @@ def _answering(run: Callable[[], T]) -> T:
         return run()
     except (InvalidRequest, BadTruth) as error:
         raise HTTPException(422, str(error)) from None
-    except UnknownInstance as error:
+    except (UnknownInstance, NoTruth) as error:
         raise HTTPException(404, str(error)) from None
     except TruthConflict as error:
         raise HTTPException(409, str(error)) from None
@@ -137,11 +145,9 @@ def _answering(run: Callable[[], T]) -> T:
 
 
 async def _json_object(request: Request) -> dict[str, Any]:
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"a request has at most {MAX_BODY_BYTES} bytes")
+    body = await bounded_body(request, MAX_BODY_BYTES)
+    if body is None:
+        raise HTTPException(413, f"a request has at most {MAX_BODY_BYTES} bytes")
     try:
         found = json.loads(body)
     except (ValueError, RecursionError):

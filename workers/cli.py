@@ -24,7 +24,7 @@ KNOWN_ERRORS = {
     "workers.orthanc_client": ("OrthancError",),
     "workers.running": ("ModelUnavailable",),
     "workers.send": ("SendError",),
-    "workers.settings": ("MissingSetting",),
+    "workers.settings": ("InvalidSetting", "MissingSetting"),
     "workers.stack.errors": ("StackError",),
     "workers.truth": ("TruthError",),
 }

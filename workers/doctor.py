@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workers.settings import MissingSetting, Settings
+from workers.settings import InvalidSetting, MissingSetting, Settings
 from workers.stack.data_directory import DataDirectory
 from workers.stack.errors import StackError
 from workers.stack.ports import choose_ports
@@ -211,6 +211,9 @@ def _configured_servers() -> Iterator[Finding]:
     try:
         settings = Settings.from_environment()
     except MissingSetting:
+        return
+    except InvalidSetting as error:
+        yield Finding("Settings", MISSING, str(error), "correct the MSK_ variables")
         return
     yield _answers("Orthanc of MSK_ORTHANC_URL", lambda: _orthanc_version(settings))
     yield _answers("Broker of MSK_BROKER_URL", lambda: _broker_version(settings))

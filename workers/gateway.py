@@ -14,6 +14,7 @@ from kombu.exceptions import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from workers.api import api
+from workers.bounded_body import bounded_body
 from workers.celery_app import publisher
 from workers.enqueue import enqueue
 from workers.ledger import LABEL, Ledger
@@ -47,7 +48,7 @@ def create_app(settings: Settings) -> FastAPI:
     @app.post("/hooks/orthanc", status_code=202)
     async def stored_instance(request: Request) -> Response:
         """An instance was stored: 202 when accepted, 401 or 422 when not, 503 when to be sent again."""
-        body = await _bounded_body(request)
+        body = await bounded_body(request, MAX_BODY_BYTES)
         if body is None:
             return _refusal(413, f"an event has at most {MAX_BODY_BYTES} bytes")
         try:
@@ -79,16 +80,6 @@ def create_app(settings: Settings) -> FastAPI:
 
     app.include_router(api(settings, celery))
     return app
-
-
-async def _bounded_body(request: Request) -> bytes | None:
-    """The request's body, None where it is over the limit; no more than that is ever held."""
-    body = bytearray()
-    async for part in request.stream():
-        body += part
-        if len(body) > MAX_BODY_BYTES:
-            return None
-    return bytes(body)
 
 
 def _refusal(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:

@@ -132,4 +132,9 @@ function operations.cancel(id, author)
     return get(id, 'state')
 end
 
+-- id, author: what awaited approval serves; nothing happens to a job in another state.
+function operations.approve(id, author)
+    if get(id, 'state') == 'awaiting-approval' then finish(id, 'promoted', 'by ' .. author) end
+end
+
 return operations[table.remove(ARGV, 1)](unpack(ARGV))

@@ -11,13 +11,9 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import redis
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
-
+from workers.database import connect
 from workers.job_request import JobRequest
 
 __all__ = [
@@ -41,6 +37,9 @@ AWAITING_APPROVAL, PROMOTED = "awaiting-approval", "promoted"
 ENDED = frozenset({CANCELLED, FAILED, REFUSED, AWAITING_APPROVAL, PROMOTED})
 #: Ends that a person who submitted the job hopes for.
 SUCCESS = frozenset({AWAITING_APPROVAL, PROMOTED})
+
+#: Seconds that an answer of the broker may take: no more than the lease of `jobs.lua`, so that its loss is noticed.
+ANSWER_SECONDS = 10
 
 
 @dataclass(frozen=True)
@@ -99,18 +98,7 @@ class JobStore:
     """
 
     def __init__(self, broker_url: str) -> None:
-        self._redis: Any = redis.Redis.from_url(
-            broker_url,
-            decode_responses=True,
-            socket_connect_timeout=5,
-            socket_timeout=10,
-            health_check_interval=30,
-            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
-        )
-        self._script = self._redis.register_script(Path(__file__).with_name("jobs.lua").read_text())
-
-    def _call(self, operation: str, *arguments: str | int | float) -> Any:
-        return self._script(args=[operation, *arguments])
+        self._redis, self._call = connect(broker_url, "jobs.lua", ANSWER_SECONDS)
 
     # -- for those who want a job done ---------------------------------------------------------------------
 
@@ -126,6 +114,10 @@ class JobStore:
         None where there is no such job.
         """
         return self._call("cancel", job_id, author) or None
+
+    def approve(self, job_id: str, author: str) -> None:
+        """Note that what awaited approval serves now; nothing happens to a job in another state."""
+        self._call("approve", job_id, author)
 
     def find(self, job_id: str) -> Job | None:
         """The job of that identifier; None where there is none."""

@@ -11,12 +11,9 @@ The operations are `ledger.lua`, so that each happens whole or not at all.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import redis
-from redis.backoff import ExponentialBackoff
-from redis.retry import Retry
+from workers.database import connect
 
 __all__ = ["BACKFILL", "LABEL", "QUEUES", "Claim", "Ledger"]
 
@@ -28,6 +25,9 @@ QUEUES = (LABEL, BACKFILL)
 
 #: How many identifiers go into one script call.
 BATCH = 1000
+
+#: Seconds that an answer of the broker may take; an operation may look at very many entries.
+ANSWER_SECONDS = 30
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,7 @@ class Ledger:
     """
 
     def __init__(self, broker_url: str) -> None:
-        self._redis: Any = redis.Redis.from_url(
-            broker_url,
-            decode_responses=True,
-            socket_connect_timeout=5,
-            socket_timeout=30,
-            health_check_interval=30,
-            retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
-        )
-        self._script = self._redis.register_script(Path(__file__).with_name("ledger.lua").read_text())
-
-    def _call(self, operation: str, *arguments: str | int) -> Any:
-        return self._script(args=[operation, *arguments])
+        self._redis, self._call = connect(broker_url, "ledger.lua", ANSWER_SECONDS)
 
     def ping(self) -> None:
         """Return if the database answers."""

@@ -1,6 +1,7 @@
-"""The sweep: makes the path complete. It follows Orthanc's changes and enqueues what the webhook missed.
+"""The sweep: makes the path complete. It follows Orthanc's changes, enqueues what the webhook missed, and shows truths
+whose writer died before they were shown.
 
-The cursor moves only after what lies before it is in the ledger, so a sweep may die at any moment.
+The cursor moves only after what lies before it is dealt with, so a sweep may die at any moment.
 """
 
 import logging
@@ -12,8 +13,9 @@ from workers.celery_app import TRAIN
 from workers.enqueue import CHUNK, enqueue, hint, hint_jobs
 from workers.jobs import JobStore
 from workers.ledger import BACKFILL, LABEL, QUEUES, Ledger
-from workers.orthanc_client import ChangesPage, OrthancClient
+from workers.orthanc_client import ChangesPage, OrthancClient, OrthancError, OrthancUnavailable
 from workers.outcome import Outcome
+from workers.truth import may_be_hidden, show_label
 
 __all__ = ["revive_jobs", "run", "without_outcome"]
 
@@ -51,15 +53,19 @@ def _follow_changes(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
             continue
         # More than a page behind is an archive, which gives way to what is stored now.
         behind = number > 0 or not page.done
-        found += _enqueue_missing(app, orthanc, ledger, _stored(page), BACKFILL if behind else LABEL)
+        stored = _changed(page, "NewInstance")
+        found += _enqueue_missing(app, orthanc, ledger, stored, BACKFILL if behind else LABEL)
+        _show_truths(orthanc, _changed(page, "UpdatedMetadata"))
         ledger.cursor = page.last
         if page.done:
             break
     return found
 
 
-def _stored(page: ChangesPage) -> list[str]:
-    return list(dict.fromkeys(row.resource_id for row in page.rows if row.kind == "NewInstance"))
+def _changed(page: ChangesPage, kind: str) -> list[str]:
+    """Instances to which that happened."""
+    rows = (row for row in page.rows if row.kind == kind and row.level == "Instance")
+    return list(dict.fromkeys(row.resource_id for row in rows))
 
 
 def _enqueue_missing(
@@ -70,6 +76,18 @@ def _enqueue_missing(
         enqueue(app, ledger, missing, queue)
         log.info("sweep-found instances=%d queue=%s", len(missing), queue)
     return len(missing)
+
+
+def _show_truths(orthanc: OrthancClient, instance_ids: Sequence[str]) -> None:
+    """See to it that the labels say what people said."""
+    for instance_id, metadata in orthanc.metadata_of(instance_ids).items():
+        if may_be_hidden(metadata):
+            try:
+                show_label(orthanc, instance_id, metadata, None)
+            except OrthancUnavailable:  # for the next sweep
+                raise
+            except OrthancError as error:  # of this instance, which must not hold up the others
+                log.warning("truth-not-shown instance=%s: %s", instance_id, error)
 
 
 def without_outcome(orthanc: OrthancClient, ledger: Ledger, instance_ids: Sequence[str]) -> list[str]:

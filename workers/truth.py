@@ -6,7 +6,7 @@ No model overwrites or hides it: `MskLabel` and the Orthanc label say what the t
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from workers.outcome import LABEL_METADATA, TRUTH, Outcome
 
 __all__ = [
     "BadTruth",
+    "NoTruth",
     "Statement",
     "Truth",
     "TruthConflict",
@@ -23,8 +24,10 @@ __all__ = [
     "checked_author",
     "checked_label",
     "get_truth",
+    "may_be_hidden",
     "set_truth",
     "show_label",
+    "withdraw_truth",
 ]
 
 #: The Orthanc label of what a person found to be none of the classes.
@@ -48,6 +51,10 @@ class UnknownInstance(TruthError):
     """Orthanc holds no such instance."""
 
 
+class NoTruth(TruthError):
+    """Nobody has said what the instance shows."""
+
+
 class TruthConflict(TruthError):
     """Somebody else said something at the same moment, or what is there is not ours to replace. Nothing was changed."""
 
@@ -59,16 +66,24 @@ class Statement:
     label: str | None
     author: str
     time: str
+    withdrawn: bool = False
+    """Whether it only takes back what was said before; it has no label then."""
 
     @classmethod
     def of(cls, fields: Any) -> "Statement":
         """From JSON; author and time may be missing where other software wrote it. ValueError if it is none."""
-        if not isinstance(fields, dict) or "label" not in fields:
+        withdrawn = isinstance(fields, dict) and fields.get("withdrawn") is True
+        if not isinstance(fields, dict) or ("label" in fields) == withdrawn:
             raise ValueError("not a truth: it has no label")
-        label = fields["label"]
+        label = fields.get("label")
         if label is not None and not (isinstance(label, str) and _LABEL.fullmatch(label)):
             raise ValueError("not a truth: what it has is no label")
-        return cls(label, str(fields.get("author", "")), str(fields.get("time", "")))
+        return cls(label, str(fields.get("author", "")), str(fields.get("time", "")), withdrawn)
+
+    def to_dict(self) -> dict[str, Any]:
+        """As `of` reads it. Without a label where it is withdrawn, so that nobody takes it for none of the classes."""
+        said = {"withdrawn": True} if self.withdrawn else {"label": self.label}
+        return said | {"author": self.author, "time": self.time}
 
 
 @dataclass(frozen=True)
@@ -100,7 +115,7 @@ class Truth:
 
     def to_json(self) -> str:
         """Compact JSON: label, author, time, history."""
-        fields = {**self.now.__dict__, "history": [each.__dict__ for each in self.history]}
+        fields = self.now.to_dict() | {"history": [each.to_dict() for each in self.history]}
         return json.dumps(fields, separators=(",", ":"))
 
     @classmethod
@@ -121,6 +136,12 @@ class Truth:
             return None if text is None else cls.from_json(text)
         except (ValueError, RecursionError):
             return None
+
+    @classmethod
+    def standing(cls, metadata: Mapping[str, str]) -> "Truth | None":
+        """`of`, but None where it was withdrawn too."""
+        truth = cls.of(metadata)
+        return None if truth is None or truth.now.withdrawn else truth
 
     def followed_by(self, statement: Statement) -> "Truth":
         """The truth after somebody has said something else."""
@@ -151,28 +172,44 @@ def set_truth(
         TruthConflict: another truth came in between; look at that one first.
         OrthancError: Orthanc is away or turns us down. Setting it again does no harm.
     """
-    label, author = checked_label(label, classes), checked_author(author)
+    label = checked_label(label, classes)
+    return _say(orthanc, instance_id, Statement(label, checked_author(author), _now()))
+
+
+def withdraw_truth(orthanc: OrthancClient, instance_id: str, author: str) -> Truth:
+    """Take back what people said, keep that they did, and show what the model says; the truth as it is afterwards.
+
+    Raises as `set_truth`, and:
+        NoTruth: nobody has said anything.
+    """
+    return _say(orthanc, instance_id, Statement(None, checked_author(author), _now(), withdrawn=True))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def _say(orthanc: OrthancClient, instance_id: str, said: Statement) -> Truth:
     try:
         metadata = orthanc.metadata(instance_id)
-        truth = _said(orthanc, instance_id, metadata, label, author)
+        truth = _written(orthanc, instance_id, metadata, said)
         show_label(orthanc, instance_id, metadata | {TRUTH: truth.to_json()}, None)
     except OrthancNotFound:
         raise UnknownInstance("Orthanc holds no such instance") from None
     return truth
 
 
-def _said(
-    orthanc: OrthancClient, instance_id: str, metadata: Mapping[str, str], label: str | None, author: str
-) -> Truth:
+def _written(orthanc: OrthancClient, instance_id: str, metadata: Mapping[str, str], said: Statement) -> Truth:
     before = Truth.of(metadata)
     if before is None and TRUTH in metadata:
         raise TruthConflict(
             f"{TRUTH} of instance {instance_id} was written by something else and cannot be read; "
             "delete it in Orthanc if nobody needs it"
         )
-    if before and (before.label, before.author) == (label, author):
+    if before is None and said.withdrawn:
+        raise NoTruth("nobody has said what the instance shows")
+    if before and replace(before.now, time=said.time) == said:
         return before
-    said = Statement(label, author, datetime.now(UTC).isoformat(timespec="milliseconds"))
     truth = before.followed_by(said) if before else Truth(said)
     try:
         orthanc.replace_metadata(instance_id, TRUTH, metadata.get(TRUTH), truth.to_json())
@@ -183,24 +220,41 @@ def _said(
     return truth
 
 
+def may_be_hidden(metadata: Mapping[str, str]) -> bool:
+    """Whether an instance has a truth that its labels may not say: who wrote it may have died before it showed it."""
+    said = Truth.standing(metadata) or Outcome.of(metadata)
+    label = said.label if said else None
+    # MskLabel comes last, and says all; but where there is none, it may also be that the model abstained.
+    return Truth.of(metadata) is not None and (label is None or label != metadata.get(LABEL_METADATA))
+
+
 def show_label(orthanc: OrthancClient, instance_id: str, metadata: Mapping[str, str], outcome: Outcome | None) -> None:
-    """Make `MskLabel` and the Orthanc label say the truth; where there is none, the outcome of labelling.
+    """Make `MskLabel` and the Orthanc label say the truth; where none stands, the outcome of labelling.
+
+    What says so already is not written again.
 
     Args:
         metadata: of the instance, as it was read. A truth that has come since then is found and shown.
+        outcome: None for the one in the metadata.
     """
     while True:
-        if shown := Truth.of(metadata) or outcome:
-            if shown.label:
-                orthanc.put_metadata(instance_id, LABEL_METADATA, shown.label)
-            else:
-                orthanc.delete_metadata(instance_id, LABEL_METADATA)
-            orthanc.set_labels(instance_id, {shown.orthanc_label})
+        shown = Truth.standing(metadata) or outcome or Outcome.of(metadata)
+        label = shown.label if shown else None
+        orthanc.set_labels(instance_id, {shown.orthanc_label} if shown else set())
+        if label != metadata.get(LABEL_METADATA):
+            _write_label(orthanc, instance_id, label)
         # Who writes a truth shows it afterwards, and so do we: whoever comes last has seen the last one.
         now = orthanc.metadata(instance_id)
-        if now.get(TRUTH) == metadata.get(TRUTH):
+        if now.get(TRUTH) == metadata.get(TRUTH) and now.get(LABEL_METADATA) == label:
             return
         metadata = now
+
+
+def _write_label(orthanc: OrthancClient, instance_id: str, label: str | None) -> None:
+    if label:
+        orthanc.put_metadata(instance_id, LABEL_METADATA, label)
+    else:
+        orthanc.delete_metadata(instance_id, LABEL_METADATA)
 
 
 def checked_label(label: str | None, classes: Collection[str]) -> str | None:

@@ -36,8 +36,11 @@ def truths(
     looked_at = 0
     for page in _pages(orthanc, wanted):
         for instance_id, metadata in page.items():
-            if truth := Truth.of(metadata):
+            if truth := Truth.standing(metadata):
                 said[instance_id] = truth
+            elif Truth.of(metadata):
+                if wanted is not None:
+                    unusable[instance_id] = "what was said of it was withdrawn"
             elif TRUTH in metadata:
                 unusable[instance_id] = f"its {TRUTH} cannot be read"
             elif wanted is not None:

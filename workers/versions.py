@@ -1,11 +1,12 @@
 """What people ask about model versions: how each stands, and how two of them compare."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mskmodel.registry import REPORT, SHIPPED, Registry, RegistryError, read_manifest
+from workers.bars import through
 from workers.models import load_classifier, open_registry
 
 if TYPE_CHECKING:
@@ -104,18 +105,11 @@ def _answers(classifier: "Classifier", rows: "Sequence[Labelled]", images: Path)
 
     truths = {row.file: row.label for row in rows}
     known = [Labelled(row.file, row.label if row.label in classifier.classes else None) for row in rows]
-    found = answers(classifier, known, _with_progress)
+    found = answers(classifier, known, through("radiographs"))
     files = [row.file for row in found.rows]
     names = [str(file.relative_to(images)) for file in files]
     told = [truths[file] for file in files]
     return Said.of(classifier.version, found.logits, classifier.decision, classifier.classes, names, told)
-
-
-def _with_progress(rows: "Sequence[Labelled]") -> "Iterator[Labelled]":
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(rows, "radiographs", console=Console(stderr=True), transient=True)
 
 
 def _standing(registry: Registry, manifest: dict[str, Any], pointer: str, served: bool) -> str:

@@ -1,17 +1,15 @@
 """The REST interface on the gateway as a process, in front of a real Orthanc and a real Valkey."""
 
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
 import pytest
 
-from tests.servers import free_port, new_webhook_secret
+from tests import gateway_process
+from tests.servers import new_webhook_secret
 from tests.training_site import Site
-from tests.waiting import until
+from workers.api import MAX_BODY_BYTES
 
 TOKEN = "a-token-of-this-test"
 
@@ -23,30 +21,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @contextmanager
-def gateway(site: Site, **environment: str) -> Iterator[httpx.Client]:
-    port = free_port()
-    command = (sys.executable, "-m", "workers.cli", "gateway", "--port", str(port))
-    own = {"MSK_WEBHOOK_SECRET": new_webhook_secret(), **environment}
-    with (
-        subprocess.Popen(command, env=os.environ | site.environment | own) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
-    ):
-        try:
-            until(lambda: alive(client), 60)
-            yield client
-        finally:
-            process.terminate()
-
-
-def alive(client: httpx.Client) -> bool:
-    try:
-        return client.get("/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
+def gateway(site: Site, token: str) -> Iterator[httpx.Client]:
+    own = {"MSK_WEBHOOK_SECRET": new_webhook_secret(), "MSK_API_TOKEN": token}
+    with gateway_process.gateway(site.environment | own) as client:
+        yield client
 
 
 def test_a_job_is_submitted_shown_and_cancelled_and_a_truth_is_said(site: Site) -> None:
-    with gateway(site, MSK_API_TOKEN=TOKEN) as client:
+    with gateway(site, TOKEN) as client:
         assert client.get("/api/jobs").status_code == 401
         assert client.get("/api/jobs", headers={"Authorization": "Bearer wrong"}).status_code == 401
         client.headers["Authorization"] = f"Bearer {TOKEN}"
@@ -69,6 +51,11 @@ def test_a_job_is_submitted_shown_and_cancelled_and_a_truth_is_said(site: Site) 
         assert client.put(path, json={"label": "knee_ap", "author": "ann", "new_class": True}).status_code == 200
         assert client.put(path, json={"author": "ann"}).status_code == 422
         assert client.put(f"/api/instances/{'0' * 8}/truth", json={"label": None, "author": "a"}).status_code == 404
+        assert client.delete(f"/api/instances/{'0' * 8}/truth", params={"author": "ann"}).status_code == 404
+        assert client.delete(path).status_code == 422
+        withdrawn = client.delete(path, params={"author": "ann"})
+        assert (withdrawn.status_code, withdrawn.json()["withdrawn"]) == (200, True)
+        assert client.put(path, json={"label": "knee_ap", "author": "ann", "new_class": True}).status_code == 200
         # What has just been said is none of the classes of a job that is not told of it.
         refused = client.post("/api/jobs", json={"author": "ann", "rehearsal": 0})
         assert (refused.status_code, "knee_ap (1)" in refused.json()["detail"]) == (422, True)
@@ -91,14 +78,19 @@ def test_what_is_no_job_is_refused_with_the_reason(shared: httpx.Client, body: b
     assert (answer.status_code, reason in answer.json()["detail"]) == (422, True), answer.text
 
 
+def test_a_request_over_the_limit_is_turned_away(shared: httpx.Client) -> None:
+    assert shared.post("/api/jobs", content=b"x" * (MAX_BODY_BYTES + 1)).status_code == 413
+    assert shared.post("/api/jobs", content=b" " * MAX_BODY_BYTES).status_code == 422
+
+
 @pytest.fixture(scope="module")
 def shared(site: Site) -> Iterator[httpx.Client]:
-    with gateway(site, MSK_API_TOKEN=TOKEN) as client:
+    with gateway(site, TOKEN) as client:
         client.headers["Authorization"] = f"Bearer {TOKEN}"
         yield client
 
 
 def test_without_a_token_nobody_may(site: Site) -> None:
-    with gateway(site, MSK_API_TOKEN="") as client:
+    with gateway(site, "") as client:
         answer = client.get("/api/jobs", headers={"Authorization": "Bearer any"})
     assert (answer.status_code, "MSK_API_TOKEN is not set" in answer.json()["detail"]) == (503, True)

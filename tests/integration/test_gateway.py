@@ -1,7 +1,6 @@
 """The gateway as a process, in front of a real Valkey."""
 
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,40 +10,24 @@ from pathlib import Path
 import httpx
 import pytest
 
+from tests import gateway_process
 from tests.broker import valkey
 from tests.servers import free_port
 from tests.unit.test_webhook import BODY, INSTANCE, SECRET, signed
-from tests.waiting import until
 from workers.ledger import LABEL, Ledger
 
 
 @contextmanager
 def gateway(broker_url: str) -> Iterator[httpx.Client]:
-    port = free_port()
-    environment = os.environ | {
+    environment = {
         "MSK_ORTHANC_URL": "http://127.0.0.1:9",
         "MSK_ORTHANC_USER": "nobody",
         "MSK_ORTHANC_PASSWORD": "nothing",
         "MSK_BROKER_URL": broker_url,
         "MSK_WEBHOOK_SECRET": SECRET,
     }
-    command = [sys.executable, "-m", "workers.cli", "gateway", "--port", str(port)]
-    with (
-        subprocess.Popen(command, env=environment) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30) as client,
-    ):
-        try:
-            until(lambda: alive(client))
-            yield client
-        finally:
-            process.terminate()
-
-
-def alive(client: httpx.Client) -> bool:
-    try:
-        return client.get("/healthz").status_code == 200
-    except httpx.TransportError:
-        return False
+    with gateway_process.gateway(environment) as client:
+        yield client
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from tests.training_site import CLASSES, Site, Worker, logits_of
 from tests.waiting import until
 from workers.job_request import InvalidRequest, JobRequest
 from workers.job_watch import MAX_TRIES, do_next
-from workers.jobs import CANCELLED, FAILED, PROMOTED, QUEUED, REFUSED, RUNNING
+from workers.jobs import AWAITING_APPROVAL, CANCELLED, FAILED, PROMOTED, QUEUED, REFUSED, RUNNING
 from workers.submission import check_labels
 from workers.truth import set_truth
 
@@ -302,6 +302,34 @@ def test_a_job_whose_worker_died_is_cancelled_at_once_and_one_that_kills_it_each
         lapse(site, deadly)
     assert do_next(site.store, site.registry.root) == deadly
     assert (site.job(deadly).state, "died 5 times" in site.job(deadly).reason) == (FAILED, True)
+
+
+def test_a_job_that_awaits_approval_is_promoted_with_its_version(site: Site) -> None:
+    job_id = site.store.submit(JobRequest(approve=True, rehearsal=0), "tester")
+    assert site.store.claim("run") == (job_id, 1)
+    version = site.register_untrained(job=job_id)
+    assert site.store.finish(job_id, "run", AWAITING_APPROVAL, "not worse", version)
+
+    away = site.msk("models", "promote", version, MSK_BROKER_URL="redis://127.0.0.1:9/0")
+
+    assert site.registry.promoted().name == version
+    assert (away.returncode, f"the record of job {job_id} cannot be reached" in away.stderr) == (0, True)
+    assert site.job(job_id).state == AWAITING_APPROVAL
+    assert site.msk("models", "promote", version).stderr == ""
+    assert (site.job(job_id).state, site.job(job_id).log[-1][1][:12]) == (PROMOTED, "promoted: by")
+    assert site.msk("jobs", "cancel", job_id).returncode == 1
+    site.registry.rollback()
+
+
+def test_an_approval_changes_nothing_for_a_job_that_awaits_none(site: Site) -> None:
+    job_id = site.store.submit(JobRequest(rehearsal=0), "tester")
+    site.store.approve(job_id, "tester")
+    assert site.job(job_id).state == QUEUED
+    site.store.cancel(job_id, "tester")
+    site.store.approve(job_id, "tester")
+    assert site.job(job_id).state == CANCELLED
+    site.store.approve("unknown", "tester")
+    assert site.store.find("unknown") is None
 
 
 def lapse(site: Site, job_id: str) -> None:

@@ -51,10 +51,7 @@ class Parts:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {
-            "MSK_ORTHANC_URL": self.server.url,
-            "MSK_ORTHANC_USER": self.server.user,
-            "MSK_ORTHANC_PASSWORD": self.server.password,
+        return self.server.access | {
             "MSK_BROKER_URL": self.broker_url,
         }
 

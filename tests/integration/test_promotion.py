@@ -88,10 +88,7 @@ def whole_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with ExitStack() as stack:
         server = stack.enter_context(running_orthanc(folder / "orthanc"))
         broker_url = stack.enter_context(valkey(folder / "valkey"))
-        environment = {
-            "MSK_ORTHANC_URL": server.url,
-            "MSK_ORTHANC_USER": server.user,
-            "MSK_ORTHANC_PASSWORD": server.password,
+        environment = server.access | {
             "MSK_BROKER_URL": broker_url,
             "MSK_MODELS": str(folder / "models"),
         }
@@ -157,10 +154,13 @@ def test_what_is_labelled_while_versions_change_names_the_one_that_labelled_it(s
     said = {register_saying(site.registry, label): label for label in ("knee_ap", "foot_ap")}
     stored = site.store(*(f"busy {number}" for number in range(64)))
     first, second = said
+    before, meanwhile, after = stored[:16], stored[16:48], stored[48:]
     site.registry.promote(first)
-    site.enqueue(stored)
-    until(lambda: not site.ledger.holds(stored[:16]))
+    site.enqueue(before)
+    until(lambda: not site.ledger.holds(before), seconds=60)
+    site.enqueue(meanwhile)
     site.registry.promote(second)
+    site.enqueue(after)
     until(lambda: not site.ledger.holds(stored), seconds=60)
 
     outcomes = [site.outcome(instance_id) for instance_id in stored]

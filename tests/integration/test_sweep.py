@@ -9,6 +9,7 @@ import requests
 from celery import Celery
 
 from mskmodel.dicom_writing import Header, write_dx
+from mskmodel.labels import KEYS
 from tests.broker import valkey
 from tests.servers import Orthanc, running_orthanc
 from workers import sweep
@@ -16,9 +17,10 @@ from workers.audit import audit
 from workers.celery_app import publisher
 from workers.enqueue import enqueue
 from workers.ledger import BACKFILL, LABEL, Ledger
-from workers.orthanc_client import OrthancClient
-from workers.outcome import LABELLED, PREDICTION, Outcome
+from workers.orthanc_client import OrthancClient, OrthancRefused
+from workers.outcome import LABEL_METADATA, LABELLED, PREDICTION, TRUTH, Outcome
 from workers.settings import Settings
+from workers.truth import Statement, Truth, set_truth
 
 
 @pytest.fixture(scope="module")
@@ -51,10 +53,7 @@ def ledger(broker_url: str) -> Ledger:
 
 @pytest.fixture
 def celery(server: Orthanc, broker_url: str) -> Celery:
-    environment = {
-        "MSK_ORTHANC_URL": server.url,
-        "MSK_ORTHANC_USER": server.user,
-        "MSK_ORTHANC_PASSWORD": server.password,
+    environment = server.access | {
         "MSK_BROKER_URL": broker_url,
     }
     return publisher(Settings.from_environment(environment))
@@ -117,6 +116,58 @@ def test_a_new_database_is_swept_from_its_beginning(orthanc: OrthancClient, ledg
     sweep.run(celery, orthanc, ledger)
     assert ledger.holds(stored) == set(stored)
     assert ledger.cursor < 10**9
+
+
+def test_a_truth_whose_writer_died_is_shown_and_then_left_alone(
+    orthanc: OrthancClient, ledger: Ledger, celery: Celery
+) -> None:
+    known, none, scribbled = store(orthanc, "known", "none of them", "scribbled")
+    for instance_id in (known, none, scribbled):
+        orthanc.put_metadata(instance_id, LABEL_METADATA, "elbow_ap")
+    sweep.run(celery, orthanc, ledger)
+    for instance_id, label in ((known, "knee_ap"), (none, None)):
+        said = Truth(Statement(label, "ann", "2026-01-01T00:00:00+00:00"))
+        orthanc.replace_metadata(instance_id, TRUTH, None, said.to_json())
+    orthanc.put_metadata(scribbled, TRUTH, "seen by Dr. Who")
+
+    sweep.run(celery, orthanc, ledger)
+
+    shown = [orthanc.metadata(instance_id).get(LABEL_METADATA) for instance_id in (known, none, scribbled)]
+    assert shown == ["knee_ap", None, "elbow_ap"]
+    sweep.run(celery, orthanc, ledger)
+    before = ledger.cursor
+    sweep.run(celery, orthanc, ledger)
+    assert ledger.cursor == before, "what is shown is not written again"
+
+
+def test_a_withdrawal_whose_writer_died_is_shown(orthanc: OrthancClient, ledger: Ledger, celery: Celery) -> None:
+    (instance_id,) = store(orthanc, "withdrawn")
+    orthanc.put_metadata(instance_id, PREDICTION, Outcome(LABELLED, "0" * 32, 1, label="elbow_ap").to_json())
+    said = set_truth(orthanc, instance_id, "knee_ap", "ann", KEYS)
+    withdrawn = said.followed_by(Statement(None, "ann", "2026-01-01T00:00:00+00:00", withdrawn=True))
+    orthanc.put_metadata(instance_id, TRUTH, withdrawn.to_json())
+
+    sweep.run(celery, orthanc, ledger)
+
+    assert orthanc.metadata(instance_id)[LABEL_METADATA] == "elbow_ap"
+
+
+def test_a_truth_that_orthanc_does_not_let_us_show_holds_nothing_up(
+    orthanc: OrthancClient, ledger: Ledger, celery: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (refused,) = store(orthanc, "refused")
+    set_truth(orthanc, refused, "knee_ap", "ann", KEYS)
+    sweep.run(celery, orthanc, ledger)
+    orthanc.put_metadata(refused, LABEL_METADATA, "elbow_ap")
+    (new,) = store(orthanc, "new")
+
+    def turned_down(*_: object) -> None:
+        raise OrthancRefused("not allowed")
+
+    monkeypatch.setattr(orthanc, "put_metadata", turned_down)
+    assert sweep.run(celery, orthanc, ledger) == 1
+    assert sweep.run(celery, orthanc, ledger) == 0
+    assert new in ledger.holds([new])
 
 
 def test_two_sweeps_at_once_are_one(orthanc: OrthancClient, ledger: Ledger, celery: Celery) -> None:

@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import BytesIO
 from pathlib import Path
 
@@ -20,9 +20,10 @@ from tests import dicom_files
 from tests.servers import Orthanc, running_orthanc
 from workers.cli import main
 from workers.orthanc_client import OrthancClient, OrthancRefused
-from workers.outcome import LABELLED, Outcome
+from workers.outcome import LABELLED, PREDICTION, Outcome
 from workers.truth import BadTruth, Truth, TruthConflict, UnknownInstance, set_truth, show_label
 from workers.truth_import import Assignment, Interrupted, assign
+from workers.truths import truths
 
 NOBODY = "00000000-11111111-22222222-33333333-44444444"
 
@@ -37,10 +38,7 @@ class Site:
 
     @property
     def environment(self) -> dict[str, str]:
-        return {
-            "MSK_ORTHANC_URL": self.server.url,
-            "MSK_ORTHANC_USER": self.server.user,
-            "MSK_ORTHANC_PASSWORD": self.server.password,
+        return self.server.access | {
             "MSK_BROKER_URL": "redis://127.0.0.1:1/0",
             "MSK_MODELS": str(self.models),
         }
@@ -96,6 +94,32 @@ def test_the_same_word_again_changes_nothing(site: Site) -> None:
     first = set_truth(site.orthanc, stored, "knee_ap", "a", KEYS)
     assert set_truth(site.orthanc, stored, "knee_ap", " a ", KEYS) == first
     assert set_truth(site.orthanc, stored, "knee_ap", "b", KEYS).history == (first.now,), "another one agrees"
+
+
+def test_a_withdrawn_truth_leaves_the_model_s_word_and_a_history(site: Site) -> None:
+    labelled, silent = site.store("withdrawn"), site.store("withdrawn, never labelled")
+    outcome = Outcome(LABELLED, "0" * 32, 1, label="elbow_ap")
+    site.orthanc.put_metadata(labelled, PREDICTION, outcome.to_json())
+    assert "nobody has said" in site.msk("truth", "withdraw", labelled, "--author", "b").output
+    for instance_id in (labelled, silent):
+        set_truth(site.orthanc, instance_id, "knee_ap", "a", KEYS)
+        for _ in range(2):  # the second time says nothing new
+            assert site.msk("truth", "withdraw", instance_id, "--author", "b").output == f"{instance_id}: withdrawn\n"
+    assert (site.label(labelled), site.label(silent)) == ("elbow_ap", None)
+    said = json.loads(site.msk("truth", "show", labelled).output)
+    assert ("label" in said, said["withdrawn"], said["author"]) == (False, True, "b")
+    assert [(each["label"], each["author"]) for each in said["history"]] == [("knee_ap", "a")]
+    assert truths(site.orthanc) == ({}, {})
+    assert truths(site.orthanc, [labelled])[1] == {labelled: "what was said of it was withdrawn"}
+    show_label(site.orthanc, labelled, site.orthanc.metadata(labelled), replace(outcome, label="hand_ap"))
+    assert site.label(labelled) == "hand_ap", "a model may say something else"
+
+    set_truth(site.orthanc, labelled, "knee_ap", "b", KEYS)
+
+    assert site.label(labelled) == "knee_ap"
+    truth = site.truth(labelled)
+    assert truth
+    assert [each.withdrawn for each in (*truth.history, truth.now)] == [False, True, False]
 
 
 def test_a_model_neither_overwrites_nor_hides_what_a_person_said(site: Site) -> None:

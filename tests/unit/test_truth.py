@@ -29,6 +29,7 @@ def test_what_other_software_wrote_is_believed_when_it_can_be_read(text: str, la
         '{"label": "knee_ap", "history": "long"}',
         '{"label": "knee_ap", "history": [1]}',
         '{"label": 7}',
+        '{"label": "knee_ap", "withdrawn": true}',
         "knee_ap",
         "[]",
         "[" * 100_000,

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workers.bars import counting
+
 if TYPE_CHECKING:
     from workers.audit import Audit
     from workers.ledger import Ledger
@@ -45,15 +47,10 @@ def command(state: Path | None, fix: bool, as_json: bool) -> None:
 
 
 def _audit_with_progress(orthanc: "OrthancClient", ledger: "Ledger") -> "Audit":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
     from workers.audit import audit
 
-    columns = (TextColumn("instances"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("audit", total=orthanc.statistics().instances)
-        return audit(orthanc, ledger, lambda done: bar.update(task, completed=done))
+    with counting("instances", orthanc.statistics().instances) as show:
+        return audit(orthanc, ledger, show)
 
 
 def _print(result: "Audit") -> None:

@@ -1,18 +1,17 @@
 """`msk evaluate`: how good a model is on a folder of labelled radiographs."""
 
 import json
-from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.bars import through
 from workers.output_file import OutputFile, write
 from workers.screen_table import on_screen
 
 if TYPE_CHECKING:
-    from mskmodel.dataset import Labelled
     from mskmodel.evaluation import Evaluation
 
 __all__ = ["command"]
@@ -53,7 +52,7 @@ def command(
         rows = read_labels(labels, images, classifier.classes)
     except LabelsError as error:
         raise click.ClickException(str(error)) from error
-    said = answers(classifier, rows, _with_progress)
+    said = answers(classifier, rows, through("radiographs"))
     result = score(said.logits, said.labels, classifier.classes, classifier.decision, said.unreadable)
     if json_file:
         write(json_file, json.dumps(_as_json(classifier.version, result), indent=1))
@@ -65,13 +64,6 @@ def command(
         write(report, evaluation_page(classifier, images, said, result, _lead(classifier.version, result)))
     if result.count + result.none_count == 0:
         raise SystemExit(1)
-
-
-def _with_progress(rows: "Sequence[Labelled]") -> "Iterator[Labelled]":
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(rows, "radiographs", console=Console(stderr=True), transient=True)
 
 
 def _as_json(version: str, result: "Evaluation") -> dict[str, Any]:

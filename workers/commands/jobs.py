@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.bars import in_steps
 from workers.job_suggestions import suggest
 
 if TYPE_CHECKING:
     from workers.jobs import Job, JobStore
     from workers.settings import Settings
-    from workers.truths import Progress
 
 __all__ = ["command"]
 
@@ -71,7 +71,7 @@ def submit(
     orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
     try:
         request = JobRequest.of(given)
-        with _looking() as progress:
+        with in_steps() as progress:
             arguments = (orthanc, Registry(settings.models), request, author or getpass.getuser(), progress)
             job_id = submit_job(publisher(settings), store, *arguments)
     except InvalidRequest as error:
@@ -212,14 +212,3 @@ def _figures(job: "Job") -> str:
     accuracy = "" if job.accuracy is None else f"accuracy {job.accuracy:.3f}"
     left = "" if job.seconds_left is None else f"{int(job.seconds_left) // 60}:{int(job.seconds_left) % 60:02d} left"
     return "  ".join(part for part in (loss, accuracy, left) if part)
-
-
-@contextmanager
-def _looking() -> "Iterator[Progress]":
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("looking for truths", total=None)
-        yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)

@@ -1,5 +1,6 @@
 """`msk models`: the model versions there are, which one is served and why, and the way back."""
 
+import getpass
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -107,6 +108,8 @@ def promote(version: str, anyway: bool) -> None:
         raise click.ClickException(f"the gate refused {version}: {reasons}. To serve it all the same: --anyway")
     registry.promote(version)
     click.echo(f"serving {facts.name}")
+    if job := facts.manifest.get("job"):
+        _approve(str(job))
 
 
 @command.command()
@@ -119,6 +122,22 @@ def rollback() -> None:
     before = registry.promoted_name()
     name = registry.rollback()
     click.echo(f"serving {VersionFacts.of(registry, registry.find(name)).name} again, no longer {before}")
+
+
+def _approve(job: str) -> None:
+    """The version serves, whether or not its job's record can be reached."""
+    from redis import RedisError
+
+    from workers.jobs import JobStore
+    from workers.settings import InvalidSetting, MissingSetting
+    from workers.stack.discovery import find_settings
+    from workers.stack.errors import StackError
+
+    try:
+        JobStore(find_settings(None).broker_url).approve(job, getpass.getuser())
+    except (RedisError, StackError, InvalidSetting, MissingSetting) as error:
+        again = "if it awaits approval, promote once more when it can be reached"
+        click.echo(f"the record of job {job} cannot be reached ({error}): {again}", err=True)
 
 
 def _row(facts: "VersionFacts") -> dict[str, Any]:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from workers.bars import counting
+
 __all__ = ["command"]
 
 
@@ -43,15 +45,8 @@ def make(
     if unknown:
         raise click.BadParameter(f"{', '.join(unknown)}: not one of {', '.join(views.NAMES)}", param_hint="--only")
     names = only or (tuple(views.CLASSES) if classes else views.TURN)
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("phantoms"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("phantoms", total=count)
-        truth = making.make(
-            directory, count, seed, workers, names, lambda done, _: bar.update(task, completed=done), visits
-        )
+    with counting("phantoms", count) as show:
+        truth = making.make(directory, count, seed, workers, names, lambda done, _: show(done), visits)
     if as_json:
         click.echo(json.dumps([asdict(row) for row in truth], indent=1))
     else:

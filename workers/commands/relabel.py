@@ -2,13 +2,14 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+
+from workers.bars import counting
 
 if TYPE_CHECKING:
     from workers.ledger import Ledger
@@ -47,7 +48,7 @@ def command(older: bool, wait: bool, state: Path | None, as_json: bool) -> None:
     ledger, app = Ledger(settings.broker_url), publisher(settings)
 
     def enqueue_with_progress() -> "Relabelling":
-        with _bar("looking", orthanc.statistics().instances) as show:
+        with counting("looking", orthanc.statistics().instances) as show:
             return relabel_older(app, orthanc, ledger, version, show)
 
     result = enqueue_with_progress()
@@ -77,22 +78,11 @@ def _watch(ledger: "Ledger") -> None:
     from workers.ledger import BACKFILL
 
     total = ledger.depth()[BACKFILL]
-    with _bar("labelling", total) as show:
+    with counting("labelling", total) as show:
         while left := ledger.depth()[BACKFILL]:
             show(total - left)
             time.sleep(POLL_SECONDS)
     time.sleep(POLL_SECONDS)
-
-
-@contextmanager
-def _bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn(what), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
 
 
 def _print(version: str, result: "Relabelling", as_json: bool) -> None:

@@ -1,16 +1,21 @@
 """`msk train`: train a model version from folders of labelled radiographs."""
 
-from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.bars import through
 from workers.training_bar import TrainingBar
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from mskmodel.alexnet import AlexNet
-    from mskmodel.dataset import Labelled, Pictures
+    from mskmodel.classifier import Decision
+    from mskmodel.dataset import Pictures
     from mskmodel.training import Settings
 
 __all__ = ["command"]
@@ -75,7 +80,7 @@ def command(
     from mskmodel.preprocessing import Preprocessing
     from mskmodel.registry import Registry
     from mskmodel.training import Settings, Source, train
-    from mskmodel.versions import finished, version_of
+    from mskmodel.versions import calibrated, finished, version_of
 
     keys = tuple(classes.split(",")) if classes else KEYS
     settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
@@ -86,7 +91,12 @@ def command(
     with TrainingBar() as bar:
         train(model, read, preprocessing, settings, bar.show, choose_device(device))
     finish = finished(model, settings)
-    tensors, manifest = version_of(finish, keys, preprocessing, settings, read, held_out, origin, threshold)
+
+    def decide(logits: "NDArray[np.float32]", labels: "NDArray[np.int64]") -> "Decision":
+        suggested = calibrated(logits, labels)
+        return suggested if threshold is None else replace(suggested, threshold=threshold)
+
+    tensors, manifest = version_of(finish, keys, preprocessing, settings, read, held_out, origin, decide)
     kept = Registry(registry)
     version = kept.register(tensors, manifest)
     if promote:
@@ -124,14 +134,7 @@ def _read(folder: Path, labels: Path, keys: tuple[str, ...], skip: tuple[str, ..
         rows = read_labels(labels, folder, keys, rules)
     except LabelsError as error:
         raise click.ClickException(str(error)) from error
-    pictures, unreadable = read_pictures(rows, keys, Preprocessing(), _with_progress)
+    pictures, unreadable = read_pictures(rows, keys, Preprocessing(), through("reading"))
     for one in unreadable:
         click.echo(f"not read: {one.file}: {one.reason}", err=True)
     return pictures
-
-
-def _with_progress(rows: "Sequence[Labelled]") -> "Iterator[Labelled]":
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(rows, "reading", console=Console(stderr=True), transient=True)

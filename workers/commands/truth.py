@@ -1,18 +1,17 @@
 """`msk truth`: what people say that instances show."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.bars import in_steps
+
 if TYPE_CHECKING:
     from workers.orthanc_client import OrthancClient
     from workers.settings import Settings
     from workers.truth_table import Problem
-    from workers.truths import Progress
 
 __all__ = ["command"]
 
@@ -59,6 +58,21 @@ def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...]
     click.echo(f"{instance_id}: {truth.label or 'none of the classes'}")
 
 
+@command.command()
+@click.argument("instance")
+@author_option
+@state_option
+def withdraw(instance: str, author: str, state: Path | None) -> None:
+    """Take back what people said of INSTANCE, so that the model's word counts again; that they said it is kept."""
+    from workers.truth import withdraw_truth
+    from workers.truth_import import find_instance
+
+    _, orthanc = _connect(state)
+    instance_id = find_instance(orthanc, instance)
+    withdraw_truth(orthanc, instance_id, author)
+    click.echo(f"{instance_id}: withdrawn")
+
+
 @command.command("show")
 @click.argument("instance")
 @state_option
@@ -97,7 +111,7 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
         source / TABLE if folder else source, ("file",) if folder else (INSTANCE, SOP_INSTANCE_UID)
     )
     rows = [row for row in read if row.label != UNANSWERED]
-    with _bar() as tell:
+    with in_steps() as tell:
 
         def checked(done: int) -> None:
             tell("checking", done, len(rows))
@@ -139,7 +153,7 @@ def _export_table(orthanc: "OrthancClient", target: Path) -> None:
     from workers.truth_table import write_table
     from workers.truths import truths
 
-    with _bar() as tell:
+    with in_steps() as tell:
         said, _ = truths(orthanc, None, tell)
     try:
         write_table(target, ((instance_id, truth.now) for instance_id, truth in said.items()))
@@ -154,7 +168,7 @@ def _export_folder(orthanc: "OrthancClient", settings: "Settings", target: Path)
     if settings.models is None:
         raise click.ClickException("the keys of patients need a secret that stays: set MSK_MODELS to a folder")
     try:
-        with _bar() as tell:
+        with in_steps() as tell:
             written, left_out = export_folder(orthanc, settings.models, target, tell)
     except OSError as error:
         raise click.ClickException(f"{target} cannot be written: {error.strerror}") from error
@@ -179,17 +193,6 @@ def _classes(settings: "Settings", new_classes: tuple[str, ...]) -> tuple[str, .
 
     served: dict[str, Any] = read_manifest(Registry(settings.models).promoted())
     return (*served["classes"], *new_classes)
-
-
-@contextmanager
-def _bar() -> Iterator["Progress"]:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda step, done, total: bar.update(task, description=step, completed=done, total=total)
 
 
 def _fail_with(problems: list["Problem"]) -> None:

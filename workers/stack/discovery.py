@@ -19,6 +19,7 @@ def find_settings(state_file: Path | None) -> Settings:
     Raises:
         StackError: there is none of them.
         MissingSetting: the environment names an Orthanc, and lacks something else.
+        InvalidSetting: what it holds cannot be used.
     """
     if state_file is None and "MSK_ORTHANC_URL" in os.environ:
         return Settings.from_environment()

@@ -1,0 +1,81 @@
+"""What stands in the environment is looked at before anything is done with it."""
+
+import pytest
+from click.testing import CliRunner
+
+from workers.cli import main
+from workers.settings import InvalidSetting, Settings
+
+WHOLE = {
+    "MSK_ORTHANC_URL": "http://pacs:8042",
+    "MSK_ORTHANC_USER": "msk",
+    "MSK_ORTHANC_PASSWORD": "very-secret",
+    "MSK_BROKER_URL": "redis://:very-secret@broker:6379/0",
+    "MSK_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+}
+ORTHANC = ("MSK_ORTHANC_URL", "localhost:8042", "'localhost:8042', and should be an address like http://pacs:8042")
+BROKER = (
+    "MSK_BROKER_URL",
+    ":very-secret@broker:6379",
+    "'broker:6379', and should be an address like redis://:password@broker:6379/0",
+)
+COMMANDS = (
+    "audit",
+    "gateway",
+    "jobs list",
+    "jobs show a",
+    "jobs submit",
+    "jobs suggest 3",
+    "relabel --older",
+    "truth export a.csv",
+    "truth show a",
+    "worker --queues label",
+    "worker --queues maintenance --beat",
+    "worker --queues train",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("name", "value", "shown"), [ORTHANC, BROKER])
+def test_an_address_that_is_none_ends_every_command_in_one_line(
+    command: str, name: str, value: str, shown: str
+) -> None:
+    result = CliRunner().invoke(main, command.split(), env=WHOLE | {name: value})
+    assert result.output == f"Error: the environment variable {name} is {shown}\n"
+    assert result.exit_code == 1
+
+
+def test_the_doctor_names_it_among_what_else_is_missing() -> None:
+    result = CliRunner().invoke(main, ["doctor"], env=WHOLE | {ORTHANC[0]: ORTHANC[1]})
+    assert f"✗ Settings: the environment variable {ORTHANC[0]} is {ORTHANC[2]}" in result.output
+    assert result.exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MSK_ORTHANC_URL", "pacs"),
+        ("MSK_ORTHANC_URL", "http:pacs:8042"),
+        ("MSK_ORTHANC_URL", "http://:8042"),
+        ("MSK_ORTHANC_URL", "http://pacs:eight"),
+        ("MSK_ORTHANC_URL", "http://pacs:80420"),
+        ("MSK_ORTHANC_URL", "http://[pacs"),
+        ("MSK_ORTHANC_URL", "redis://pacs:8042"),
+        ("MSK_BROKER_URL", "http://broker:6379"),
+        ("MSK_BROKER_URL", "redis://:very-secret@broker:port/0"),
+        ("MSK_BROKER_URL", "redis://broker:6379/zero"),
+        ("MSK_BROKER_URL", "broker?password=very-secret"),
+        ("MSK_SWEEP_SECONDS", "often"),
+        ("MSK_SWEEP_SECONDS", "0"),
+        ("MSK_SWEEP_SECONDS", "nan"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_by_name_and_without_its_password(name: str, value: str) -> None:
+    with pytest.raises(InvalidSetting, match=name) as refused:
+        Settings.from_environment(WHOLE | {name: value})
+    assert "very-secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize("url", ["https://u:p@pacs/orthanc/", "http://[::1]:8042", "http://10.0.0.1"])
+def test_an_address_of_any_form_is_taken(url: str) -> None:
+    assert Settings.from_environment(WHOLE | {"MSK_ORTHANC_URL": url}).orthanc_url == url
