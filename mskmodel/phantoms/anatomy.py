@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from mskmodel.phantoms.remeshing import EMPTY, Mesh, Shell, close, remesh
 from mskmodel.phantoms.requirements import WHAT_IS_NEEDED, RenderingUnavailable
 
-__all__ = ["CARPUS", "FINGERS", "THORAX", "Pose", "Skeleton", "skeleton"]
+__all__ = ["CARPUS", "FINGERS", "LONG_BONES", "THORAX", "Pose", "Skeleton", "skeleton"]
 
 #: Changes whenever remeshing changes, so that an old cache is not read.
 _CACHE_VERSION = "2"
@@ -34,6 +34,12 @@ FINGERS = (
     "thumbprox_r",
     "thumbdist_r",
     *(f"{n}{part}ph_r" for n in range(2, 6) for part in ("prox", "mid", "dist")),
+)
+#: Those with a shaft.
+LONG_BONES = (
+    *(f"{side}_{bone}" for side in "rl" for bone in ("femur", "tibia", "fibula")),
+    *("humerus_r", "radius_r", "ulna_r", "clavicle_r"),
+    *FINGERS,
 )
 _THORACIC = tuple(f"torso_geom_{13 - n}_thoracic{n}_s" for n in range(1, 13))
 THORAX = ("torso_geom_13_ribcage_s", *_THORACIC)

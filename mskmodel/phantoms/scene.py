@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.phantoms import metal, tissue
-from mskmodel.phantoms.anatomy import Pose, skeleton
+from mskmodel.phantoms import metal, splitting, tissue
+from mskmodel.phantoms.anatomy import LONG_BONES, Pose, skeleton
 from mskmodel.phantoms.projection import Beam, path_lengths
 from mskmodel.phantoms.remeshing import EMPTY, Mesh, merge
+from mskmodel.phantoms.views import ARM as _ARM
 from mskmodel.phantoms.views import VIEWS, Framing, View
 
 __all__ = ["Projection", "project"]
@@ -20,6 +21,12 @@ Array = NDArray[np.float64]
 
 #: Smooth waves that make another body of the skeleton, and the deviation of what each strains.
 _WAVES, _STRAIN = 6, 0.05
+#: Deviation of the logarithm of how stout each long bone is.
+_BREADTH = 0.06
+#: From the head of the humerus into its socket, the body at rest.
+_INTO_SOCKET = np.array([0.86, 0.5, 0.0])
+#: Share of the patients who are children, and of the others, who have a broken bone.
+_CHILDREN, _FRACTURES = 0.15, 0.12
 
 
 @dataclass(frozen=True)
@@ -49,10 +56,16 @@ def project(name: str, rng: np.random.Generator, pixels_along: int = 448) -> Pro
         placed = pose.place(bone, shell.outer.vertices)
         if not _in_view(beam, placed, 1.15).any():
             continue
-        outer[bone] = Mesh(placed, shell.outer.faces)
         inner: Mesh = getattr(shell, kind)
-        marrow[bone] = Mesh(pose.place(bone, inner.vertices), inner.faces)
+        stouter = _stouter(placed, float(np.exp(rng.normal(0, _BREADTH)))) if bone in LONG_BONES else _unchanged
+        outer[bone] = Mesh(stouter(placed), shell.outer.faces)
+        marrow[bone] = Mesh(stouter(pose.place(bone, inner.vertices)), inner.faces)
     _seat_patella(outer, marrow, rng)
+    _seat_humerus(outer, marrow, pose, rng)
+    if rng.random() < _CHILDREN:
+        splitting.grow(outer, marrow, rng)
+    elif rng.random() < _FRACTURES:
+        splitting.fracture(outer, marrow, lambda points: _in_view(beam, points, 0.9), rng)
     implant = str(rng.choice(view.implants)) if view.implants and rng.random() < 0.2 else ""
     implanted = metal.implant(implant, metal.Site(pose, outer, marrow, rng))  # cuts bone away where it has to
     meshes = {"bone": merge(list(outer.values())), "marrow": merge(list(marrow.values())), "cast": EMPTY}
@@ -62,6 +75,24 @@ def project(name: str, rng: np.random.Generator, pixels_along: int = 448) -> Pro
     meshes = {key: Mesh(shape(mesh.vertices), mesh.faces) for key, mesh in meshes.items()}
     lengths = path_lengths(beam, meshes)
     return Projection(lengths, beam.height / beam.shape[0] * 1000, view)
+
+
+def _stouter(vertices: Array, factor: float) -> Callable[[Array], Array]:
+    """Points (n, 3) so many times as far from the long axis of a bone with these vertices."""
+    centre = vertices.mean(0)
+    axis = np.linalg.svd(vertices[::7] - centre, full_matrices=False)[2][0]
+
+    def placed(points: Array) -> Array:
+        offset = points - centre
+        along = (offset @ axis)[:, None] * axis
+        moved: Array = centre + along + factor * (offset - along)
+        return moved
+
+    return placed
+
+
+def _unchanged(points: Array) -> Array:
+    return points
 
 
 def _seat_patella(outer: dict[str, Mesh], marrow: dict[str, Mesh], rng: np.random.Generator) -> None:
@@ -77,6 +108,21 @@ def _seat_patella(outer: dict[str, Mesh], marrow: dict[str, Mesh], rng: np.rando
             step = gap * (1 - rng.uniform(0.001, 0.004) / max(float(distance[closest]), 1e-4))
             for meshes in (outer, marrow):
                 meshes[patella] = Mesh(meshes[patella].vertices + step, meshes[patella].faces)
+
+
+def _seat_humerus(outer: dict[str, Mesh], marrow: dict[str, Mesh], pose: Pose, rng: np.random.Generator) -> None:
+    """Bring the arm within the cartilage of its socket: the model leaves it up to 1 cm too far out."""
+    from scipy.spatial import cKDTree
+
+    if "humerus_r" in outer and "scapula_r" in outer:
+        inwards = pose.turn("scapula_r") @ _INTO_SOCKET
+        tree, wanted = cKDTree(outer["scapula_r"].vertices), rng.uniform(0.002, 0.005)
+        humerus, step = outer["humerus_r"].vertices, 0.0
+        while step < 0.015 and tree.query(humerus + (step + 0.001) * inwards)[0].min() > wanted:
+            step += 0.001
+        for meshes in (outer, marrow):
+            for bone in set(_ARM) & set(meshes):
+                meshes[bone] = Mesh(meshes[bone].vertices + step * inwards, meshes[bone].faces)
 
 
 def _beam(view: View, pose: Pose, rng: np.random.Generator, pixels_along: int) -> Beam:

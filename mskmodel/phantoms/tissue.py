@@ -61,8 +61,8 @@ def balls_of(part: str, pose: Pose) -> list[Ball]:
         return _limb(f"femur_{side}", femur, tibia, thigh, behind, tuple(inward * i for i in inside)) + lower
     if part == "arm":
         shoulder, elbow, wrist = at("humerus_r"), at("ulna_r"), at("lunate_r")
-        upper = (0.046, 0.045, 0.042, 0.040, 0.038, 0.036, 0.036)
-        fore = (0.038, 0.040, 0.038, 0.033, 0.028, 0.023, 0.020)
+        upper = (0.046, 0.045, 0.042, 0.040, 0.038, 0.034, 0.029)
+        fore = (0.030, 0.038, 0.038, 0.033, 0.028, 0.023, 0.020)
         return _limb("humerus_r", shoulder, elbow, upper, (0.0,) * 7, (0.0,) * 7) + _limb(
             "ulna_r", elbow, wrist, fore, (0.0,) * 7, (0.0,) * 7
         )
@@ -150,8 +150,13 @@ def _limb(
 ) -> list[Ball]:
     knots, along = np.linspace(0, 1, len(radii)), np.linspace(0, 1, 15)
     profile = (np.interp(along, knots, values) for values in (radii, behind, inward))
+    length = float(np.linalg.norm(stop - start))  # balls are longer than wide, but do not bulge out of a bent joint
     return [
-        Ball(body, start + t * (stop - start) + (x, y, 0.0), np.array([r, r, max(r, 0.05)]))
+        Ball(
+            body,
+            start + t * (stop - start) + (x, y, 0.0),
+            np.array([r, r, max(r, min(0.05, 0.02 + length * min(t, 1 - t)))]),
+        )
         for t, r, y, x in zip(along, *profile, strict=True)
     ]
 

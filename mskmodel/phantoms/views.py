@@ -141,8 +141,8 @@ CLASSES: dict[str, tuple[View, ...]] = {
                 Framing(0.6, (0.13, 0.26), (0.45, 1.0), (-0.12, 0.12), _ANY_WAY),
                 Framing(0.4, (0.28, 0.44), (0.35, 0.8), (-0.15, 0.15), _ANY_WAY),
             ),
-            {"pro_sup_r": (-115.0, -40.0), "elbow_flexion_r": (0.0, 22.0)},
-            swing=(-12.0, 12.0), cover=0.01, implants=("elbow_plate", "cast"),
+            {"pro_sup_r": (-115.0, -40.0), "elbow_flexion_r": (0.0, 26.0)},
+            swing=(-16.0, 16.0), cover=0.01, implants=("elbow_plate", "cast"),
         ),
     ),
     "elbow_lateral": tuple(
