@@ -39,6 +39,15 @@ class Beam:
         pixel = max(self.width, self.height) / self.pixels_along
         return max(32, round(self.height / pixel)), max(32, round(self.width / pixel))
 
+    def sees(self, points: NDArray[np.float64], margin: float) -> NDArray[np.bool_]:
+        """Which points (n, 3) are seen, in parallel projection, within so many times the field of view."""
+        offset = points - self.centre
+        across, along = offset @ np.cross(self.direction, self.up), offset @ self.up
+        seen: NDArray[np.bool_] = (np.abs(across) < margin * self.width / 2) & (
+            np.abs(along) < margin * self.height / 2
+        )
+        return seen
+
 
 @functools.cache
 def _renderer() -> Any:
