@@ -1,5 +1,6 @@
 """The shipped model's recipe: no patient is on both sides of a fold, and what took long is not done again."""
 
+import copy
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,10 @@ from PIL import Image
 from mskmodel import shipping
 from mskmodel.classifier import Classifier, Decision
 from mskmodel.evaluation import score
+from mskmodel.preprocessing import Preprocessing
 from mskmodel.registry import Registry
 from mskmodel.training import Progress
+from mskmodel.versions import finished, logits_of
 from mskmodel.weights import StartingWeights
 from tests.unit.test_training import CLASSES, QUICK, pictures, weights
 from workers.cli import main
@@ -64,6 +67,17 @@ def test_the_recipe_makes_a_version_that_serves_and_goes_on_where_it_was_stopped
     steps.clear()
     made()
     assert set(steps) == {"all"}
+
+
+def test_a_model_that_keeps_all_of_the_first_weights_says_what_they_say(tmp_path: Path) -> None:
+    base = shipping.pretrained(RECIPE, data(), START, tmp_path, lambda *_: None)
+    logits = shipping.by_folds(replace(RECIPE, kept=1.0), data(), base, tmp_path, lambda *_: None)
+    said = logits_of(finished(copy.deepcopy(base), RECIPE.finetuning), data().real.pictures, Preprocessing())
+    np.testing.assert_allclose(logits, said, atol=1e-5)
+    half = tmp_path / "half"
+    half.mkdir()
+    tuned = shipping.by_folds(replace(RECIPE, kept=0.5), data(), base, half, lambda *_: None)
+    assert np.abs(tuned - said).max() > 3e-4
 
 
 def test_what_is_kept_goes_by_recipe_data_and_weights_and_not_by_the_threshold() -> None:
