@@ -46,8 +46,9 @@ def ship(
 ) -> None:
     """Make the model that ships again: render phantoms, train on them, fine-tune, judge by folds, register.
 
-    Everything that takes long stays in DIRECTORY, and what is there is not made again. From nothing it takes about an
-    hour on 2 idle cores. Prints the version's name last; figures.json in DIRECTORY holds what was measured.
+    Everything that takes long stays in DIRECTORY, and what is there is not made again. From nothing it takes an hour
+    to an hour and a half on 2 idle cores. Prints the version's name last; figures.json in DIRECTORY holds what was
+    measured.
     """
     from mskmodel import shipping
     from mskmodel.labels import KEYS
