@@ -69,6 +69,7 @@ class Skeleton:
 
     def __init__(self) -> None:
         try:
+            import manifold3d  # noqa: F401 - of remeshing and splitting
             import mujoco
             from myo_sim.build import compose
         except ImportError as error:

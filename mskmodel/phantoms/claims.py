@@ -50,10 +50,10 @@ class Claim:
     correct: bool
 
 
-def claim(name: str, side: str, rng: np.random.Generator) -> Claim:
-    """A header's claim about a view of the table taken of a side (R, L, B or U)."""
-    truth = (*named(name), side)
-    said = list(truth)
+def claim(name: str, position: str, side: str, rng: np.random.Generator) -> Claim:
+    """A header's claim about a view of the table with that View Position, taken of a side (R, L, B or U)."""
+    truth = (named(name)[0], position, side)
+    said = [*truth]
     if rng.random() < _WRONG:
         others = [key for key in (*BY_KEY, *_NEIGHBOURS) if named(key)[0] != truth[0]]
         said[:2] = named(str(rng.choice(others)))
@@ -64,7 +64,7 @@ def claim(name: str, side: str, rng: np.random.Generator) -> Claim:
 
 
 def named(name: str) -> tuple[str, str]:
-    """Body Part Examined and View Position of a view of the table, as they should be."""
+    """Body Part Examined and usual View Position of a view of the table."""
     if name in BY_KEY:
         return BY_KEY[name].body_part, BY_KEY[name].view_position
     return _NEIGHBOURS[name]

@@ -32,11 +32,15 @@ TRUTH = "truth.csv"
 
 @dataclass(frozen=True)
 class Truth:
-    """A row of the truth: label is a class key, or empty for a neighbour; shows is the view's name in any case."""
+    """A row of the truth: label is a class key, or empty for a neighbour; shows is the view's name in any case.
+
+    view_position: as the header should have it, whatever it has.
+    """
 
     file: str
     label: str
     shows: str
+    view_position: str
     side: str
     patient: str
     header_is_right: bool
@@ -98,7 +102,7 @@ def write(phantom: Phantom, path: Path, visit: int = 1) -> None:
         pixel_spacing=(round(phantom.pixel_mm, 4),) * 2,
     )
     pixels = phantom.pixels.astype(np.uint8) if phantom.bits <= 8 else phantom.pixels
-    sop_class = kinds[phantom.seed % len(kinds)]
+    sop_class = kinds[np.random.default_rng(phantom.seed).integers(len(kinds))]
     path.write_bytes(
         write_dx(pixels, header=header, bits=phantom.bits, photometric=phantom.photometric, sop_class=sop_class)
     )
@@ -129,5 +133,6 @@ def _rendered_and_written(wanted: tuple[Path, str, int, int]) -> list[Truth]:
     for visit, phantom in enumerate(exposures(name, seed, visits), 1):
         file = f"{name}-{seed:07d}-{visit}.dcm"
         write(phantom, directory / file, visit)
-        truth.append(Truth(file, phantom.label, phantom.shows, phantom.side, _patient(seed), phantom.claim.correct))
+        shown = phantom.label, phantom.shows, phantom.position, phantom.side
+        truth.append(Truth(file, *shown, _patient(seed), phantom.claim.correct))
     return truth

@@ -39,6 +39,11 @@ class Beam:
         pixel = max(self.width, self.height) / self.pixels_along
         return max(32, round(self.height / pixel)), max(32, round(self.width / pixel))
 
+    @property
+    def magnification(self) -> float:
+        """From the object to the detector."""
+        return self.source_to_detector / (self.source_to_detector - self.object_to_detector)
+
     def sees(self, points: NDArray[np.float64], margin: float) -> NDArray[np.bool_]:
         """Which points (n, 3) are seen, in parallel projection, within so many times the field of view."""
         offset = points - self.centre
@@ -89,7 +94,7 @@ def path_lengths(beam: Beam, materials: dict[str, Mesh]) -> dict[str, NDArray[np
 def _aim(gvxr: Any, beam: Beam) -> None:
     rows, columns = beam.shape
     near = beam.source_to_detector - beam.object_to_detector
-    magnified = beam.source_to_detector / near
+    magnified = beam.magnification
     source, detector = -beam.direction * near * 1000, beam.direction * beam.object_to_detector * 1000
     gvxr.setSourcePosition(*(float(x) for x in source), "mm")
     gvxr.usePointSource()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.phantoms.claims import Claim, claim
+from mskmodel.phantoms.claims import Claim, claim, named
 from mskmodel.phantoms.exposure import expose
 from mskmodel.phantoms.film import beside, finish
 from mskmodel.phantoms.scene import Projection, project
@@ -28,8 +28,9 @@ class Phantom:
     """One synthetic radiograph.
 
     pixels: uint16 (rows, columns), 0..2**bits - 1, as stored, so dark where dense under MONOCHROME1.
-    label: the class key, empty for a neighbour; shows: the view's name; side: R, L, B (both) or U (unpaired).
-    claim: what a header says of it, which is not always so; pixel_mm: at the patient.
+    label: the class key, empty for a neighbour; shows: the view's name; position: its View Position; side: R, L, B
+    (both) or U (unpaired).
+    claim: what a header says of it, which is not always so; pixel_mm: at the detector.
     """
 
     pixels: NDArray[np.uint16]
@@ -37,6 +38,7 @@ class Phantom:
     photometric: str
     label: str
     shows: str
+    position: str
     side: str
     pixel_mm: float
     seed: int
@@ -56,20 +58,28 @@ def render(name: str, seed: int) -> Phantom:
 
 
 def exposures(name: str, seed: int, count: int) -> Iterator[Phantom]:
-    """Several phantoms of one projection: other exposure, crop, side, film. The first is `render`'s."""
+    """Several phantoms of one projection: other exposure, crop, film. The first is `render`'s, the side always its."""
     rng = _generator(name, seed, 0)
     projection = project(name, rng, pixels_along=int(rng.integers(360, 449)))
+    left = None
     for number in range(count):
-        yield _phantom(name, seed, projection, _generator(name, seed, number + 1))
+        phantom, left = _phantom(name, seed, projection, _generator(name, seed, number + 1), left)
+        yield phantom
 
 
-def _phantom(name: str, seed: int, projection: Projection, rng: np.random.Generator) -> Phantom:
+def _phantom(
+    name: str, seed: int, projection: Projection, rng: np.random.Generator, left: bool | None
+) -> tuple[Phantom, bool | None]:
+    """And whether it is mirrored into a left side, None while that is open; ``left``: what an earlier one was."""
     image = _cropped(expose(projection, rng), rng)
     side = "R"
     if name in _PAIRED and rng.random() < 0.15:
         image, side = beside(image, image[:, ::-1], rng), "B"
-    elif rng.random() < 0.5:
-        image, side = image[:, ::-1], "L"
+    else:
+        drawn = bool(rng.random() < 0.5)
+        left = drawn if left is None else left
+        if left:
+            image, side = image[:, ::-1], "L"
     if projection.view.both:
         side = "B"
     image = finish(image, side if side != "B" else "R", rng)
@@ -80,9 +90,10 @@ def _phantom(name: str, seed: int, projection: Projection, rng: np.random.Genera
     low, high = np.sort(rng.uniform((0.0, 0.5), (0.1, 1.0))) if bits > 8 else (0.0, 1.0)
     pixels = np.clip((low + stored * (high - low)) * (2**bits - 1), 0, 2**bits - 1).round().astype(np.uint16)
     label, true_side = name if name in CLASSES else "", "U" if name in _UNPAIRED else side
-    return Phantom(
-        pixels, bits, photometric, label, name, true_side, projection.pixel_mm, seed, claim(name, true_side, rng)
-    )
+    position = projection.view.position or named(name)[1]
+    pixel_mm = projection.pixel_mm * projection.magnification
+    claimed = claim(name, position, true_side, rng)
+    return Phantom(pixels, bits, photometric, label, name, position, true_side, pixel_mm, seed, claimed), left
 
 
 def _cropped(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

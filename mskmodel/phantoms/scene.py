@@ -26,7 +26,8 @@ class Projection:
     """
 
     lengths: dict[str, NDArray[np.float32]]
-    pixel_mm: float
+    pixel_mm: float  # at the patient
+    magnification: float  # from there to the detector
     view: View
 
 
@@ -46,7 +47,7 @@ def project(name: str, rng: np.random.Generator, pixels_along: int = 448) -> Pro
     shape = patient.shape(beam.centre, rng)
     meshes = {key: Mesh(shape(mesh.vertices), mesh.faces) for key, mesh in meshes.items()}
     lengths = path_lengths(beam, meshes)
-    return Projection(lengths, beam.height / beam.shape[0] * 1000, view)
+    return Projection(lengths, beam.height / beam.shape[0] * 1000, beam.magnification, view)
 
 
 def _beam(view: View, pose: Pose, rng: np.random.Generator, pixels_along: int) -> Beam:

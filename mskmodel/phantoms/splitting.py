@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
-from manifold3d import Manifold
-from manifold3d import Mesh as ManifoldMesh
 from numpy.typing import NDArray
 
 from mskmodel.phantoms.anatomy import FINGERS, LONG_BONES, skeleton
@@ -93,6 +92,9 @@ def fracture(
 
 def _parted(mesh: Mesh, at: Array, outwards: Array, gap: float, place: Callable[[Array], Array]) -> Mesh:
     """Without a slab of a width of ``gap`` metres; what lies outwards of it is placed anew."""
+    from manifold3d import Manifold
+    from manifold3d import Mesh as ManifoldMesh
+
     if not len(mesh.faces):
         return mesh
     solid = Manifold(ManifoldMesh(mesh.vertices.astype(np.float32), mesh.faces.astype(np.uint32)))
@@ -101,7 +103,7 @@ def _parted(mesh: Mesh, at: Array, outwards: Array, gap: float, place: Callable[
     return merge([_mesh(solid.trim_by_plane(-outwards, gap / 2 - level)), Mesh(place(end.vertices), end.faces)])
 
 
-def _mesh(solid: Manifold) -> Mesh:
+def _mesh(solid: Any) -> Mesh:
     drawn = solid.to_mesh()
     vertices = np.asarray(drawn.vert_properties, np.float64).reshape(-1, drawn.vert_properties.shape[1])[:, :3]
     return Mesh(vertices, np.asarray(drawn.tri_verts, np.int32).reshape(-1, 3))

@@ -70,6 +70,7 @@ class View:
     frame: str = ""  # the body with which beam and up turn; the world where empty
     both: bool = False  # left and right are on the film
     weight: float = 1.0  # how often, beside the other views of its name
+    position: str = ""  # View Position, where it is not the one of its name
 
 
 KNEE, ANKLE, ELBOW, SHOULDER = {"tibia_r": 1.0}, {"talus_r": 1.0}, {"ulna_r": 1.0}, {"humerus_r": 1.0}
@@ -267,7 +268,9 @@ CLASSES: dict[str, tuple[View, ...]] = {
     ),
 }  # fmt: skip
 
-_BOTH_WAYS = (BACKWARD, ACROSS)
+#: Directions of the beam, and the View Position that each makes; of an arm that hangs, the palm to the body.
+_BOTH_WAYS = {BACKWARD: "AP", ACROSS: "LATERAL"}
+_BOTH_WAYS_OF_HAND = {BACKWARD: "LATERAL", ACROSS: "PA"}
 #: Far enough from AP and from lateral that nobody would take it for one of them.
 _OBLIQUE = ((33.0, 55.0), (-55.0, -33.0))
 
@@ -277,23 +280,24 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
             ARM, ("arm",), beam, DOWN, WRIST,
             (Framing(1.0, (0.10, 0.19), (0.5, 0.9), (-0.02, 0.22), (0.0, 0.0, 180.0, 90.0)),),
             {"pro_sup_r": (-12.0, 12.0), **_CURL, **_THUMB},
-            cover=0.0068, fat_mm=(1.0, 3.0), implants=("wires", "cast"),
+            cover=0.0068, fat_mm=(1.0, 3.0), implants=("wires", "cast"), position=position,
         )
-        for beam in _BOTH_WAYS
+        for beam, position in _BOTH_WAYS_OF_HAND.items()
     ),
     "forearm": tuple(
         View(
             ARM, ("arm",), beam, UP, {"ulna_r": 0.5, "lunate_r": 0.5},
             (Framing(1.0, (0.30, 0.44), (0.35, 0.9), (-0.06, 0.06), _ANY_WAY),),
-            _FOREARM_ROLL, cover=0.0068, implants=("cast", "plate_forearm"),
+            _FOREARM_ROLL, cover=0.0068, implants=("cast", "plate_forearm"), position=position,
         )
-        for beam in _BOTH_WAYS
+        for beam, position in _BOTH_WAYS.items()
     ),
     "humerus": tuple(
         View(
             GIRDLE[:3] + FOREARM[1:3], tissue, beam, UP, {"humerus_r": 0.5, "ulna_r": 0.5},
             (Framing(1.0, (0.32, 0.44), (0.4, 0.9), (-0.06, 0.06), (0.0, 0.0, 180.0, 90.0)),),
             {"shoulder_elv_r": (0.0, 30.0), "elbow_flexion_r": (0.0, 90.0)}, implants=("plate_humerus", "nail_humerus"),
+            position=_BOTH_WAYS[beam],
         )
         for beam, tissue in ((BACKWARD, ("arm", "shoulder", "trunk")), (ACROSS, ("arm",)))
     ),
@@ -324,6 +328,7 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
             bones, tissue, beam, UP, {"femur_r": share, "tibia_r": 1 - share},
             (Framing(1.0, (0.36, 0.5), (0.4, 0.85), (-0.1, 0.1), turns),),
             {"knee_angle_r": (0.0, 35.0)}, implants=("nail_femur", "plate_femur", "hip_screw"),
+            position=_BOTH_WAYS[beam],
         )
         for share in (0.35, 0.5, 0.65)
         for bones, tissue, beam, turns in (
@@ -336,8 +341,9 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
             LEG, ("leg",), beam, UP, {"tibia_r": 0.5, "talus_r": 0.5},
             (Framing(1.0, (0.36, 0.52), (0.35, 0.85), (-0.09, 0.09), (0.0, 0.0, 0.0, 180.0, 90.0)),),
             {"knee_angle_r": (0.0, 30.0)}, cover=0.01, implants=("nail", "plate", "cast", "fixator"),
+            position=position,
         )
-        for beam in _BOTH_WAYS
+        for beam, position in _BOTH_WAYS.items()
     ),
     "legs": (
         View(
@@ -368,7 +374,7 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
     ),
     "toes": tuple(
         replace(
-            CLASSES["foot_ap"][0], swing=swing, landmark={"toes_r": 1.0},
+            CLASSES["foot_ap"][0], swing=swing, position="OBL" if swing in _OBLIQUE else "AP", landmark={"toes_r": 1.0},
             framings=(Framing(1.0, (0.08, 0.13), (0.6, 1.2), (-0.3, 0.0), (0.0, 0.0, 180.0, 90.0)),),
         )
         for swing in ((-7.0, 7.0), *_OBLIQUE)
@@ -386,9 +392,9 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
             ARM[-19:], ("arm",), beam, DOWN, {f"midph{n}_r": 1.0},
             (Framing(1.0, (0.07, 0.13), (0.35, 0.7), (-0.15, 0.15), (0.0, 0.0, 0.0, 180.0, 90.0)),),
             _FAN_HAND if beam is BACKWARD else {**_STRAIGHT_HAND, **_SPREAD},
-            cover=0.0068, fat_mm=(1.0, 2.5), implants=("wires",), whitest=_HAND_WHITE,
+            cover=0.0068, fat_mm=(1.0, 2.5), implants=("wires",), whitest=_HAND_WHITE, position=position,
         )
-        for beam in _BOTH_WAYS
+        for beam, position in _BOTH_WAYS_OF_HAND.items()
         for n in range(2, 6)
     ),
     "thumb": tuple(
@@ -398,7 +404,7 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
             {**_STRAIGHT_HAND, "cmc_abduction": (10.0, 35.0)}, cover=0.0068, fat_mm=(1.0, 2.5), implants=("wires",),
             whitest=_HAND_WHITE,
         )
-        for beam in _BOTH_WAYS
+        for beam in _BOTH_WAYS  # neither is the thumb's own AP or lateral: it lies across the palm
     ),
     "elbow_oblique": tuple(replace(CLASSES["elbow_ap"][0], swing=swing) for swing in ((38.0, 58.0), (-58.0, -38.0))),
     "scapula_y": (
@@ -407,21 +413,21 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
     "neck": tuple(
         View(
             HEAD, ("head", "trunk", "shoulder"), beam, UP, {"head": 0.6, "clavicle_r": 0.2, "clavicle_l": 0.2},
-            (Framing(1.0, (0.15, 0.28), (0.6, 1.0), (-0.05, 0.15)),), lungs=True,
+            (Framing(1.0, (0.15, 0.28), (0.6, 1.0), (-0.05, 0.15)),), lungs=True, position=position,
         )
-        for beam in _BOTH_WAYS
+        for beam, position in _BOTH_WAYS.items()
     ),
     "skull": tuple(
         View(
             HEAD[:3], ("head", "trunk"), beam, UP, {"head": 1.0},
-            (Framing(1.0, (0.2, 0.3), (0.75, 1.2), (-0.32, -0.1)),),
+            (Framing(1.0, (0.2, 0.3), (0.75, 1.2), (-0.32, -0.1)),), position=position,
         )
-        for beam in _BOTH_WAYS
+        for beam, position in _BOTH_WAYS.items()
     ),
     "spine": tuple(
         View(
             TRUNK, ("trunk",), beam, UP, landmark, (Framing(1.0, (0.26, 0.44), aspect, (-0.1, 0.1)),),
-            fat_mm=(8.0, 22.0), lungs=True,
+            fat_mm=(8.0, 22.0), lungs=True, position=_BOTH_WAYS[beam],
         )
         for beam, aspect in ((BACKWARD, (0.45, 0.9)), (ACROSS, (0.45, 0.8)))
         for landmark in ({"lumbar3": 1.0}, {"lumbar1": 1.0}, {"lumbar1": 0.4, "clavicle_r": 0.3, "clavicle_l": 0.3})

@@ -2,6 +2,8 @@
 
 import csv
 import functools
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ from mskmodel.dicom import read_radiograph
 from mskmodel.labels import KEYS
 from mskmodel.phantoms import CLASSES, NAMES, NEIGHBOURS, Phantom, RenderingUnavailable, exposures, projection, render
 from mskmodel.phantoms.anatomy import skeleton
-from mskmodel.phantoms.claims import claim
+from mskmodel.phantoms.claims import claim, named
 from mskmodel.phantoms.making import make
 from mskmodel.phantoms.metal import Site
 from mskmodel.phantoms.remeshing import Mesh, close, remesh
@@ -51,7 +53,7 @@ def test_a_round_of_views_has_each_class_twice_and_each_neighbour_once():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_view_has_a_name_in_a_header(name):
-    said = [claim(name, "R", np.random.default_rng(seed)) for seed in range(9)]
+    said = [claim(name, named(name)[1], "R", np.random.default_rng(seed)) for seed in range(9)]
     assert any(one.correct for one in said) and not all(one.correct for one in said)
 
 
@@ -78,6 +80,29 @@ def test_several_exposures_of_one_projection_begin_with_the_one_that_render_give
     one, other = exposures("knee_ap", 1, 2)
     assert np.array_equal(one.pixels, first("knee_ap").pixels)
     assert one.pixels.shape != other.pixels.shape or not np.array_equal(one.pixels, other.pixels)
+
+
+def test_a_patient_keeps_the_side_from_visit_to_visit():
+    sides = [phantom.side for phantom in exposures("elbow_lateral", 2, 6)]
+    assert len(set(sides)) == 1 and sides[0] in "RL"
+
+
+@pytest.mark.parametrize("name", ["wrist", "lower_leg", "skull"])
+def test_a_right_header_names_the_projection_that_was_taken(name):
+    positions = {view.position for view in NEIGHBOURS[name]}
+    assert "LATERAL" in positions and len(positions) == 2
+    phantom = first(name)
+    assert phantom.position in positions
+    if phantom.claim.correct:
+        assert phantom.claim.view_position == phantom.position
+
+
+def test_without_what_renders_a_job_still_begins_and_says_what_is_missing():
+    blocked = "import sys; sys.modules.update(dict.fromkeys(('gvxrPython3', 'mujoco', 'myo_sim', 'manifold3d')))"
+    code = "import workers.training_job; from mskmodel.phantoms import *; render('knee_ap', 1)"
+    ran = subprocess.run([sys.executable, "-c", f"{blocked}; {code}"], capture_output=True, text=True, timeout=120)
+    last = ran.stderr.strip().splitlines()[-1]
+    assert last.startswith("mskmodel.phantoms.requirements.RenderingUnavailable: phantoms need the extra `phantoms`")
 
 
 def test_an_unknown_view_is_named_in_the_error():
