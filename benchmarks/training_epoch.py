@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from mskmodel.dataset import STORED, Pictures
 from mskmodel.labels import KEYS
+from mskmodel.precision import mixed
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.training import Settings, Source, new_model, train
 from mskmodel.weights import find
@@ -48,7 +49,9 @@ def bare_seconds(settings: Settings) -> float:
     labels = torch.randint(0, len(KEYS) + 1, (settings.batch,))
     began = time.perf_counter()
     for _ in range(-(-settings.views // settings.batch)):
-        loss = cross_entropy(model(images), labels)
+        with mixed(images.device):
+            logits = model(images)
+        loss = cross_entropy(logits.float(), labels)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

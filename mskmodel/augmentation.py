@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -11,7 +12,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from torch import Tensor
 
-from mskmodel.preprocessing import inside_of, sampled, windowed
+from mskmodel.preprocessing import sampled, windowed
 
 __all__ = ["Augmentation"]
 
@@ -37,8 +38,7 @@ class Augmentation:
     def __call__(self, values: Tensor, extents: Tensor, size: int, random: torch.Generator) -> Tensor:
         """(n, s, s) uint8 with the (n, 2) part that is picture, to (n, size, size) float32 0..1."""
         grid = self._grid(len(values), size, random)
-        pictures = sampled(values, extents, grid)
-        inside = inside_of(grid, extents, values.shape[-1])
+        pictures, inside = sampled(values, extents, grid)
         pictures = self._exposed(pictures, random)
         pictures = self._disturbed(pictures, random)
         pictures = pictures * inside
@@ -56,10 +56,10 @@ class Augmentation:
         cos, sin = torch.cos(angle), torch.sin(angle)
         x, y = mirror / (zoom * stretch), stretch / zoom
         shift = [_between(n, -2 * self.shift, 2 * self.shift, random) for _ in range(2)]
-        rows = [torch.stack([x * cos, -x * sin, shift[0]], 1), torch.stack([y * sin, y * cos, shift[1]], 1)]
-        grid = F.affine_grid(torch.stack(rows, 1), [n, 1, size, size], align_corners=False)
+        rows = ((x * cos, -x * sin, shift[0]), (y * sin, y * cos, shift[1]))
+        grid = torch.stack([_plane(factors, size) for factors in rows], -1)
         if self.bend:
-            grid = grid + _bends(n, size, 2 * self.bend, random)
+            grid += _bends(n, size, 2 * self.bend, random)
         return grid
 
     def _exposed(self, pictures: Tensor, random: torch.Generator) -> Tensor:
@@ -88,10 +88,19 @@ def _chosen(n: int, share: float, random: torch.Generator) -> Tensor:
     return (torch.rand(n, generator=random) < share).float()
 
 
+def _plane(factors: Sequence[Tensor], size: int) -> Tensor:
+    """a x + b y + c of (n,) factors at pixel centres, (n, size, size): a quarter of the time of `affine_grid`."""
+    a, b, c = (factor[:, None, None] for factor in factors)
+    centres = torch.linspace(-1, 1, size) * (size - 1) / size  # to the bit what `affine_grid` has
+    return a * centres + (b * centres[:, None] + c)
+
+
 def _bends(n: int, size: int, most: float, random: torch.Generator) -> Tensor:
     """Smooth displacements, (n, size, size, 2), whose deviation is anything up to ``most``, each picture's its own."""
     corners = torch.randn((n, 2, 6, 6), generator=random) * (most * torch.rand((n, 1, 1, 1), generator=random))
-    return F.interpolate(corners, (size, size), mode="bicubic").permute(0, 2, 3, 1)
+    # Bicubic between the corners, along one axis and then the other: two products instead of 16 reads a pixel.
+    between = F.interpolate(torch.eye(6)[None, None], (size, 6), mode="bicubic")[0, 0]
+    return (between @ corners @ between.T).permute(0, 2, 3, 1)
 
 
 def _blurred(pictures: Tensor, sigma: float) -> Tensor:

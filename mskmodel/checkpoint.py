@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from mskmodel.whole_file import settle
 
 __all__ = ["Checkpoint", "CheckpointError"]
 
@@ -22,8 +23,8 @@ class CheckpointError(Exception):
 class Checkpoint:
     """After ``epoch`` epochs of a run.
 
-    ``tensors``: ``model.*`` as its state dict has them, ``momentum.*`` the optimiser's under the parameters' names,
-    and the states of the random generators.
+    ``tensors``: ``model.*`` as its state dict has them, ``momentum.*`` the optimiser's under the parameters' names.
+    What is random begins anew with each epoch.
     """
 
     epoch: int
@@ -34,7 +35,7 @@ class Checkpoint:
         partial = path.with_name(f".{path.name}.partial")
         contiguous = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
         save_file(contiguous, partial, {"epoch": str(self.epoch)})
-        partial.replace(path)
+        settle(partial, path)
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
@@ -50,13 +51,3 @@ class Checkpoint:
     def part(self, prefix: str) -> dict[str, Tensor]:
         """The tensors whose names start so, without it."""
         return {name.removeprefix(prefix): t for name, t in self.tensors.items() if name.startswith(prefix)}
-
-    @staticmethod
-    def random_state(generator: torch.Generator) -> dict[str, Tensor]:
-        """Of the generator that draws the batches and of PyTorch's own, which drops units out."""
-        return {"random.batches": generator.get_state(), "random.dropout": torch.get_rng_state()}
-
-    def restore_random(self, generator: torch.Generator) -> None:
-        """Undo of ``random_state``."""
-        generator.set_state(self.tensors["random.batches"])
-        torch.set_rng_state(self.tensors["random.dropout"])

@@ -130,11 +130,15 @@ class Comparison:
         return np.asarray((said & (old | new)) | (old != new), np.bool_)
 
 
-def compare(old: Said, new: Said, classes: Sequence[str]) -> Comparison:
+def compare(
+    old: Said, new: Said, classes: Sequence[str], before: Sequence[str], phantoms: NDArray[np.bool_] | None = None
+) -> Comparison:
     """On the pictures that both were shown; what is true is what the newer one was told.
 
-    ``classes``: those that are judged, the newer version's. A truth that is not among them is none of them. Raises
-    ComparisonError if there is no picture in common.
+    ``classes``: those that are judged, the newer version's. A truth that is not among them is none of them.
+    ``before``: the older version's. ``phantoms``: which of the pictures are, (n,); those stand for all that is seldom
+    corrected, as what people say is mostly what the older version had wrong. Raises ComparisonError if there is no
+    picture in common.
     """
     if old.pictures != new.pictures:
         both = set(old.pictures) & set(new.pictures)
@@ -144,7 +148,11 @@ def compare(old: Said, new: Said, classes: Sequence[str]) -> Comparison:
         old, new = old.only(shared), new.only(shared)
     number = {key: index for index, key in enumerate(classes)}
     labels = np.array([len(classes) if t is None else number.get(t, len(classes)) for t in new.truths], np.int64)
-    verdict = judge_answers(old.answers(classes), new.answers(classes), labels, classes)
+    groups = {} if phantoms is None else {"phantoms, which stand for what nobody corrected, are": phantoms}
+    if set(classes) - set(before):
+        known = [number[key] for key in before if key in number]
+        groups["the classes that the version before knows are, taken together,"] = np.isin(labels, known)
+    verdict = judge_answers(old.answers(classes), new.answers(classes), labels, classes, groups)
     return Comparison(tuple(classes), labels, old, new, verdict)
 
 
@@ -155,17 +163,18 @@ def beside(
     preprocessing: Preprocessing,
     classes: Sequence[str],
     held_out: Pictures,
+    phantoms: NDArray[np.bool_],
 ) -> Comparison:
     """A finished model beside the version that is served, on the pictures that were held out from it.
 
-    ``classes``: the model's, by which the labels of ``held_out`` are numbered.
+    ``classes``: the model's, by which the labels of ``held_out`` are numbered. ``phantoms``: which pictures are, (n,).
     """
     pictures = identifiers(held_out)
     truths = [classes[label] if label < len(classes) else None for label in held_out.labels.tolist()]
     logits = logits_of(served.model, held_out, served.preprocessing)
     old = Said.of(served.version, logits, served.decision, served.classes, pictures, truths)
     new = Said.of("", logits_of(model, held_out, preprocessing), decision, classes, pictures, truths)
-    return _with_given_up(compare(old, new, classes), served.classes)
+    return _with_given_up(compare(old, new, classes, served.classes, phantoms), served.classes)
 
 
 def _with_given_up(comparison: Comparison, before: Sequence[str]) -> Comparison:

@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 from mskmodel.dicom import read_image
 from mskmodel.preprocessing import STORED, Preprocessing
 from mskmodel.radiograph import NotClassifiable
+from mskmodel.whole_file import settle
 
-__all__ = ["STORED", "Labelled", "LabelsError", "Pictures", "Unreadable", "read_labels", "read_pictures"]
+__all__ = ["STORED", "Labelled", "LabelsError", "Pictures", "Unreadable", "columns_of", "read_labels", "read_pictures"]
 
 
 class LabelsError(Exception):
@@ -74,7 +75,7 @@ class Pictures:
         """As an ``.npz`` file, whole or not at all."""
         partial = path.with_suffix(".partial.npz")
         np.savez(partial, values=self.values, extents=self.extents, labels=self.labels)
-        partial.replace(path)
+        settle(partial, path)
 
     @classmethod
     def load(cls, path: Path) -> Pictures:
@@ -100,14 +101,7 @@ def read_labels(
     ``skip``: (column, text) pairs; rows with that text anywhere in that column are left out, such as those
     of a licence that forbids what is planned. Raises LabelsError.
     """
-    try:
-        # Spreadsheets begin their CSV with a byte order mark.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file, restval=""))
-    except OSError as error:
-        raise LabelsError(f"cannot read the labels: {error}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LabelsError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    rows = _rows(path)
     if not rows or not {"file", "label"} <= set(rows[0]):
         raise LabelsError(f"{path}: the first line must name the columns file and label, and rows must follow")
     unknown = sorted({row["label"] for row in rows} - {*classes, ""})
@@ -118,6 +112,23 @@ def read_labels(
         raise LabelsError(f"{path}: no column {', '.join(missing)}")
     kept = [row for row in rows if not any(text in row[column] for column, text in skip)]
     return [Labelled(images / row["file"], row["label"] or None) for row in kept]
+
+
+def columns_of(path: Path) -> tuple[str, ...]:
+    """Names in the first line of a labels file that has rows. Raises LabelsError."""
+    rows = _rows(path)
+    return tuple(rows[0]) if rows else ()
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    try:
+        # Spreadsheets begin their CSV with a byte order mark.
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            return list(csv.DictReader(file, restval=""))
+    except OSError as error:
+        raise LabelsError(f"cannot read the labels: {error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise LabelsError(f"{path} is not a CSV file in UTF-8: {error}") from error
 
 
 def read_pictures(

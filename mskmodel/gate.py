@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from math import comb
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -133,20 +134,30 @@ def judge(
     return Verdict(not refusals, tuple(reasons), tuple(_limits(overall, pairs)), overall, tuple(pairs))
 
 
-def judge_answers(old: Answers, new: Answers, labels: NDArray[np.int64], classes: Sequence[str]) -> Verdict:
-    """``judge`` on what is right, and refused too if fewer get their right label, beyond chance.
+def judge_answers(
+    old: Answers,
+    new: Answers,
+    labels: NDArray[np.int64],
+    classes: Sequence[str],
+    groups: Mapping[str, NDArray[np.bool_]] = MappingProxyType({}),
+) -> Verdict:
+    """``judge`` on what is right, and refused too if fewer get their right label, beyond chance, or a group is worse.
 
-    Without that a version that abstains on everything would pass, as its likeliest class is right all the same.
+    Without the former a version that abstains on everything would pass, as its likeliest class is right all the same.
+    ``groups``: names and (n,) masks of pictures that nothing won on the others makes up for. A class may be too small
+    to notice that it is lost; several such losses in a group are noticed.
     """
-    none = len(classes)
-    verdict = judge(old.right(labels, none), new.right(labels, none), labels, classes)
-    ours = labels < none
-    given = Paired.of("labelled", old.rightly_labelled(labels)[ours], new.rightly_labelled(labels)[ours])
-    if not given.is_worse:
+    none, ours = len(classes), labels < len(classes)
+    old_right, new_right = old.right(labels, none), new.right(labels, none)
+    verdict = judge(old_right, new_right, labels, classes)
+    pairs = [Paired.of(f"{name} worse", old_right[mask], new_right[mask]) for name, mask in groups.items()]
+    given = "fewer get their right label, others a wrong one or none"
+    pairs.append(Paired.of(given, old.rightly_labelled(labels)[ours], new.rightly_labelled(labels)[ours]))
+    reasons = [f"{one.label}: {_in_words(one)}, p = {one.p_worse:.2g}" for one in pairs if one.is_worse]
+    if not reasons:
         return verdict
-    reason = f"fewer get their right label, others a wrong one or none: {_in_words(given)}, p = {given.p_worse:.2g}"
     before = () if verdict.passed else verdict.reasons
-    return Verdict(False, (*before, reason), verdict.limits, verdict.overall, verdict.classes)
+    return Verdict(False, (*before, *reasons), verdict.limits, verdict.overall, verdict.classes)
 
 
 def _refusals(overall: Paired, pairs: Sequence[Paired]) -> list[str]:

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mskmodel.radiograph import Radiograph
 
-__all__ = ["STORED", "Picture", "Preprocessing", "inside_of", "sampled", "windowed"]
+__all__ = ["STORED", "Picture", "Preprocessing", "sampled", "windowed"]
 
 #: Side of the squares that pictures are kept as, pixels: more than the network sees, so that training can zoom in.
 STORED = 288
@@ -85,8 +85,8 @@ class Preprocessing:
         """
         unchanged = torch.eye(2, 3).expand(len(values), 2, 3)
         grid = F.affine_grid(unchanged, [len(values), 1, self.size, self.size], align_corners=False)
-        pictures = windowed(sampled(torch.from_numpy(values), torch.from_numpy(extents), grid))
-        return np.stack([self.enhance(picture) for picture in pictures.numpy()])
+        pictures, _ = sampled(torch.from_numpy(values), torch.from_numpy(extents), grid)
+        return np.stack([self.enhance(picture) for picture in windowed(pictures).numpy()])
 
     def enhance(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Adaptive equalisation with limited contrast, and ImageNet normalisation: (h, w) 0..1 to (3, h, w)."""
@@ -125,11 +125,11 @@ class Preprocessing:
         return float(low), float(high)
 
 
-def sampled(values: Tensor, extents: Tensor, grid: Tensor) -> Tensor:
-    """Pictures (n, s, s) uint8, read bilinearly at the grid (n, h, w, 2) of -1..1, to (n, h, w) float32 0..1.
+def sampled(values: Tensor, extents: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
+    """Pictures (n, s, s) uint8, read bilinearly at the grid (n, h, w, 2) of -1..1: (n, h, w) float32 0..1.
 
     Black outside of the (n, 2) rows and columns in the middle; from a picture of half the size where reading
-    would skip pixels.
+    would skip pixels. The other half of what is returned is 1.0 where a picture is read, 0.0 where its padding.
     """
     step = (grid[:, 0, 1] - grid[:, 0, 0]).norm(dim=1) * values.shape[-1] / 2
     read = torch.empty(grid.shape[:3])
@@ -138,14 +138,10 @@ def sampled(values: Tensor, extents: Tensor, grid: Tensor) -> Tensor:
             source = values[rows][:, None].float() / 255
             source = F.avg_pool2d(source, factor) if factor > 1 else source
             read[rows] = F.grid_sample(source, grid[rows], align_corners=False)[:, 0]
-    return read * inside_of(grid, extents, values.shape[-1])
-
-
-def inside_of(grid: Tensor, extents: Tensor, side: int) -> Tensor:
-    """1.0 where the grid reads the picture, 0.0 where its padding: padding stays black whatever happens."""
-    half = extents.flip(1).float()[:, None, None, :] / side
+    half = extents.flip(1).float()[:, None, None, :] / values.shape[-1]
     x, y = (grid.abs() <= half).unbind(-1)
-    return (x & y).float()
+    inside = (x & y).float()
+    return read * inside, inside
 
 
 def windowed(pictures: Tensor) -> Tensor:

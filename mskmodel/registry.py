@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors.numpy import save
 
+from mskmodel.whole_file import write_whole
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -28,6 +29,7 @@ __all__ = [
     "REPORT",
     "SHIPPED",
     "WEIGHTS",
+    "AnotherServes",
     "Registry",
     "RegistryError",
     "Version",
@@ -49,6 +51,14 @@ _LOCK = ".promoting"
 
 class RegistryError(Exception):
     """A model version is missing, incomplete or damaged."""
+
+
+class AnotherServes(RegistryError):
+    """Since a version was compared with the one that served then, another has come to serve."""
+
+    def __init__(self, compared: str, served: str) -> None:
+        super().__init__(f"it was compared with {compared}, and meanwhile {served} serves")
+        self.compared, self.served = compared, served
 
 
 @dataclass(frozen=True)
@@ -93,9 +103,9 @@ def write_version(directory: Path, tensors: Mapping[str, Tensor], manifest: Mapp
     digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
     made = datetime.now(UTC)
     name = str(Version(made, digest))
-    _write(directory / WEIGHTS, weights)
+    write_whole(directory / WEIGHTS, weights)
     contents = {"version": name, "made": made.isoformat(timespec="seconds")} | contents
-    _write(directory / MANIFEST, json.dumps(contents, indent=1).encode() + b"\n")
+    write_whole(directory / MANIFEST, json.dumps(contents, indent=1).encode() + b"\n")
     return name
 
 
@@ -133,7 +143,8 @@ class Registry:
         """Names of all whole versions, oldest first; the shipped one is not among them."""
         if self.root is None or not self.root.is_dir():
             return []
-        return sorted(path.parent.name for path in self.root.glob(f"*-*/{MANIFEST}"))
+        names = (path.parent.name for path in self.root.glob(f"*-*/{MANIFEST}"))
+        return sorted(name for name in names if _is_name(name))
 
     def register(
         self, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], reports: Mapping[str, bytes] | None = None
@@ -147,7 +158,7 @@ class Registry:
         building = Path(tempfile.mkdtemp(prefix=".building-", dir=root))
         try:
             for report, content in (reports or {}).items():
-                _write(building / report, content)
+                write_whole(building / report, content)
             name = write_version(building, tensors, manifest)
             building.chmod(0o755)
             if not (root / name).exists():
@@ -157,15 +168,19 @@ class Registry:
                 shutil.rmtree(building)
         return name
 
-    def promote(self, name: str) -> None:
+    def promote(self, name: str, instead_of: str | None = None) -> None:
         """Serve this version from now on. The pointer changes in one step; what it was is kept in the history.
 
+        ``instead_of``: the version that it was found good enough to replace; AnotherServes if that serves no longer.
         RegistryError if the version is not there, or its weights are not those that it was registered with.
         """
         directory = self.find(name)
         check_weights(directory)
         # By that word, not by its name: an upgrade of the program replaces the shipped version.
         with self._locked():
+            served = self.promoted_name() or "shipped"
+            if instead_of is not None and served not in (instead_of, _pointer_of(instead_of)):
+                raise AnotherServes(instead_of, served)
             self._point_to("shipped" if directory == SHIPPED else directory.name, {})
 
     def rollback(self) -> str:
@@ -211,8 +226,8 @@ class Registry:
             "at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         lines = [json.dumps(each) + "\n" for each in (*self.history(), entry | dict(notes))]
-        _write(self._root() / _HISTORY, "".join(lines).encode())
-        _write(self._root() / _POINTER, f"{version}\n".encode())
+        write_whole(self._root() / _HISTORY, "".join(lines).encode())
+        write_whole(self._root() / _POINTER, f"{version}\n".encode())
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
@@ -229,6 +244,11 @@ class Registry:
         return self.root
 
 
+def _pointer_of(version: str) -> str:
+    """The word that the pointer has for it."""
+    return "shipped" if version == read_manifest(SHIPPED)["version"] else version
+
+
 def check_weights(directory: Path) -> None:
     """RegistryError unless they are the very bytes that the manifest was written for."""
     wanted = read_manifest(directory).get("weights_sha256")
@@ -241,19 +261,18 @@ def check_weights(directory: Path) -> None:
         raise RegistryError(f"{directory / WEIGHTS} is damaged: it is not what was registered")
 
 
+def _is_name(text: str) -> bool:
+    """A copy that somebody put beside a version under a name of their own is none."""
+    try:
+        Version.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _parsed(name: str) -> str:
     """The name, if it is one: what comes from outside must not become a path to elsewhere."""
     try:
         return str(Version.parse(name))
     except ValueError as error:
         raise RegistryError(str(error)) from error
-
-
-def _write(path: Path, content: bytes) -> None:
-    """All of it or nothing, also when the machine stops meanwhile."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}")
-    with partial.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)

@@ -20,6 +20,7 @@ from mskmodel.dataset import STORED, Pictures
 from mskmodel.patient_key import is_held_out
 from mskmodel.pixel_cache import PixelCache
 from mskmodel.preprocessing import Preprocessing
+from mskmodel.whole_file import write_whole
 
 __all__ = ["MANIFEST", "LeftOut", "Row", "Snapshot", "SnapshotError", "write_snapshot"]
 
@@ -138,12 +139,7 @@ def write_snapshot(
         "left_out": [asdict(each) for each in left_out],
     }
     manifest["digest"] = _digest(manifest)
-    partial = directory / f".{MANIFEST}"
-    with partial.open("w") as file:
-        json.dump(manifest, file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(directory / MANIFEST)
+    write_whole(directory / MANIFEST, json.dumps(manifest, indent=1).encode())
     return Snapshot(directory)
 
 

@@ -27,6 +27,7 @@ from mskmodel.cases import Cases, split
 from mskmodel.classifier import Decision
 from mskmodel.dataset import Pictures
 from mskmodel.evaluation import Evaluation, Judgement, score
+from mskmodel.precision import mixed
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.training import Progress, Settings, new_model
 from mskmodel.weights import StartingWeights
@@ -100,7 +101,7 @@ def run(
 
     Raises StudyError where there are too few radiographs or patients.
     """
-    inputs = [asdict(recipe), start.source, cases.digest(), list(classes), seed]
+    inputs = [asdict(recipe), start.digest(), cases.digest(), list(classes), seed]
     kept = kept_in / f"run-{hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]}.npz"
     if kept.is_file():
         return _loaded(kept)
@@ -168,7 +169,10 @@ def _epochs(
         trained.train()
         losses = []
         for rows in torch.split(torch.randperm(len(pictures), generator=random), recipe.batch):
-            loss = nn.functional.cross_entropy(trained(_to(inputs_of(rows), device)), labels[rows].to(device))
+            inputs = _to(inputs_of(rows), device)
+            with mixed(device):
+                logits = trained(inputs)
+            loss = nn.functional.cross_entropy(logits.float(), labels[rows].to(device))
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call] # of PyTorch
             optimiser.step()

@@ -23,6 +23,7 @@ from mskmodel.augmentation import Augmentation
 from mskmodel.checkpoint import Checkpoint, CheckpointError
 from mskmodel.dataset import Pictures
 from mskmodel.parallel import ALONE, Team
+from mskmodel.precision import mixed
 from mskmodel.preprocessing import Preprocessing
 
 __all__ = ["Epoch", "Progress", "Settings", "Source", "new_model", "train"]
@@ -52,11 +53,16 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Source:
-    """Pictures of one origin and the share of all draws that they get."""
+    """Pictures of one origin and the share of all draws that they get.
+
+    ``partial``: that it does not show some classes says nothing about them, so that its pictures are told apart only
+    among those that it shows. Otherwise the look of its pictures would be learned as a reason against the others.
+    """
 
     name: str
     pictures: Pictures
     share: float
+    partial: bool = False
 
 
 @dataclass(frozen=True)
@@ -115,13 +121,11 @@ def train(
     Raises CheckpointError for one that does not fit the model.
     """
     torch.set_num_threads(settings.threads)
-    random = torch.Generator().manual_seed(settings.seed)
-    torch.manual_seed(settings.seed)
+    random = torch.Generator()
     device = device or torch.device("cpu")
     model = model.to(device).to(memory_format=torch.channels_last)
     run = _Run(model, settings, random, team)
     first = run.restore(resume) if resume else 0
-    loss_of = nn.CrossEntropyLoss(label_smoothing=settings.label_smoothing)
     each, share = math.ceil(settings.views / settings.batch), team.share(settings.batch)
     steps, done = settings.epochs * each, 0
     began = time.perf_counter()
@@ -129,8 +133,10 @@ def train(
         model.train()
         losses: list[float] = []
         run.begin(epoch)
-        for images, labels in _batches(sources, model, preprocessing, settings, each, share, random):
-            loss = loss_of(model(images.to(device).contiguous(memory_format=torch.channels_last)), labels.to(device))
+        for images, labels, left_out in _batches(sources, model, preprocessing, settings, each, share, random):
+            with mixed(device):
+                logits = model(images.to(device).contiguous(memory_format=torch.channels_last))
+            loss = _loss(logits.float(), labels.to(device), left_out.to(device), settings.label_smoothing)
             step = (epoch - 1) * each + len(losses)
             run.step(loss, _one_cycle(step / steps, settings.warmup), len(labels) / settings.batch)
             losses.append(loss.item())
@@ -147,7 +153,7 @@ def train(
 
 
 class _Run:
-    """What changes from step to step: weights, momentum, and the state of everything random."""
+    """What changes from step to step: weights, momentum, and what is random."""
 
     def __init__(self, model: AlexNet, settings: Settings, random: torch.Generator, team: Team) -> None:
         self._model, self._random, self._seed, self._team = model, random, settings.seed, team
@@ -157,10 +163,9 @@ class _Run:
         self._optimiser = torch.optim.SGD(groups, settings.rate, momentum, weight_decay=decay)
 
     def begin(self, epoch: int) -> None:
-        """In a team each draws its own pictures; the checkpoint that one of them writes suits them all."""
-        if self._team.size > 1:
-            self._random.manual_seed(self._team.seed(self._seed, epoch))
-            torch.manual_seed(self._team.seed(self._seed, epoch))
+        """What is random depends on the epoch alone, on every device; in a team each draws its own pictures."""
+        self._random.manual_seed(self._team.seed(self._seed, epoch))
+        torch.manual_seed(self._team.seed(self._seed, epoch))
 
     def step(self, loss: Tensor, rate: float, share: float) -> None:
         """``rate``: share of the highest learning rate. ``share``: of the batch, that the loss is of."""
@@ -178,7 +183,7 @@ class _Run:
             if parameter in self._optimiser.state
         }
         weights = {f"model.{name}": tensor.cpu().clone() for name, tensor in self._model.state_dict().items()}
-        return Checkpoint(epoch, weights | momentum | Checkpoint.random_state(self._random))
+        return Checkpoint(epoch, weights | momentum)
 
     def restore(self, checkpoint: Checkpoint) -> int:
         try:
@@ -190,7 +195,6 @@ class _Run:
             if name in momentum:
                 buffer = torch.empty_like(parameter).copy_(momentum[name])
                 self._optimiser.state[parameter]["momentum_buffer"] = buffer
-        checkpoint.restore_random(self._random)
         return checkpoint.epoch
 
 
@@ -203,6 +207,14 @@ def _parameter_groups(model: AlexNet, settings: Settings) -> list[dict[str, Any]
         {"params": slow, "lr": settings.rate * settings.convolution_rate},
         {"params": list(model.head.parameters()), "lr": settings.rate},
     ]
+
+
+def _loss(logits: Tensor, labels: Tensor, left_out: Tensor, smoothing: float) -> Tensor:
+    """Mean cross-entropy with smoothed labels, among the outputs that are not ``left_out``, (n, outputs) bool."""
+    likelihoods = logits.masked_fill(left_out, -math.inf).log_softmax(dim=1)
+    true = likelihoods.gather(1, labels[:, None])[:, 0]
+    even = likelihoods.masked_fill(left_out, 0).sum(dim=1) / (~left_out).sum(dim=1)
+    return -((1 - smoothing) * true + smoothing * even).mean()
 
 
 def _one_cycle(done: float, warmup: float) -> float:
@@ -220,13 +232,16 @@ def _batches(
     steps: int,
     batch: int,
     random: torch.Generator,
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Augmented, enhanced and normalised: (batch, 3, size, size) float32 and (batch,) int64."""
+) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Augmented, enhanced and normalised: (batch, 3, size, size) float32, (batch,) int64, and which outputs each leaves
+    out, (batch, outputs) bool.
+    """
     values = [torch.from_numpy(source.pictures.values) for source in sources]
     extents = [torch.from_numpy(source.pictures.extents) for source in sources]
     none = model.architecture.outputs - 1
     chances = [_chances(source.pictures.labels, none, settings.none_weight) for source in sources]
     shares = torch.tensor([source.share for source in sources])
+    unseen = torch.stack([_left_out(source, model.architecture.outputs) for source in sources])
     for _ in range(steps):
         counts = torch.multinomial(shares, batch, True, generator=random).bincount(minlength=len(sources))
         drawn = [
@@ -238,7 +253,13 @@ def _batches(
         labels = torch.cat([torch.from_numpy(s.pictures.labels)[d] for s, d in zip(sources, drawn, strict=True)])
         changed = settings.augmentation(pictures, inside, preprocessing.size, random)
         enhanced = np.stack([preprocessing.enhance(picture) for picture in changed.numpy()])
-        yield torch.from_numpy(enhanced), labels
+        yield torch.from_numpy(enhanced), labels, unseen.repeat_interleave(counts, dim=0)
+
+
+def _left_out(source: Source, outputs: int) -> Tensor:
+    """(outputs,) bool: what a partial source does not show."""
+    shown = torch.from_numpy(np.bincount(source.pictures.labels, minlength=outputs) > 0)
+    return ~shown if source.partial else torch.zeros(outputs, dtype=torch.bool)
 
 
 def _chances(labels: NDArray[np.int64], none: int, none_weight: float) -> Tensor:

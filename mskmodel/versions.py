@@ -36,31 +36,33 @@ def calibrated(
     logits: NDArray[np.float32],
     labels: NDArray[np.int64],
     wanted: float = 0.98,
-    coldest: float = 1.0,
-    shifts: Sequence[float] = (0.0,),
+    base: Decision = Decision(),  # noqa: B008 - it is frozen
+    shifts: Sequence[float] = (),
 ) -> Decision:
     """Temperature of least negative log likelihood (Guo et al. 2017), and the least threshold that is right enough.
 
-    Right enough: of the held-out pictures that get a label, at least ``wanted`` get the right one; 0.5 to 0.9.
-    The temperature is at least ``coldest``. That is 1 where what is held out looks more like what was trained on than
-    a patient does: it may make the model less sure of itself, never surer. ``shifts`` of none of the classes are tried
-    with each temperature, where none of the classes is as frequent in what is held out as it will be.
+    Right enough: of the held-out pictures that get a label, at least ``wanted`` get the right one; at most 0.9.
+    Temperature and threshold are at least those of ``base``: what is held out looks more like what was trained on than
+    a patient does, so it may make the model less sure of itself, never surer. ``shifts`` of none of the classes are
+    tried with each temperature, where none of the classes is as frequent in what is held out as it will be; without
+    them it stays what it is in ``base``.
     """
     rows = np.arange(len(labels))
 
     def likelihood(decision: Decision) -> float:
         return float(np.log(decision.probabilities(logits)[rows, labels] + 1e-12).mean())
 
-    temperatures = np.geomspace(coldest, 8.0, 101).tolist()
-    likeliest = max((Decision(t, none_shift=shift) for t in temperatures for shift in shifts), key=likelihood)
+    temperatures = np.geomspace(base.temperature, 8.0, 101).tolist()
+    tried = (Decision(t, none_shift=shift) for t in temperatures for shift in (shifts or (base.none_shift,)))
+    likeliest = max(tried, key=likelihood)
     probabilities = likeliest.probabilities(logits)
     best = probabilities[:, :-1].argmax(axis=1)
     confidence = probabilities[rows, best]
-    for threshold in np.arange(0.5, 0.9, 0.01):
+    for threshold in np.arange(base.threshold, 0.9, 0.01):
         answered = (confidence >= threshold) & (confidence > probabilities[:, -1])
         if answered.any() and (best == labels)[answered].mean() >= wanted:
             return replace(likeliest, threshold=round(float(threshold), 2))
-    return replace(likeliest, threshold=0.9)
+    return replace(likeliest, threshold=max(0.9, base.threshold))
 
 
 def tensors_of(model: AlexNet) -> dict[str, Tensor]:

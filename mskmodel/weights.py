@@ -23,8 +23,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
+
+from mskmodel.alexnet import AlexNet, Architecture
 
 __all__ = ["StartingWeights", "WeightsUnavailable", "find"]
 
@@ -54,6 +57,13 @@ class StartingWeights:
 
     source: str
     tensors: dict[str, Tensor]
+
+    def digest(self) -> str:
+        """SHA-256 of what is in them; two files of one name may hold others."""
+        digest = hashlib.sha256()
+        for name in sorted(self.tensors):
+            digest.update(name.encode() + np.ascontiguousarray(self.tensors[name].numpy()).tobytes())
+        return digest.hexdigest()
 
 
 def find(path: Path | None = None) -> StartingWeights:
@@ -86,9 +96,13 @@ def cache_directory() -> Path:
 
 
 def _checked(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    missing = [f"features.{i}.weight" for i in _CONVOLUTIONS if f"features.{i}.weight" not in tensors]
-    if missing:
+    with torch.device("meta"):
+        wanted = {f"features.{name}": t.shape for name, t in AlexNet(Architecture(1)).features.state_dict().items()}
+    if missing := [name for name in wanted if name not in tensors]:
         raise WeightsUnavailable(f"not the weights of an AlexNet: {', '.join(missing)} missing")
+    if other := [name for name, shape in wanted.items() if tensors[name].shape != shape]:
+        found = f"{other[0]} is {tuple(tensors[other[0]].shape)}, not {tuple(wanted[other[0]])}"
+        raise WeightsUnavailable(f"not the weights of an AlexNet: {found}")
     return {name: tensor.float() for name, tensor in tensors.items()}
 
 
@@ -100,8 +114,10 @@ def _read(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".ckpt":
             return _from_flax(path.read_bytes())
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, ValueError, RuntimeError, pickle.UnpicklingError, EOFError) as error:
+    except (OSError, ValueError, RuntimeError, pickle.UnpicklingError, EOFError, SafetensorError) as error:
         raise WeightsUnavailable(f"cannot read {path}: {error}") from error
+    if not isinstance(state, dict):
+        raise WeightsUnavailable(f"cannot read {path}: it holds a {type(state).__name__}, and no weights by name")
     return {name: value for name, value in state.items() if isinstance(value, Tensor)}
 
 
@@ -187,11 +203,14 @@ def _from_flax(data: bytes) -> dict[str, Tensor]:
     """Kernels are HWIO there and OIHW here."""
     tree = _NumpyUnpickler(io.BytesIO(data)).load()
     tensors = {}
-    for number, index in enumerate(_CONVOLUTIONS):
-        layer = tree["AlexNet_0"][f"Conv_{number}"]
-        kernel = np.ascontiguousarray(np.transpose(layer["kernel"], (3, 2, 0, 1)))
-        tensors[f"features.{index}.weight"] = torch.from_numpy(kernel)
-        tensors[f"features.{index}.bias"] = torch.from_numpy(np.array(layer["bias"]))
+    try:
+        for number, index in enumerate(_CONVOLUTIONS):
+            layer = tree["AlexNet_0"][f"Conv_{number}"]
+            kernel = np.ascontiguousarray(np.transpose(layer["kernel"], (3, 2, 0, 1)))
+            tensors[f"features.{index}.weight"] = torch.from_numpy(kernel)
+            tensors[f"features.{index}.bias"] = torch.from_numpy(np.array(layer["bias"]))
+    except (KeyError, TypeError, IndexError) as error:
+        raise ValueError(f"it is laid out otherwise than {PYPI_REQUIREMENT} has it") from error
     return tensors
 
 

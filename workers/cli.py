@@ -22,7 +22,7 @@ KNOWN_ERRORS = {
     "mskmodel.snapshot": ("SnapshotError",),
     "redis.exceptions": ("ConnectionError", "TimeoutError"),
     "workers.orthanc_client": ("OrthancError",),
-    "workers.running": ("ModelUnavailable",),
+    "workers.running": ("MixedQueues", "ModelUnavailable"),
     "workers.send": ("SendError",),
     "workers.settings": ("InvalidSetting", "MissingSetting"),
     "workers.stack.errors": ("StackError",),

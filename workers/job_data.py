@@ -13,6 +13,7 @@ from mskmodel.registry import Registry, read_manifest
 from mskmodel.rehearsal import rehearsal
 from mskmodel.snapshot import MANIFEST, Snapshot
 from mskmodel.training import Source
+from mskmodel.whole_file import write_whole
 from workers.job_request import JobRequest
 from workers.job_run import JobRun
 from workers.orthanc_client import OrthancClient
@@ -46,9 +47,7 @@ class Plan:
             return cls(found["base"], tuple(found["classes"]), found["threads"])
         base = base_of(registry, request)
         plan = cls(read_manifest(base)["version"] if base else None, classes_of(registry, request), threads())
-        partial = path.with_name(".plan.json")
-        partial.write_text(json.dumps(asdict(plan)))
-        partial.replace(path)
+        write_whole(path, json.dumps(asdict(plan)).encode())
         return plan
 
 

@@ -54,6 +54,7 @@ function operations.claim(owner)
         if claimable(id) then
             local tries = redis.call('HINCRBY', job(id), 'tries', 1)
             set(id, 'state', 'running', 'owner', owner, 'lease', now + LEASE_MS)
+            redis.call('HDEL', job(id), 'committed')
             say(id, tries == 1 and 'begun' or 'begun again')
             return {id, tries}
         end
@@ -122,10 +123,10 @@ end
 function operations.cancel(id, author)
     local state = get(id, 'state')
     if not state then return '' end
-    local committed = state == 'running' and get(id, 'committed')
-    if state == 'queued' or state == 'awaiting-approval' or (state == 'running' and lapsed(id) and not committed) then
+    local runs = (state == 'running' or state == 'cancelling') and not get(id, 'committed')
+    if state == 'queued' or state == 'awaiting-approval' or (runs and lapsed(id)) then
         finish(id, 'cancelled', 'by ' .. author)
-    elseif state == 'running' and not committed then
+    elseif runs and state == 'running' then
         set(id, 'state', 'cancelling')
         say(id, 'to be cancelled by ' .. author)
     end

@@ -9,11 +9,15 @@ from workers.celery_app import TRAIN, make_app
 from workers.ledger import QUEUES
 from workers.settings import Settings
 
-__all__ = ["ModelUnavailable", "run_worker"]
+__all__ = ["MixedQueues", "ModelUnavailable", "run_worker"]
 
 
 class ModelUnavailable(Exception):
     """The model that the worker is to serve cannot be loaded, or its device is not there."""
+
+
+class MixedQueues(ValueError):
+    """One worker cannot take all of these queues."""
 
 
 def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: str, loglevel: str) -> None:
@@ -25,8 +29,11 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
         beat: schedule the sweep in this process too.
 
     Raises:
+        MixedQueues: jobs are watched over in another way than chunks of instances are labelled.
         ModelUnavailable: better no worker than one that is up and cannot work.
     """
+    if TRAIN in queues and set(queues) != {TRAIN}:
+        raise MixedQueues(f"a train worker takes no other queue: start one for {TRAIN} and another for the rest")
     settings = Settings.from_environment()
     app = make_app(settings, queues)
     arguments = ["worker", f"--hostname={name}@%h", f"--queues={','.join(queues)}", f"--loglevel={loglevel}"]

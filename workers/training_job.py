@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -31,13 +32,14 @@ from mskmodel.dataset import Pictures
 from mskmodel.gate import Verdict
 from mskmodel.parallel import Team
 from mskmodel.patient_key import SiteSecretError
-from mskmodel.registry import Registry, RegistryError, read_manifest
+from mskmodel.registry import AnotherServes, Registry, RegistryError, read_manifest
 from mskmodel.rehearsal import RenderingUnavailable
 from mskmodel.snapshot import SnapshotError
 from mskmodel.training import new_model
 from mskmodel.version_report import reports
-from mskmodel.versions import finished, logits_of, model_of_version, version_of
+from mskmodel.versions import calibrated, finished, logits_of, model_of_version, version_of
 from mskmodel.weights import WeightsUnavailable, find
+from mskmodel.whole_file import write_whole
 from workers.job_data import Data, Plan, collect, joined
 from workers.job_request import InvalidRequest, JobRequest
 from workers.job_run import JobRun, Superseded
@@ -148,6 +150,8 @@ class _Start:
     model: AlexNet
     settings: training.Settings
     origin: str
+    decision: Decision
+    """What calibration begins with: the base's, which was made on more than one job's hold-out."""
 
     @classmethod
     def of(cls, registry: Registry, request: JobRequest, plan: Plan) -> "_Start":
@@ -161,11 +165,14 @@ class _Start:
         torch.manual_seed(request.seed)  # of a last layer that starts fresh
         if plan.base is None:
             found = find(None)
-            return cls(new_model(plan.classes, settings, found.tensors), settings, found.source)
+            return cls(new_model(plan.classes, settings, found.tensors), settings, found.source, Decision())
         base = registry.find(plan.base)
-        shape = Architecture.from_json(read_manifest(base)["architecture"])
+        manifest = read_manifest(base)
+        shape = Architecture.from_json(manifest["architecture"])
         settings = replace(settings, hidden=shape.hidden, ranks=shape.ranks)
-        return cls(model_of_version(base, plan.classes), settings, f"version {plan.base}")
+        same = tuple(manifest["classes"]) == plan.classes
+        decision = Decision(**manifest["decision"]) if same else Decision()
+        return cls(model_of_version(base, plan.classes), settings, f"version {plan.base}", decision)
 
 
 class _Watch:
@@ -199,9 +206,7 @@ class _Watch:
         """For the report."""
         path = self._folder / CURVES
         found = json.loads(path.read_text()) if path.exists() else {}
-        partial = path.with_name(f".{CURVES}")
-        partial.write_text(json.dumps(found | {str(number): [loss, accuracy]}))
-        partial.replace(path)
+        write_whole(path, json.dumps(found | {str(number): [loss, accuracy]}).encode())
 
 
 def _train(start: _Start, data: Data, folder: Path, device: torch.device, team: Team, watch: _Watch | None) -> AlexNet:
@@ -242,12 +247,12 @@ def _conclude(
     """Judge the model beside the one that is served, keep it, and serve it if it may."""
     run.note("trained; judged on the hold-out", phase="judging")
     model = finished(model, start.settings)
-    tensors, manifest = version_of(
-        model, plan.classes, data.preprocessing, start.settings, data.sources, held_out, start.origin
-    )
+    described = (plan.classes, data.preprocessing, start.settings, data.sources, held_out, start.origin)
+    tensors, manifest = version_of(model, *described, decide=partial(calibrated, base=start.decision))
     served = Classifier.load(registry.promoted(), "cpu")
     decision = Decision(**manifest["decision"])
-    comparison = beside(served, model, decision, data.preprocessing, plan.classes, held_out)
+    phantoms = np.repeat([False, True], [len(part) for part in data.held_out])
+    comparison = beside(served, model, decision, data.preprocessing, plan.classes, held_out, phantoms)
     manifest |= {"job": run.id, "snapshot": data.digest, "gate": comparison.to_json()}
     kept = reports(manifest, comparison, *_curves(folder), held_out)
     run.commit()
@@ -269,16 +274,25 @@ def _registered(registry: Registry, job_id: str) -> str | None:
 
 
 def _serve(run: JobRun, registry: Registry, request: JobRequest, version: str) -> None:
-    verdict = Verdict.from_json(read_manifest(registry.find(version))["gate"])
+    gate = read_manifest(registry.find(version))["gate"]
+    verdict = Verdict.from_json(gate)
     reason = "; ".join((*verdict.reasons, *verdict.limits))
+    by_hand = f"serve it with: msk models promote {version}"
     run.commit()
     if not verdict.passed:
         run.finish(REFUSED, reason, version)
+    elif any(entry["version"] == version for entry in registry.history()):
+        run.finish(PROMOTED, reason, version)  # by a run that died of it; whatever was done since stays
     elif request.approve:
-        run.finish(AWAITING_APPROVAL, f"{reason}; serve it with: msk models promote {version}", version)
+        run.finish(AWAITING_APPROVAL, f"{reason}; {by_hand}", version)
     else:
-        registry.promote(version)
-        run.finish(PROMOTED, reason, version)
+        try:
+            registry.promote(version, instead_of=gate["against"])
+        except AnotherServes as error:
+            compare = f"look at it first: msk models compare {error.served} {version}"
+            run.finish(AWAITING_APPROVAL, f"{reason}; but {error}; {compare}, then {by_hand}", version)
+        else:
+            run.finish(PROMOTED, reason, version)
 
 
 if __name__ == "__main__":

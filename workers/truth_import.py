@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 from workers.orthanc_client import OrthancClient, OrthancError, OrthancRefused, OrthancUnavailable
@@ -74,19 +75,35 @@ def check_instances(
         for row in page:
             try:
                 instance_id = _only(found[row.line])
-                _check_replaceable(metadata.get(instance_id))
-                assignments.append(Assignment(row.line, instance_id, checked_label(row.label, classes)))
+                label = checked_label(row.label, classes)
+                _check_replaceable(metadata.get(instance_id), label, row.time)
+                assignments.append(Assignment(row.line, instance_id, label))
             except TruthError as error:
                 problems.append(Problem(row.line, str(error)))
         progress(first + len(page))
     return without_repeats(assignments, problems)
 
 
-def _check_replaceable(metadata: Mapping[str, str] | None) -> None:
+def _check_replaceable(metadata: Mapping[str, str] | None, label: str | None, known: str) -> None:
+    """``known``: the time of what the person who filled in the row had before their eyes, "" if that is not said."""
     if metadata is None:
         raise UnknownInstance(_UNKNOWN)
-    if TRUTH in metadata and Truth.of(metadata) is None:
+    truth = Truth.of(metadata)
+    if TRUTH in metadata and truth is None:
         raise TruthConflict(f"its {TRUTH} was written by something else and cannot be read; delete it in Orthanc first")
+    if truth and _is_later(truth.time, known) and (truth.now.withdrawn or truth.label != label):
+        said = (
+            "it was withdrawn" if truth.now.withdrawn else f"it was said to be {truth.label or 'none of the classes'}"
+        )
+        raise TruthConflict(f"{said} at {truth.time}, after the row's own time; look at it, then empty that field")
+
+
+def _is_later(time: str, known: str) -> bool:
+    """False too where one of them is no time, such as what a spreadsheet made of it."""
+    try:
+        return datetime.fromisoformat(time) > datetime.fromisoformat(known)
+    except (ValueError, TypeError):
+        return False
 
 
 def without_repeats(

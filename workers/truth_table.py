@@ -20,12 +20,16 @@ class TableError(TruthError):
 
 @dataclass(frozen=True)
 class Row:
-    """One line. ``column`` says how ``name`` names the image; ``label`` as it was typed, "" for none of the classes."""
+    """One line. ``column`` says how ``name`` names the image; ``label`` as it was typed, "" for none of the classes.
+
+    ``time``: of what had been said when the table was exported, ISO 8601, UTC; "" where the table does not say.
+    """
 
     line: int
     column: str
     name: str
     label: str
+    time: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ def _split(column: str, read: Iterable[tuple[int, dict[str, str | None]]]) -> tu
         elif not name.strip():
             problems.append(Problem(line, f"{column} is empty"))
         else:
-            rows.append(Row(line, column, name.strip(), label.strip()))
+            rows.append(Row(line, column, name.strip(), label.strip(), (fields.get("time") or "").strip()))
     return rows, problems
 
 

@@ -79,7 +79,8 @@ def compare_kept(old: str, new: str) -> "Comparison":
     name = str(before["version"])
     measured = after.get("gate", {}).get("against") == name
     where = (directories[1], name, ANSWERS_BEFORE) if measured else (directories[0], name, ANSWERS)
-    return compare(Said.load(*where), Said.load(directories[1], str(after["version"])), after["classes"])
+    said = Said.load(*where), Said.load(directories[1], str(after["version"]))
+    return compare(*said, after["classes"], before["classes"])
 
 
 def compare_on_folder(
@@ -95,7 +96,7 @@ def compare_on_folder(
     before, after = (_answers(classifier, rows, images) for classifier in classifiers)
     for name in sorted({str(row.file.relative_to(images)) for row in rows}.difference(after.pictures)):
         tell(f"not read: {name}")
-    return compare(before, after, classes)
+    return compare(before, after, classes, classifiers[0].classes)
 
 
 def _answers(classifier: "Classifier", rows: "Sequence[Labelled]", images: Path) -> "Said":
@@ -125,4 +126,4 @@ def _standing(registry: Registry, manifest: dict[str, Any], pointer: str, served
         return "not served, never before the gate"
     if not verdict["passed"]:
         return "refused by the gate"
-    return f"passed the gate, waits for approval: msk models promote {manifest['version']}"
+    return f"passed the gate, not served yet: msk models promote {manifest['version']}"

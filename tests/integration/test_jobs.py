@@ -15,7 +15,7 @@ from tests.training_site import CLASSES, Site, Worker, logits_of
 from tests.waiting import until
 from workers.job_request import InvalidRequest, JobRequest
 from workers.job_watch import MAX_TRIES, do_next
-from workers.jobs import AWAITING_APPROVAL, CANCELLED, FAILED, PROMOTED, QUEUED, REFUSED, RUNNING
+from workers.jobs import AWAITING_APPROVAL, CANCELLED, CANCELLING, FAILED, PROMOTED, QUEUED, REFUSED, RUNNING
 from workers.submission import check_labels
 from workers.truth import set_truth
 
@@ -320,6 +320,22 @@ def test_a_job_whose_worker_died_is_cancelled_at_once_and_one_that_kills_it_each
     lapse(site, dead)
     assert site.store.cancel(dead, "tester") == CANCELLED
 
+    dying = site.store.submit(JobRequest(rehearsal=0), "tester")
+    assert site.store.claim("gone") == (dying, 1)
+    assert site.store.cancel(dying, "tester") == CANCELLING
+    lapse(site, dying)
+    assert site.store.cancel(dying, "tester") == CANCELLED
+
+    registering = site.store.submit(JobRequest(rehearsal=0), "tester")
+    assert site.store.claim("gone") == (registering, 1)
+    assert site.store.commit(registering, "gone")
+    lapse(site, registering)
+    assert site.store.cancel(registering, "tester") == RUNNING  # what it made may serve already
+    assert site.store.claim("next") == (registering, 2)
+    assert site.store.cancel(registering, "tester") == CANCELLING
+    lapse(site, registering)
+    assert site.store.cancel(registering, "tester") == CANCELLED
+
     deadly = site.store.submit(JobRequest(rehearsal=0), "tester")
     for _ in range(MAX_TRIES):
         assert site.store.claim("gone") is not None
@@ -342,6 +358,23 @@ def test_a_job_that_awaits_approval_is_promoted_with_its_version(site: Site) -> 
     assert site.msk("models", "promote", version).stderr == ""
     assert (site.job(job_id).state, site.job(job_id).log[-1][1][:12]) == (PROMOTED, "promoted: by")
     assert site.msk("jobs", "cancel", job_id).returncode == 1
+    site.registry.rollback()
+
+
+def test_a_version_whose_job_was_cancelled_is_served_only_on_purpose(site: Site) -> None:
+    job_id = site.store.submit(JobRequest(approve=True, rehearsal=0), "tester")
+    assert site.store.claim("run") == (job_id, 1)
+    version = site.register_untrained(job=job_id)
+    assert site.store.finish(job_id, "run", AWAITING_APPROVAL, "not worse", version)
+    assert site.store.cancel(job_id, "tester") == CANCELLED
+    served = site.registry.promoted()
+
+    refused = site.msk("models", "promote", version)
+
+    assert (refused.returncode, f"job {job_id}, which made it, was cancelled" in refused.stderr) == (1, True)
+    assert site.registry.promoted() == served
+    assert site.msk("models", "promote", version, "--anyway").returncode == 0
+    assert site.registry.promoted().name == version
     site.registry.rollback()
 
 

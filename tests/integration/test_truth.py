@@ -21,7 +21,7 @@ from tests.servers import Orthanc, running_orthanc
 from workers.cli import main
 from workers.orthanc_client import OrthancClient, OrthancRefused
 from workers.outcome import LABELLED, PREDICTION, Outcome
-from workers.truth import BadTruth, Truth, TruthConflict, UnknownInstance, set_truth, show_label
+from workers.truth import BadTruth, Truth, TruthConflict, UnknownInstance, set_truth, show_label, withdraw_truth
 from workers.truth_import import Assignment, Interrupted, assign
 from workers.truths import truths
 
@@ -317,6 +317,32 @@ def test_an_export_as_csv_can_be_imported(site: Site, tmp_path: Path) -> None:
         rows = {row["instance"]: (row["label"], row["author"]) for row in csv.DictReader(file)}
     assert rows == {stored: ("knee_ap", "a"), none: ("", "b")}
     assert site.msk("truth", "import", table, "--author", "c").stdout == "2 of 2 truths are set\n"
+
+
+def test_what_others_said_since_a_table_was_exported_is_not_overwritten(site: Site, tmp_path: Path) -> None:
+    spoken, same, withdrawn = (site.store(name) for name in ("spoken", "same", "withdrawn"))
+    for each in (spoken, same, withdrawn):
+        set_truth(site.orthanc, each, "knee_ap", "a", KEYS)
+    table = tmp_path / "truths.csv"
+    site.msk("truth", "export", table)
+    table.write_text(table.read_text().replace("knee_ap", "foot_ap"))
+    set_truth(site.orthanc, spoken, "hand_ap", "b", KEYS)
+    set_truth(site.orthanc, same, "foot_ap", "b", KEYS)
+    withdraw_truth(site.orthanc, withdrawn, "b")
+
+    refused = site.msk("truth", "import", table, "--author", "c")
+
+    assert refused.exit_code == 1
+    assert "it was said to be hand_ap at 20" in refused.output
+    assert "it was withdrawn at 20" in refused.output
+    assert refused.output.count("after the row's own time") == 2
+    assert site.label(spoken) == "hand_ap"
+    with table.open(newline="") as file:
+        rows = [(row["instance"], row["label"]) for row in csv.DictReader(file)]
+    with table.open("w", newline="") as file:
+        csv.writer(file).writerows([("instance", "label"), *rows])
+    assert site.msk("truth", "import", table, "--author", "c").exit_code == 0
+    assert site.label(spoken) == "foot_ap"
 
 
 def test_a_dead_orthanc_ends_an_import_with_how_far_it_came(site: Site) -> None:

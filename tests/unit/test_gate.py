@@ -107,6 +107,23 @@ def test_a_version_that_leaves_everything_to_a_person_is_refused() -> None:
     assert judge_answers(silent, sure, truth, CLASSES).passed
 
 
+def test_wins_on_what_was_corrected_do_not_make_up_for_losses_elsewhere() -> None:
+    """A job's default hold-out has two or three phantoms of a class: too few to see one class go, enough for five."""
+    classes = tuple(f"class-{n}" for n in range(13))
+    phantoms = np.repeat(np.arange(13), 2)
+    truth = np.concatenate([phantoms, np.full(10, 12)])
+    old = Answers(np.concatenate([phantoms, np.full(10, 0)]), np.full(36, True))
+    new = Answers(np.concatenate([np.where(phantoms < 5, 12, phantoms), np.full(10, 12)]), np.full(36, True))
+    those = np.arange(36) < 26
+
+    assert judge_answers(old, new, truth, classes).passed
+    verdict = judge_answers(old, new, truth, classes, {"phantoms are": those})
+
+    assert not verdict.passed
+    assert verdict.reasons == ("phantoms are worse: 16 of 26 right, before 26 (lost 10, won 0), p = 0.00098",)
+    assert judge_answers(old, old, truth, classes, {"phantoms are": those}).passed
+
+
 def test_versions_of_other_classes_are_compared_by_name() -> None:
     logits = np.array([[0.0, 9.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 9.0]], np.float32)
 

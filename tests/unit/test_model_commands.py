@@ -167,3 +167,30 @@ def test_train_makes_a_version_that_evaluate_takes(pictures: Path) -> None:
     assert (
         msk("evaluate", "--images", *data[:1], "--labels", data[1], "--model", str(registry / version)).exit_code == 0
     )
+
+
+@pytest.mark.parametrize(
+    ("more", "reason"),
+    [
+        (("--skip", "license=BY-SA"), "no labels file has a column license"),
+        (("--skip", "licence"), "it is COLUMN=TEXT"),
+        (("--skip", "licence=CC"), "none of the files it lists is left"),
+        (("--device", "cuda:99"), "no such GPU here"),
+        (("--views", "0"), "0 is not in the range"),
+    ],
+)
+def test_train_refuses_what_cannot_be_meant_before_it_trains(
+    pictures: Path, more: tuple[str, str], reason: str
+) -> None:
+    (pictures / "labels.csv").write_text("file,label,licence\na.png,across,CC0\nb.jpg,down,CC BY-SA\n")
+    data = [str(pictures), str(pictures / "labels.csv")]
+    registry = pictures / "models"
+
+    result = msk(
+        "train", "--source", *data, "1", "--holdout", *data, "--classes", "across,down", "--registry", str(registry),
+        *more,
+    )  # fmt: skip
+
+    assert result.exit_code in (1, 2)
+    assert reason in result.output
+    assert not registry.exists()

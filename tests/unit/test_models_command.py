@@ -48,7 +48,7 @@ def register_judged(registry: Registry, *, right: bool) -> str:
 @cache
 def judged(right: bool) -> tuple[dict[str, Any], dict[str, bytes]]:
     truth = [number % 2 for number in range(28)]
-    comparison = compare(said(SHIPPED_VERSION, truth), said("", truth if right else [5] * 28), CLASSES)
+    comparison = compare(said(SHIPPED_VERSION, truth), said("", truth if right else [5] * 28), CLASSES, CLASSES)
     manifest: dict[str, Any] = {k: v for k, v in read_manifest(SHIPPED).items() if k not in ("version", "made")}
     manifest |= {"gate": comparison.to_json(), "starting_weights": "version before"}
     shown = Pictures(np.zeros((28, STORED, STORED), np.uint8), np.full((28, 2), STORED, np.int16), comparison.labels)
@@ -78,7 +78,7 @@ def test_a_version_that_passed_waits_for_a_person_and_stands_as_it_is_served(reg
     def standing() -> str:
         return str(json.loads(msk("show", name, "--json").stdout)["standing"])
 
-    assert standing() == f"passed the gate, waits for approval: msk models promote {name}"
+    assert standing() == f"passed the gate, not served yet: msk models promote {name}"
     assert msk("promote", name).exit_code == 0
     assert standing().startswith("served since 20")
     assert json.loads(msk("show", "--json").stdout)["version"] == name

@@ -1,6 +1,7 @@
 """Versions are whole or not there, never change, and one of them is served."""
 
 import json
+import shutil
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mskmodel.registry import MANIFEST, SHIPPED, WEIGHTS, Registry, RegistryError, Version, read_manifest
+from mskmodel.registry import MANIFEST, SHIPPED, WEIGHTS, AnotherServes, Registry, RegistryError, Version, read_manifest
 
 TENSORS = {"features.0.weight": torch.zeros(2, 2, dtype=torch.float16)}
 
@@ -33,6 +34,27 @@ def test_a_registered_version_is_served_once_it_is_promoted(tmp_path: Path) -> N
     assert manifest["classes"] == ["a"]
     assert (registry.promoted() / "report.txt").read_bytes() == b"good"
     assert Version.parse(name).content == name[-12:]
+
+
+def test_a_version_takes_the_place_of_the_one_that_it_was_compared_with(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    first, second, third = (registry.register(TENSORS, {"classes": [key]}) for key in "abc")
+    shipped = str(read_manifest(SHIPPED)["version"])
+
+    registry.promote(first, instead_of=shipped)
+    registry.promote(second, instead_of=first)
+
+    with pytest.raises(AnotherServes, match=f"it was compared with {first}, and meanwhile {second} serves"):
+        registry.promote(third, instead_of=first)
+    assert registry.promoted().name == second
+
+
+def test_a_copy_that_somebody_made_beside_a_version_is_none(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    name = registry.register(TENSORS, {"classes": ["a"]})
+    shutil.copytree(tmp_path / name, tmp_path / f"{name}-backup")
+
+    assert registry.versions() == [name]
 
 
 def test_promotions_are_taken_back_one_after_the_other_and_all_is_remembered(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_what_is_kept_goes_by_recipe_data_and_weights_and_not_by_the_threshold()
         shipping.key(replace(RECIPE, folds=4), one, START),
         shipping.key(RECIPE, replace(one, phantoms=pictures(9)), START),
         shipping.key(RECIPE, replace(one, real=judged_only), START),
-        shipping.key(RECIPE, one, StartingWeights("others", START.tensors)),
+        shipping.key(RECIPE, one, StartingWeights("others", {name: w + 1 for name, w in START.tensors.items()})),
     )
     assert len({known, *others}) == 5
 

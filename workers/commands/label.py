@@ -14,16 +14,14 @@ __all__ = ["command"]
 
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--model", type=click.Path(path_type=Path, exists=True, file_okay=False), help="A model version's directory."
-)
+@click.option("--model", help="A version's name or directory; without it, the one that is served.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def command(files: tuple[Path, ...], model: Path | None, device: str, as_json: bool) -> None:
+def command(files: tuple[Path, ...], model: str | None, device: str, as_json: bool) -> None:
     """Label radiographs: DICOM, PNG or JPEG FILES. Exit 1 if any of them could not be read."""
     from workers.models import load_classifier
 
-    classifier = load_classifier(str(model) if model else None, device)
+    classifier = load_classifier(model, device)
     answers = [_answer(classifier, file) for file in files]
     if as_json:
         click.echo(json.dumps({"model": classifier.version, "files": answers}))

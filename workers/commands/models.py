@@ -3,16 +3,21 @@
 import getpass
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from mskmodel.comparison import Comparison
     from mskmodel.gate import Paired
+    from workers.jobs import JobStore
     from workers.versions import VersionFacts
 
 __all__ = ["command"]
+
+T = TypeVar("T")
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -95,9 +100,10 @@ def compare(old: str, new: str, images: Path | None, labels: Path | None, device
 
 @command.command()
 @click.argument("version")
-@click.option("--anyway", is_flag=True, help="Although the gate refused it.")
+@click.option("--anyway", is_flag=True, help="Although the gate refused it or its job was cancelled.")
 def promote(version: str, anyway: bool) -> None:
     """Serve VERSION from now on (`shipped` = the one that came with the program)."""
+    from mskmodel.registry import AnotherServes
     from workers.models import open_registry
     from workers.versions import VersionFacts
 
@@ -106,9 +112,16 @@ def promote(version: str, anyway: bool) -> None:
     if facts.verdict and not facts.verdict["passed"] and not anyway:
         reasons = "; ".join(facts.verdict["reasons"])
         raise click.ClickException(f"the gate refused {version}: {reasons}. To serve it all the same: --anyway")
-    registry.promote(version)
+    job = facts.manifest.get("job")
+    if job and not anyway and _is_cancelled(str(job)):
+        raise click.ClickException(f"job {job}, which made it, was cancelled; to serve {version} anyway: --anyway")
+    try:
+        registry.promote(version, instead_of=facts.verdict["against"] if facts.verdict else None)
+    except AnotherServes as error:
+        click.echo(f"{error}; beside each other: msk models compare {error.served} {facts.name}", err=True)
+        registry.promote(version)
     click.echo(f"serving {facts.name}")
-    if job := facts.manifest.get("job"):
+    if job:
         _approve(str(job))
 
 
@@ -124,8 +137,22 @@ def rollback() -> None:
     click.echo(f"serving {VersionFacts.of(registry, registry.find(name)).name} again, no longer {before}")
 
 
+def _is_cancelled(job: str) -> bool:
+    """As far as its record can be reached."""
+    from workers.jobs import CANCELLED
+
+    found = _in_record(job, lambda store: store.find(job), "whether it was cancelled is not known")
+    return found is not None and found.state == CANCELLED
+
+
 def _approve(job: str) -> None:
     """The version serves, whether or not its job's record can be reached."""
+    again = "if it awaits approval, promote once more when it can be reached"
+    _in_record(job, lambda store: store.approve(job, getpass.getuser()), again)
+
+
+def _in_record(job: str, do: "Callable[[JobStore], T]", otherwise: str) -> "T | None":
+    """None where the job's record cannot be reached, and that is said."""
     from redis import RedisError
 
     from workers.jobs import JobStore
@@ -134,10 +161,10 @@ def _approve(job: str) -> None:
     from workers.stack.errors import StackError
 
     try:
-        JobStore(find_settings(None).broker_url).approve(job, getpass.getuser())
+        return do(JobStore(find_settings(None).broker_url))
     except (RedisError, StackError, InvalidSetting, MissingSetting) as error:
-        again = "if it awaits approval, promote once more when it can be reached"
-        click.echo(f"the record of job {job} cannot be reached ({error}): {again}", err=True)
+        click.echo(f"the record of job {job} cannot be reached ({error}): {otherwise}", err=True)
+        return None
 
 
 def _row(facts: "VersionFacts") -> dict[str, Any]:

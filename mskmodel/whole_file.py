@@ -1,0 +1,22 @@
+"""Files that are whole or not there, also when the machine stops while they are written."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["settle", "write_whole"]
+
+
+def settle(partial: Path, path: Path) -> None:
+    """Put a finished file in the place of what is there, once the disk has it. Raises OSError."""
+    with partial.open("rb") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """All of the content or none of it. Raises OSError."""
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    partial.write_bytes(content)
+    settle(partial, path)
