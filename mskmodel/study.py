@@ -2,7 +2,7 @@
 
 Reads from top to bottom: the recipe, a run of it, the loop. Each seed has a split of its own, by patient. Unlike
 `training`, each radiograph is seen once an epoch and as it is: the study names no augmentation, balancing or
-smoothing. On 2 idle CPU cores expect 30-40 radiographs a second, so a seed takes about 20 minutes.
+smoothing. On 2 idle CPU cores with bfloat16 expect 140 radiographs a second, so a seed takes 5 minutes.
 """
 
 from __future__ import annotations
