@@ -1,7 +1,7 @@
 """Fine-tune AlexNet: SGD with momentum, one cycle of the learning rate, everything from one seed.
 
 Reads from top to bottom: settings, the loop, its learning rates, its batches. `versions` keeps what comes out.
-On 2 idle CPU cores with bfloat16 expect 100 pictures a second, without it 60; on a GPU the CPU's augmentation is the limit.
+On 2 idle CPU cores with bfloat16 expect 100 pictures a second; on a GPU the CPU's augmentation is the limit.
 """
 
 from __future__ import annotations
