@@ -108,3 +108,11 @@ def test_down_where_nothing_runs_is_no_error(tmp_path: Path) -> None:
     result = msk("down", "--data", str(tmp_path))
     assert result.returncode == 0
     assert "nothing runs" in result.stdout
+
+
+def test_a_train_worker_takes_no_other_queue() -> None:
+    result = msk("worker", "--queues", "label,train")
+
+    assert result.returncode == 1
+    assert "a train worker takes no other queue" in result.stderr
+    assert "Traceback" not in result.stderr
