@@ -19,6 +19,7 @@ _NEIGHBOURS = {
     "pelvis_frog": ("PELVIS", "FROG"),
     "femur": ("FEMUR", "AP"),
     "lower_leg": ("TIBIAFIBULA", "AP"),
+    "ankle_foot": ("ANKLE", "AP"),
     "legs": ("LEG", "AP"),
     "knee_oblique": ("KNEE", "OBL"),
     "patella": ("PATELLA", "SKYLINE"),

@@ -14,7 +14,9 @@ Image = NDArray[np.float32]
 
 #: Attenuation per centimetre: the range over patients and tube voltages.
 _MUSCLE, _FAT = 0.205, 0.178
-_CORTEX, _MARROW = (0.50, 0.85), (0.25, 0.36)
+_CORTEX = (0.50, 0.85)
+#: Of marrow, and by how much more the spongy bone around it attenuates.
+_MARROW, _SPONGY = 0.195, (0.03, 0.17)
 _METAL, _PLASTER = 2.6, (0.08, 0.3)
 
 
@@ -31,13 +33,13 @@ def _attenuation(projection: Projection, rng: np.random.Generator) -> Image:
     bone, marrow = length["bone"], np.minimum(length["marrow"], length["bone"])
     muscle = np.minimum(length["muscle"], length["skin"])
     air = np.minimum(length["air"], muscle)
-    trabeculae = 1 + rng.uniform(0.01, 0.04) * _grain(rng, bone.shape, rng.uniform(0.2, 0.55) / projection.pixel_mm)
+    trabeculae = 1 + rng.uniform(0.0, 0.03) * _grain(rng, bone.shape, rng.uniform(0.2, 0.55) / projection.pixel_mm)
     patches = 1 + rng.uniform(0.0, 0.02) * _grain(rng, bone.shape, 7.0 / projection.pixel_mm)
     soft = 1 + rng.uniform(0.0, 0.012) * _grain(rng, bone.shape, 9.0 / projection.pixel_mm)
     hard, lung = rng.uniform(0.55, 1.25), rng.uniform(0.5, 0.8)
     through = _FAT * (length["skin"] - muscle) + _MUSCLE * soft * np.maximum(muscle - bone - lung * air, 0)
     through += hard * rng.uniform(*_CORTEX) * (bone - marrow)
-    through += hard * rng.uniform(*_MARROW) * marrow * trabeculae * patches
+    through += (_MARROW + hard * rng.uniform(*_SPONGY)) * marrow * trabeculae * patches
     through += _METAL * length["metal"] + rng.uniform(*_PLASTER) * length["cast"] * patches
     softened: Image = (through / (1 + rng.uniform(0.0, 0.05) * through)).astype(np.float32)
     return softened
@@ -73,9 +75,9 @@ def _developed(
     base = _blurred(calm, size * rng.uniform(0.03, 0.09))
     # From toe to heel attenuation differs more than a film can show; what is left of it is up to the processing.
     reach = float(np.ptp(np.percentile(base[body], (5, 95))))
-    compression = np.clip(1 - np.exp(rng.uniform(np.log(0.3), np.log(1.5))) / max(reach, 1e-3), 0.1, 0.85)
+    compression = np.clip(1 - np.exp(rng.uniform(np.log(0.4), np.log(2.0))) / max(reach, 1e-3), 0.0, 0.85)
     shaped = calm - compression * base + compression * rng.uniform(0.0, 0.75) * base.mean()
-    for width, most in ((rng.uniform(0.8, 2.0), 0.9), (size * rng.uniform(0.01, 0.03), 0.4)):
+    for width, most in ((rng.uniform(0.8, 2.0), 0.75), (size * rng.uniform(0.01, 0.03), 0.3)):
         shaped = shaped + rng.uniform(0.0, most) * (calm - _blurred(calm, width))
     air = float(np.percentile(shaped[skin < 0.05], 50)) if (skin < 0.05).mean() > 0.01 else float(shaped.min())
     thin, middle = np.percentile(shaped[body], (3, 45))

@@ -96,7 +96,7 @@ _CURL = {f"{joint}_flexion_r": (0.0, 14.0) for n in range(2, 6) for joint in (f"
 }
 _CURL["pm4_flexion"] = _CURL.pop("pm4_flexion_r")
 _THUMB = {"cmc_flexion": (-25.0, 15.0), "cmc_abduction": (-25.0, 35.0), "mp_flexion_r": (-20.0, 20.0)}
-_FOREARM_ROLL = {"pro_sup_r": (-90.0, 90.0), "elbow_flexion_r": (0.0, 20.0)}
+_FOREARM_ROLL = {"pro_sup_r": (-90.0, 90.0), "elbow_flexion_r": (0.0, 40.0)}
 _FAN_HAND = {
     "pro_sup_r": (-12.0, 12.0),
     "flexion_r": (-20.0, 15.0),
@@ -112,14 +112,17 @@ CLASSES: dict[str, tuple[View, ...]] = {
             LEG, ("leg",), BACKWARD, UP, ANKLE,
             (
                 Framing(0.6, (0.11, 0.24), (0.5, 1.0), (-0.22, 0.05)),
-                Framing(0.4, _CASSETTE, (0.4, 0.85), (-0.36, -0.1)),
+                Framing(0.4, _CASSETTE, (0.4, 0.85), (-0.3, -0.1)),
             ),
             {"ankle_angle_r": (-15.0, 12.0), "subtalar_angle_r": (-8.0, 8.0)},
             swing=(-8.0, 22.0), cover=0.011, implants=("ankle_plate", "cast", "nail"), weight=6.0,
         ),
         View(
             LEGS, ("leg", "other_leg"), BACKWARD, UP, {"talus_r": 0.5, "talus_l": 0.5},
-            (Framing(1.0, (0.18, 0.36), (0.9, 1.5), (-0.25, 0.0)),),
+            (
+                Framing(0.5, (0.17, 0.25), (1.7, 2.1), (-0.25, 0.0)),
+                Framing(0.5, (0.25, 0.36), (1.2, 1.6), (-0.25, 0.0)),
+            ),
             {f"{joint}_{side}": limits for side in "rl" for joint, limits in
              (("ankle_angle", (-12.0, 12.0)), ("subtalar_angle", (-8.0, 8.0)))},
             cover=0.011, implants=("ankle_plate",), both=True,
@@ -130,7 +133,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
             LEG, ("leg",), ACROSS, UP, {"talus_r": 0.8, "toes_r": 0.2},
             (
                 Framing(0.55, (0.14, 0.25), (0.6, 1.1), (-0.25, 0.0), (0.0, 0.0, 0.0, 25.0, -25.0, 90.0)),
-                Framing(0.45, _CASSETTE, (0.6, 0.9), (-0.38, -0.1), (0.0, 0.0, 0.0, 15.0, -35.0)),
+                Framing(0.45, _CASSETTE, (0.6, 0.9), (-0.32, -0.1), (0.0, 0.0, 0.0, 15.0, -35.0)),
             ),
             {"ankle_angle_r": (-30.0, 12.0)}, cover=0.011, implants=("ankle_plate", "cast", "nail"),
         ),
@@ -213,7 +216,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
         ),
         View(
             LEGS, ("leg", "other_leg"), BACKWARD, UP, {"tibia_r": 0.5, "tibia_l": 0.5},
-            (Framing(1.0, (0.2, 0.42), (0.9, 1.6), (-0.15, 0.15)),),
+            (Framing(0.5, (0.2, 0.28), (1.5, 1.9)), Framing(0.5, (0.28, 0.42), (1.1, 1.5), (-0.15, 0.15))),
             {"knee_angle_r": (0.0, 10.0), "knee_angle_l": (0.0, 10.0)}, implants=("knee_prosthesis",), both=True,
         ),
     ),
@@ -244,7 +247,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
             GIRDLE, ("arm", "shoulder", "trunk"), BACKWARD, UP, {"humerus_r": 0.8, "clavicle_r": 0.2},
             (
                 Framing(0.8, (0.17, 0.30), (0.65, 1.35), (-0.05, 0.28)),
-                Framing(0.2, (0.30, 0.4), (0.5, 1.0), (0.1, 0.35)),
+                Framing(0.2, (0.30, 0.4), (0.5, 1.0), (0.1, 0.3)),
             ),
             {"shoulder_elv_r": (0.0, 28.0), "shoulder_rot_r": (-40.0, 45.0)},
             swing=(-8.0, 40.0), tilt=(-12.0, 8.0), fat_mm=(4.0, 12.0), lungs=True,
@@ -338,12 +341,18 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
     ),
     "lower_leg": tuple(
         View(
-            LEG, ("leg",), beam, UP, {"tibia_r": 0.5, "talus_r": 0.5},
-            (Framing(1.0, (0.36, 0.52), (0.35, 0.85), (-0.09, 0.09), (0.0, 0.0, 0.0, 180.0, 90.0)),),
+            LEG, ("leg",), beam, UP, landmark,
+            (Framing(1.0, height, (0.35, 0.85), along, (0.0, 0.0, 0.0, 180.0, 90.0)),),
             {"knee_angle_r": (0.0, 30.0)}, cover=0.01, implants=("nail", "plate", "cast", "fixator"),
             position=position,
         )
         for beam, position in _BOTH_WAYS.items()
+        for landmark, height, along in (
+            ({"tibia_r": 0.5, "talus_r": 0.5}, (0.36, 0.52), (-0.09, 0.09)),
+            # One of its ends, the joint at the edge of the film.
+            (KNEE, (0.28, 0.44), (0.33, 0.45)),
+            (ANKLE, (0.28, 0.44), (-0.46, -0.38)),
+        )
     ),
     "legs": (
         View(
@@ -447,6 +456,19 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
         View(
             GIRDLE, ("arm", "shoulder", "trunk"), BACKWARD, UP, {"clavicle_r": 0.5, "scapula_r": 0.5},
             (Framing(1.0, (0.11, 0.17), (1.3, 1.9), (-0.1, 0.1)),), tilt=(5.0, 25.0), lungs=True,
+        ),
+    ),
+    # From the front, the foot stretched: the ankle's view by the leg, the foot's by the toes, and neither's own.
+    "ankle_foot": (
+        View(
+            LEG, ("leg",), BACKWARD, UP, {"talus_r": 0.6, "toes_r": 0.4},
+            (
+                Framing(0.5, (0.26, 0.44), (0.4, 0.85), (-0.3, 0.0), (0.0, 0.0, 0.0, 180.0)),
+                Framing(0.5, (0.22, 0.32), (0.5, 0.9), (-0.15, 0.05), (0.0, 0.0, 0.0, 180.0)),
+            ),
+            {"ankle_angle_r": (-70.0, -40.0), "subtalar_angle_r": (-10.0, 10.0)},
+            swing=(-10.0, 25.0), tilt=(-14.0, 6.0), whitest=(90.0, 99.7), cover=0.010, fat_mm=(1.5, 4.0),
+            implants=("ankle_plate", "cast", "nail", "wires"),
         ),
     ),
 }  # fmt: skip

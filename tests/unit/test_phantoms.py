@@ -97,6 +97,14 @@ def test_a_right_header_names_the_projection_that_was_taken(name):
         assert {one.view_position for one in said if one.correct} == {position}
 
 
+def test_a_film_of_both_joints_is_wide_enough_for_them():
+    at_rest = skeleton().rest
+    for view in (view for name in ("ankle_ap", "knee_ap") for view in CLASSES[name] if view.both):
+        right, left = (at_rest.joint(body) for body in view.landmark)
+        for framing in view.framings:
+            assert framing.height[0] * framing.aspect[0] > 1.8 * np.linalg.norm(right - left)
+
+
 def test_without_what_renders_a_job_still_begins_and_says_what_is_missing():
     blocked = "import sys; sys.modules.update(dict.fromkeys(('gvxrPython3', 'mujoco', 'myo_sim', 'manifold3d')))"
     code = "import workers.training_job; from mskmodel.phantoms import *; render('knee_ap', 1)"
