@@ -2,7 +2,8 @@
 
 Reads from top to bottom: the recipe, a run of it, the loop. Each seed has a split of its own, by patient. Unlike
 `training`, each radiograph is seen once an epoch and as it is: the study names no augmentation, balancing or
-smoothing. On 2 idle CPU cores with bfloat16 expect 140 radiographs a second, so a seed takes 5 minutes.
+smoothing. What `training` makes of the same radiographs in as many epochs is `augmented`. On 2 idle CPU cores with
+bfloat16 expect 140 radiographs a second, so a seed takes 5 minutes.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import hashlib
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,15 +22,14 @@ from numpy.typing import NDArray
 from skimage.exposure import equalize_adapthist
 from torch import Tensor, nn
 
-from mskmodel.alexnet import AlexNet, with_outputs
-from mskmodel.augmentation import Augmentation
+from mskmodel.alexnet import AlexNet, mirrored_logits, with_outputs
 from mskmodel.cases import Cases, split
 from mskmodel.classifier import Decision
 from mskmodel.dataset import Pictures
 from mskmodel.evaluation import Evaluation, Judgement, score
 from mskmodel.precision import mixed
 from mskmodel.preprocessing import Preprocessing
-from mskmodel.training import Progress, Settings, new_model
+from mskmodel.training import Epoch, Progress, Settings, Source, new_model, train
 from mskmodel.weights import StartingWeights
 
 __all__ = ["Recipe", "Run", "StudyError", "judged", "run"]
@@ -38,6 +38,8 @@ __all__ = ["Recipe", "Run", "StudyError", "judged", "run"]
 DECISION = Decision(threshold=0.0)
 #: Radiographs in one pass of the network that learns nothing from them.
 _BATCH = 32
+#: Mean loss over the training radiographs, and (n, classes) logits of the validation ones after it.
+_Epoch = tuple[float, NDArray[np.float32]]
 
 
 class StudyError(Exception):
@@ -54,21 +56,35 @@ class Recipe:
     batch: int = 50
     momentum: float = 0.9
     weight_decay: float = 3e-4
-    rate: float = 0.005  # chosen: the highest, down to nothing along a cosine
+    rate: float | None = None  # chosen; see highest_rate
     hidden: tuple[int, ...] = (1024,)  # chosen; (4096, 4096) is AlexNet's own
     frozen: int = 2  # chosen: first convolutions kept as ImageNet left them, and so computed once, not 50 times
-    augmented: bool = False  # not the study's: this program's preprocessing, and its augmentation in training
+    augmented: bool = False  # not the study's: preprocessing, training and answers as this program has them
 
     @property
     def preprocessing(self) -> Preprocessing:
         """How radiographs are windowed: as the bit depth says; of ``augmented``, as the picture does."""
         return Preprocessing() if self.augmented else Preprocessing(window=None)
 
-    def prepared(self, pictures: Pictures) -> Tensor:
-        """Inputs of the network, (n, 3, size, size) float16: shrunk, low-contrast regions enhanced, normalised."""
-        prepared = self.preprocessing.inputs if self.augmented else _as_published
-        parts = [slice(first, first + _BATCH) for first in range(0, len(pictures), _BATCH)]
-        return torch.cat([torch.from_numpy(prepared(pictures.values[p], pictures.extents[p])).half() for p in parts])
+    @property
+    def highest_rate(self) -> float:
+        """Of learning, from where it falls to nothing along a cosine; of ``augmented``, after it rose."""
+        return self.rate or (0.01 if self.augmented else 0.005)
+
+    @property
+    def settings(self) -> Settings:
+        """Of training, ``augmented``: one cycle, slower convolutions, smoothed labels, balanced classes."""
+        return Settings(
+            epochs=self.epochs,
+            views=self.training,
+            batch=self.batch,
+            rate=self.highest_rate,
+            momentum=self.momentum,
+            weight_decay=self.weight_decay,
+            frozen=self.frozen,
+            none_weight=1.0,
+            hidden=self.hidden,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +110,7 @@ def run(
     seed: int,
     start: StartingWeights,
     kept_in: Path,
-    device: torch.device | None = None,
+    device: torch.device,
     report: Callable[[Progress], None] | None = None,
 ) -> Run:
     """Split, fine-tune, validate. A run that is found in ``kept_in``, of the same everything, is not done again.
@@ -113,17 +129,12 @@ def run(
     began = time.monotonic()
     # 13 outputs as in the study, not one more for none of the classes.
     model = with_outputs(new_model(classes, Settings(hidden=recipe.hidden, seed=seed), start.tensors), len(classes))
-    device = device or torch.device("cpu")
-    fixed, trained = _parts(model.to(device).to(memory_format=torch.channels_last), recipe.frozen)
-    held_out = _through(fixed, recipe.prepared(cases.pictures.part(validation)), device)
-    true = cases.pictures.labels[validation]
-    losses, top1, logits = [], [], np.zeros((len(validation), len(classes)), np.float32)
-    for loss in _epochs(fixed, trained, cases.pictures.part(training), recipe, seed, device, report):
-        logits = _through(trained, held_out, device).float().numpy()
-        losses.append(loss)
-        top1.append(float((logits.argmax(axis=1) == true).mean()))
+    pictures = cases.pictures.part(training), cases.pictures.part(validation)
+    epochs = (_augmented if recipe.augmented else _published)(model, *pictures, recipe, seed, device, report)
+    losses, logits = zip(*epochs, strict=True)
+    top1 = [float((each.argmax(axis=1) == pictures[1].labels).mean()) for each in logits]
     minutes = (time.monotonic() - began) / 60
-    finished = Run(seed, len(training), validation, logits, tuple(losses), tuple(top1), minutes)
+    finished = Run(seed, len(training), validation, logits[-1], tuple(losses), tuple(top1), minutes)
     _save(kept, finished)
     return finished
 
@@ -137,41 +148,54 @@ def judged(runs: Sequence[Run], cases: Cases, classes: Sequence[str]) -> tuple[J
     return Judgement.of(logits, labels, DECISION), score(logits, labels, classes, DECISION)
 
 
-def _parts(model: AlexNet, frozen: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """The network cut before the first convolution that is trained."""
-    convolutions = [number for number, layer in enumerate(model.features) if isinstance(layer, nn.Conv2d)]
-    cut = convolutions[frozen] if frozen < len(convolutions) else len(model.features)
-    rest = nn.Sequential(model.features[cut:], model.avgpool, nn.Flatten(1), model.head)
-    return model.features[:cut].eval(), rest
-
-
-def _epochs(
-    fixed: nn.Sequential,
-    trained: nn.Sequential,
-    pictures: Pictures,
+def _augmented(
+    model: AlexNet,
+    training: Pictures,
+    validation: Pictures,
     recipe: Recipe,
     seed: int,
     device: torch.device,
     report: Callable[[Progress], None] | None,
-) -> Iterator[float]:
-    """Train in place; the mean loss of each epoch, the network in evaluation mode meanwhile."""
+) -> list[_Epoch]:
+    """Each epoch's mean loss and answers."""
+    settings, preprocessing, epochs = replace(recipe.settings, seed=seed), recipe.preprocessing, []
+    inputs = torch.from_numpy(preprocessing.inputs(validation.values, validation.extents))
+
+    def keep(epoch: Epoch) -> None:
+        logits = [mirrored_logits(epoch.model, some.to(device)).cpu() for some in torch.split(inputs, _BATCH)]
+        epochs.append((epoch.loss, torch.cat(logits).numpy()))
+
+    train(model, [Source("study", training, 1.0)], preprocessing, settings, report, device, keep)
+    return epochs
+
+
+def _published(
+    model: AlexNet,
+    training: Pictures,
+    validation: Pictures,
+    recipe: Recipe,
+    seed: int,
+    device: torch.device,
+    report: Callable[[Progress], None] | None,
+) -> list[_Epoch]:
+    """Each epoch's mean loss and answers. What comes out of the frozen layers is computed once."""
+    fixed, trained = _parts(model.to(device).to(memory_format=torch.channels_last), recipe.frozen)
+    inputs, held_out = (_through(fixed, _as_published(some), device) for some in (training, validation))
+    labels = torch.from_numpy(training.labels)
     optimiser = torch.optim.SGD(
-        trained.parameters(), recipe.rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
+        trained.parameters(), recipe.highest_rate, momentum=recipe.momentum, weight_decay=recipe.weight_decay
     )
-    steps = recipe.epochs * math.ceil(len(pictures) / recipe.batch)
+    steps = recipe.epochs * math.ceil(len(training) / recipe.batch)
     falling = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     random = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
-    inputs_of = _inputs(fixed, pictures, recipe, random, device)
-    labels = torch.from_numpy(pictures.labels)
-    step, began = 0, time.perf_counter()
+    step, began, epochs = 0, time.perf_counter(), []
     for _ in range(recipe.epochs):
         trained.train()
         losses = []
-        for rows in torch.split(torch.randperm(len(pictures), generator=random), recipe.batch):
-            inputs = _to(inputs_of(rows), device)
+        for rows in torch.split(torch.randperm(len(training), generator=random), recipe.batch):
             with mixed(device):
-                logits = trained(inputs)
+                logits = trained(_to(inputs[rows].float(), device))
             loss = nn.functional.cross_entropy(logits.float(), labels[rows].to(device))
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call] # of PyTorch
@@ -180,38 +204,32 @@ def _epochs(
             losses.append(loss.item() * len(rows))
             step += 1
             if report:
-                speed = (step * len(pictures) / (steps / recipe.epochs)) / (time.perf_counter() - began)
+                speed = (step * len(training) / (steps / recipe.epochs)) / (time.perf_counter() - began)
                 report(Progress(step, steps, loss.item(), speed))
         trained.eval()
-        yield math.fsum(losses) / len(pictures)
+        epochs.append((math.fsum(losses) / len(training), _through(trained, held_out, device).float().numpy()))
+    return epochs
 
 
-def _inputs(
-    fixed: nn.Sequential, pictures: Pictures, recipe: Recipe, random: torch.Generator, device: torch.device
-) -> Callable[[Tensor], Tensor]:
-    """Function of row numbers: what the trained part sees, float. Without augmentation all of it is computed once."""
-    if not recipe.augmented:
-        once = _through(fixed, recipe.prepared(pictures), device)
-        return lambda rows: once[rows].float()
-    values, extents = torch.from_numpy(pictures.values), torch.from_numpy(pictures.extents)
-    changed, preprocessing = Augmentation(), recipe.preprocessing
-
-    def augmented(rows: Tensor) -> Tensor:
-        some = changed(values[rows], extents[rows], preprocessing.size, random)
-        images = torch.from_numpy(np.stack([preprocessing.enhance(picture) for picture in some.numpy()]))
-        return _through(fixed, images, device).float()
-
-    return augmented
+def _parts(model: AlexNet, frozen: int) -> tuple[nn.Sequential, nn.Sequential]:
+    """The network cut before the first convolution that is trained."""
+    convolutions = [number for number, layer in enumerate(model.features) if isinstance(layer, nn.Conv2d)]
+    cut = convolutions[frozen] if frozen < len(convolutions) else len(model.features)
+    rest = nn.Sequential(model.features[cut:], model.avgpool, nn.Flatten(1), model.head)
+    return model.features[:cut].eval(), rest
 
 
-def _as_published(values: NDArray[np.uint8], _: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Low-contrast local regions enhanced, with scikit-image; then as ImageNet's networks want it."""
+def _as_published(pictures: Pictures) -> Tensor:
+    """Inputs of the network, (n, 3, size, size) float16: shrunk, low-contrast local regions enhanced, normalised."""
     settings = Preprocessing()
     size = [settings.size, settings.size]
-    grey = nn.functional.interpolate(torch.from_numpy(values)[:, None].float() / 255, size, mode="area")[:, 0].numpy()
-    enhanced = np.stack([equalize_adapthist(one) if one.min() < one.max() else one for one in grey])
     mean, std = (np.asarray(one, np.float32)[:, None, None] for one in (settings.mean, settings.std))
-    return np.asarray((enhanced[:, None] - mean) / std, np.float32)
+    inputs = []
+    for picture in torch.from_numpy(pictures.values):
+        grey = nn.functional.interpolate(picture[None, None].float() / 255, size, mode="area")[0, 0].numpy()
+        enhanced = equalize_adapthist(grey) if grey.min() < grey.max() else grey
+        inputs.append(torch.from_numpy((enhanced[None] - mean) / std).half())
+    return torch.stack(inputs)
 
 
 @torch.no_grad()

@@ -123,7 +123,12 @@ def _recipe(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], 
     head = " - ".join(str(width) for width in (9216, *recipe.hidden, len(classes)))
     window = "percentiles 0.5 and 99.5 of the picture" if recipe.augmented else "the whole range of the bit depth"
     enhanced = "adaptive equalisation, OpenCV" if recipe.augmented else "adaptive equalisation, scikit-image"
+    learning = f"{recipe.highest_rate:g}, down to nothing along a cosine"
+    if recipe.augmented:
+        learning = f"up to {learning}; of convolutions {recipe.settings.convolution_rate:g} times as much"
     augmentation = "this program's" if recipe.augmented else "none"
+    smoothing = f"{recipe.settings.label_smoothing:g}" if recipe.augmented else "none"
+    answer = "mean of those to it and to its mirror image" if recipe.augmented else "to it alone"
     rows = [
         ("radiographs", "793 to train, 154 to validate", f"{runs[0].trained_on} and {len(runs[0].rows)}"),
         ("split", "", "by patient, at random"),
@@ -136,10 +141,12 @@ def _recipe(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], 
         ("fully connected layers", "not said", head + ("" if whole else ", fresh")),
         ("layers trained", "not said", f"all but the first {recipe.frozen} convolutions" if recipe.frozen else "all"),
         ("optimiser", "SGD, momentum 0.9, weight decay 3e-4", f"SGD, {recipe.momentum}, {recipe.weight_decay:g}"),
-        ("learning rate", "not said", f"{recipe.rate:g}, down to nothing along a cosine"),
+        ("learning rate", "not said", learning),
         ("epochs", "50", str(recipe.epochs)),
         ("batch", "50", str(recipe.batch)),
         ("augmentation", "none named", augmentation),
+        ("label smoothing", "none named", smoothing),
+        ("answer to a radiograph", "not said", answer),
     ]
     items: list[Item] = [Table(("", "published", "here"), rows)]
     empty = [key for number, key in enumerate(classes) if number not in cases.pictures.labels]
