@@ -6,7 +6,9 @@ any number of exposures can be made of one.
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import importlib
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -60,6 +62,9 @@ def _renderer() -> Any:
         from gvxrPython3 import gvxr
     except ImportError as error:
         raise RenderingUnavailable(f"{WHAT_IS_NEEDED}: {error}") from error
+    # Mesa and Triton, which PyTorch loads for its first optimiser, each bring LLVM; in the other order they crash.
+    with contextlib.suppress(ImportError):
+        importlib.import_module("triton")
     os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's software renderer: one core a process is fastest
     gvxr.useLogFile(os.devnull)
     try:
