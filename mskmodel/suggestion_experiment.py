@@ -36,8 +36,8 @@ _OF_250: Mapping[str, int] = MappingProxyType(
         "shoulder_ap": 10, "pelvis_ap": 10, "ankle_ap": 9, "ankle_lateral": 9, "hip": 8, "hand_oblique": 7,
         "foot_lateral": 6, "finger": 6, "hand_lateral": 5, "foot_oblique": 5, "elbow_ap": 4, "elbow_lateral": 4,
         "patella": 4, "scapula_y": 4, "neck": 4, "forearm": 3, "lower_leg": 3, "femur": 3, "toes": 3,
-        "shoulder_axillary": 2, "thumb": 2, "calcaneus": 2, "ankle_oblique": 2, "humerus": 2, "clavicle": 2,
-        "skull": 2, "legs": 2, "knee_oblique": 1, "pelvis_frog": 1, "elbow_oblique": 1,
+        "shoulder_axillary": 2, "thumb": 2, "calcaneus": 2, "ankle_oblique": 1, "humerus": 2, "clavicle": 2,
+        "skull": 2, "legs": 2, "knee_oblique": 1, "pelvis_frog": 1, "elbow_oblique": 1, "ankle_foot": 1,
     }
 )  # fmt: skip
 #: Views of phantoms, to be taken in turn: any part of it has nearly the same mix.
