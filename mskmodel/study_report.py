@@ -128,6 +128,7 @@ def _recipe(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], 
         learning = f"up to {learning}; of convolutions {recipe.settings.convolution_rate:g} times as much"
     augmentation = "this program's" if recipe.augmented else "none"
     smoothing = f"{recipe.settings.label_smoothing:g}" if recipe.augmented else "none"
+    drawn = "each class as often as any other" if recipe.augmented else "each radiograph once an epoch"
     answer = "mean of those to it and to its mirror image" if recipe.augmented else "to it alone"
     rows = [
         ("radiographs", "793 to train, 154 to validate", f"{runs[0].trained_on} and {len(runs[0].rows)}"),
@@ -144,6 +145,7 @@ def _recipe(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], 
         ("learning rate", "not said", learning),
         ("epochs", "50", str(recipe.epochs)),
         ("batch", "50", str(recipe.batch)),
+        ("drawn", "not said", drawn),
         ("augmentation", "none named", augmentation),
         ("label smoothing", "none named", smoothing),
         ("answer to a radiograph", "not said", answer),
