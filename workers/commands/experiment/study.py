@@ -56,7 +56,7 @@ def study(
     """Train and validate as the published study did: 793 radiographs, 154 to validate on, 13 classes, AlexNet.
 
     Phantoms, prepared pixels, finished runs and the report stay in DIRECTORY: what is there is not made again. On 2
-    idle cores a seed takes about 5 minutes, and the phantoms 3.
+    idle cores a seed takes about 5 minutes, --augmented 7, and the phantoms 3.
     """
     from mskmodel.cases import read_cases
     from mskmodel.classifier import choose_device
