@@ -121,15 +121,18 @@ def _recipe(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], 
     whole = recipe.hidden == (4096, 4096) and "convolutions only" not in weights
     layers = "all but the last layer" if whole else "the five convolutions"
     head = " - ".join(str(width) for width in (9216, *recipe.hidden, len(classes)))
-    window = "percentiles 0.5 and 99.5 of the picture" if recipe.augmented else "the whole range of the bit depth"
-    enhanced = "adaptive equalisation, OpenCV" if recipe.augmented else "adaptive equalisation, scikit-image"
     learning = f"{recipe.highest_rate:g}, down to nothing along a cosine"
     if recipe.augmented:
+        window, enhanced = "percentiles 0.5 and 99.5 of the picture", "adaptive equalisation, OpenCV"
         learning = f"up to {learning}; of convolutions {recipe.settings.convolution_rate:g} times as much"
-    augmentation = "this program's" if recipe.augmented else "none"
-    smoothing = f"{recipe.settings.label_smoothing:g}" if recipe.augmented else "none"
-    drawn = "each class as often as any other" if recipe.augmented else "each radiograph once an epoch"
-    answer = "mean of those to it and to its mirror image" if recipe.augmented else "to it alone"
+        drawn, augmentation = "each class as often as any other", "this program's"
+        smoothing = f"{recipe.settings.label_smoothing:g}"
+        answer = "mean of those to it and to its mirror image"
+    else:
+        window, enhanced = "the whole range of the bit depth", "adaptive equalisation, scikit-image"
+        drawn, augmentation = "each radiograph once an epoch", "none"
+        smoothing = "none"
+        answer = "to it alone"
     rows = [
         ("radiographs", "793 to train, 154 to validate", f"{runs[0].trained_on} and {len(runs[0].rows)}"),
         ("split", "", "by patient, at random"),
