@@ -62,7 +62,8 @@ def _renderer() -> Any:
         from gvxrPython3 import gvxr
     except ImportError as error:
         raise RenderingUnavailable(f"{WHAT_IS_NEEDED}: {error}") from error
-    # Mesa and Triton, which PyTorch loads for its first optimiser, each bring LLVM; in the other order they crash.
+    # Mesa and Triton, which PyTorch loads for its first optimiser if it is there, each bring LLVM; in the other order
+    # they crash.
     with contextlib.suppress(ImportError):
         importlib.import_module("triton")
     os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's software renderer: one core a process is fastest
