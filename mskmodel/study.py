@@ -119,7 +119,8 @@ def run(
 
     Raises StudyError where there are too few radiographs or patients.
     """
-    inputs = [asdict(recipe), start.digest(), cases.digest(), list(classes), seed]
+    trained = [asdict(recipe), asdict(recipe.settings), recipe.preprocessing.to_json()]
+    inputs = [*trained, start.digest(), cases.digest(), list(classes), seed]
     kept = kept_in / f"run-{hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]}.npz"
     if kept.is_file():
         return _loaded(kept)
