@@ -124,7 +124,7 @@ def _recipe(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], 
     learning = f"{recipe.highest_rate:g}, down to nothing along a cosine"
     if recipe.augmented:
         window, enhanced = "percentiles 0.5 and 99.5 of the picture", "adaptive equalisation, OpenCV"
-        learning = f"up to {learning}; of convolutions {recipe.settings.convolution_rate:g} times as much"
+        learning = f"up to {learning}"
         drawn, augmentation = "each class as often as any other", "this program's"
         smoothing = f"{recipe.settings.label_smoothing:g}"
         answer = "mean of those to it and to its mirror image"

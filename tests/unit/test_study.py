@@ -2,6 +2,7 @@
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from mskmodel.cases import read_cases, split
 from mskmodel.dataset import LabelsError
 from mskmodel.dicom_writing import Header, write_dx
 from mskmodel.preprocessing import Preprocessing
+from mskmodel.study import Recipe
 from workers.cli import main
 
 SMALL = ("--training", "16", "--validation", "8", "--epochs", "2", "--hidden", "8", "--device", "cpu")
@@ -81,6 +83,21 @@ def test_augmented_is_another_run_of_its_own(folder: Path, tmp_path: Path) -> No
 
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["recipe"]["augmented"] is True
+
+
+def test_a_kept_run_is_not_taken_for_one_of_another_training(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def losses() -> list[float]:
+        result = study(folder, tmp_path, "--seeds", "1", "--augmented", "--json", "-")
+        assert result.exit_code == 0, result.output
+        found: list[float] = json.loads(result.stdout)["seeds"][0]["losses"]
+        return found
+
+    before, settings = losses(), vars(Recipe)["settings"].fget
+    monkeypatch.setattr(Recipe, "settings", property(lambda recipe: replace(settings(recipe), label_smoothing=0.4)))
+
+    assert losses() != before
 
 
 @pytest.mark.parametrize(
