@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -78,13 +79,17 @@ class Preprocessing:
         square[top : top + rows, left : left + columns] = values
         return Picture(square, rows, columns)
 
-    def inputs(self, values: NDArray[np.uint8], extents: NDArray[np.int16]) -> NDArray[np.float32]:
+    def inputs(
+        self, values: NDArray[np.uint8], extents: NDArray[np.int16], zoom: float = 1.0, degrees: float = 0.0
+    ) -> NDArray[np.float32]:
         """Inputs of the network, (n, 3, size, size), from framed pictures (n, s, s) and their (n, 2) rows and columns.
 
+        ``zoom``: above 1 nearer, below with black all around. ``degrees``: turned by, counterclockwise if above 0.
         What augmentation leaves as it is comes out of training the same, to the last bit.
         """
-        unchanged = torch.eye(2, 3).expand(len(values), 2, 3)
-        grid = F.affine_grid(unchanged, [len(values), 1, self.size, self.size], align_corners=False)
+        cos, sin = math.cos(math.radians(degrees)) / zoom, math.sin(math.radians(degrees)) / zoom
+        read_at = torch.tensor([[cos, -sin, 0], [sin, cos, 0]]).expand(len(values), 2, 3)
+        grid = F.affine_grid(read_at, [len(values), 1, self.size, self.size], align_corners=False)
         pictures, _ = sampled(torch.from_numpy(values), torch.from_numpy(extents), grid)
         return np.stack([self.enhance(picture) for picture in windowed(pictures).numpy()])
 

@@ -2,8 +2,9 @@
 
 Reads from top to bottom: the recipe, a run of it, the loop. Each seed has a split of its own, by patient. Unlike
 `training`, each radiograph is seen once an epoch and as it is: the study names no augmentation, balancing or
-smoothing. What `training` makes of the same radiographs in as many epochs is `augmented`. On 2 idle CPU cores with
-bfloat16 expect 140 radiographs a second, so a seed takes 5 minutes; `augmented` has 90 a second and takes 7.
+smoothing. What `training` makes of the same radiographs in as many epochs, looked at more than once, is `augmented`. On
+2 idle CPU cores with bfloat16 expect 140 radiographs a second, so a seed takes 5 minutes; `augmented` has 90 a second
+and takes 7.
 """
 
 from __future__ import annotations
@@ -36,6 +37,8 @@ __all__ = ["Recipe", "Run", "StudyError", "judged", "run"]
 
 #: The study's model always answers.
 DECISION = Decision(threshold=0.0)
+#: What an answer of ``augmented`` is the mean over: zoom, and degrees turned by; of each its mirror image too.
+_LOOKS = ((1.0, 0.0), (0.88, 0.0), (1.13, 0.0), (1.0, 8.0), (1.0, -8.0))
 #: Radiographs in one pass of the network that learns nothing from them.
 _BATCH = 32
 #: Mean loss over the training radiographs, and (n, classes) logits of the validation ones after it.
@@ -59,12 +62,17 @@ class Recipe:
     rate: float | None = None  # chosen; see highest_rate
     hidden: tuple[int, ...] = (1024,)  # chosen; (4096, 4096) is AlexNet's own
     frozen: int = 2  # chosen: first convolutions kept as ImageNet left them, and so computed once, not 50 times
-    augmented: bool = False  # not the study's: preprocessing, training and answers as this program has them
+    augmented: bool = False  # not the study's: preprocessing and training as this program has them, and more looks
 
     @property
     def preprocessing(self) -> Preprocessing:
         """How radiographs are windowed: as the bit depth says; of ``augmented``, as the picture does."""
         return Preprocessing() if self.augmented else Preprocessing(window=None)
+
+    @property
+    def looks(self) -> tuple[tuple[float, float], ...]:
+        """Zoom and degrees of each way that a radiograph is looked at: once, as it is; of ``augmented``, five."""
+        return _LOOKS if self.augmented else _LOOKS[:1]
 
     @property
     def highest_rate(self) -> float:
@@ -118,7 +126,7 @@ def run(
 
     Raises StudyError where there are too few radiographs or patients.
     """
-    how = [asdict(recipe), asdict(recipe.settings), recipe.preprocessing.to_json()]
+    how = [asdict(recipe), asdict(recipe.settings), recipe.preprocessing.to_json(), recipe.looks]
     inputs = [*how, start.digest(), cases.digest(), list(classes), seed]
     kept = kept_in / f"run-{hashlib.sha256(json.dumps(inputs).encode()).hexdigest()[:16]}.npz"
     if kept.is_file():
@@ -159,13 +167,17 @@ def _augmented(
     device: torch.device,
     report: Callable[[Progress], None] | None,
 ) -> list[_Epoch]:
-    """Each epoch's mean loss and answers."""
+    """Each epoch's mean loss and answers: the last epoch's from all looks, those before, for the curve, from one."""
     settings, preprocessing, epochs = replace(recipe.settings, seed=seed), recipe.preprocessing, []
-    inputs = torch.from_numpy(preprocessing.inputs(validation.values, validation.extents))
 
     def keep(epoch: Epoch) -> None:
-        logits = [mirrored_logits(epoch.model, some.to(device)).cpu() for some in torch.split(inputs, _BATCH)]
-        epochs.append((epoch.loss, torch.cat(logits).numpy()))
+        looks = recipe.looks if epoch.number == epoch.epochs else recipe.looks[:1]
+        answers = []
+        for look in looks:
+            inputs = torch.from_numpy(preprocessing.inputs(validation.values, validation.extents, *look))
+            logits = [mirrored_logits(epoch.model, some.to(device)).cpu() for some in torch.split(inputs, _BATCH)]
+            answers.append(torch.cat(logits).numpy())
+        epochs.append((epoch.loss, np.mean(answers, axis=0)))
 
     train(model, [Source("study", training, 1.0)], preprocessing, settings, report, device, keep)
     return epochs

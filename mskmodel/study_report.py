@@ -82,12 +82,13 @@ def study_table(cases: Cases, classes: Sequence[str], runs: Sequence[Run]) -> Ta
 def study_page(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], runs: Sequence[Run]) -> str:
     """The page, HTML."""
     answers, together = judged(runs, cases, classes)
+    looks = f", from {len(recipe.looks)} looks instead of one" if len(recipe.looks) > 1 else ""
     curves = Figures(
         [
             Figure(plots.curves({_name(one): one.losses for one in runs}, "loss"), "Mean training loss of an epoch."),
             Figure(
                 plots.curves({_name(one): one.top1 for one in runs}, "top-1 accuracy", percent=True),
-                "On the validation radiographs after each epoch. What counts is the last: no epoch is picked by it.",
+                f"On the validation radiographs after each epoch. The last counts{looks}; no epoch is picked by this.",
             ),
         ]
     )
@@ -127,7 +128,8 @@ def _recipe(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], 
         learning = f"up to {learning}"
         drawn, augmentation = "each class as often as any other", "this program's"
         smoothing = f"{recipe.settings.label_smoothing:g}"
-        answer = "mean of those to it and to its mirror image"
+        looks = "; ".join(f"zoom {zoom:g}, turn {degrees:g} degrees" for zoom, degrees in recipe.looks)
+        answer = f"mean of {len(recipe.looks)} looks and their mirror images: {looks}"
     else:
         window, enhanced = "the whole range of the bit depth", "adaptive equalisation, scikit-image"
         drawn, augmentation = "each radiograph once an epoch", "none"

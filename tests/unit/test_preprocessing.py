@@ -107,6 +107,24 @@ def test_training_evaluation_and_serving_see_the_same_numbers(tmp_path: Path, ro
     torch.testing.assert_close(evaluated, served, rtol=0, atol=0)
 
 
+def test_a_look_is_as_much_nearer_and_turned_as_it_says() -> None:
+    values = np.zeros((1, 288, 288), np.uint8)
+    values[0, 136:152, 200:216] = 255  # right of the middle
+    extents = np.asarray([[288, 288]], np.int16)
+
+    def at(**look: float) -> tuple[float, float]:
+        """Of the middle of what is bright, from the picture's: share of the side to the right and up."""
+        bright = np.nonzero(Preprocessing().inputs(values, extents, **look)[0, 0] > 1.5)
+        up, right = (np.mean(rows) / 223 - 0.5 for rows in bright)
+        return float(right), float(-up)
+
+    right, up = at()
+    assert (right, up) == pytest.approx((64 / 288, 0), abs=0.005)
+    assert at(zoom=1.5) == pytest.approx((1.5 * right, 0), abs=0.005)
+    assert at(degrees=90) == pytest.approx((0, right), abs=0.005)
+    assert at(zoom=0.5, degrees=-90) == pytest.approx((0, -right / 2), abs=0.005)
+
+
 def test_parameters_survive_json() -> None:
     unusual = Preprocessing(size=256, window=(1.0, 99.0), clip_limit=0.02)
 
