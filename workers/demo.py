@@ -197,8 +197,12 @@ def as_dict(radiograph: Radiograph) -> dict[str, Any]:
 
 
 def summary(radiographs: Sequence[Radiograph]) -> str:
-    """One line: how many ended how, and how many of them rightly."""
+    """How many ended how, how many of them rightly, and how many had ended so before this demo."""
     ended = Counter(r.outcome.status for r in radiographs if r.outcome)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
     right = sum(r.right for r in radiographs)
-    return f"{ended.total()} of {len(radiographs)} in the ledger: {parts}; {right} right"
+    line = f"{ended.total()} of {len(radiographs)} in the ledger: {parts}; {right} right"
+    before = sum(r.outcome is not None and r.milliseconds is None for r in radiographs)
+    if before:
+        line += f"\n{before} as an earlier demo had them stored and labelled; --data NEWFOLDER starts empty"
+    return line

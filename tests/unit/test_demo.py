@@ -62,6 +62,14 @@ def test_it_gives_up_when_nothing_changes_for_a_while() -> None:
     assert summary([lost]) == "0 of 1 in the ledger: ; 0 right"
 
 
+def test_it_says_what_an_earlier_demo_had_labelled() -> None:
+    new, old = radiograph("new"), radiograph("old")
+    new.outcome = old.outcome = outcome(label="knee_ap")
+    assert summary([new]).count("\n") == 0
+    old.stored = 1767225602.0  # a second after its label
+    assert "\n1 as an earlier demo" in summary([new, old])
+
+
 def test_it_does_not_wait_for_what_was_never_stored() -> None:
     refused = Radiograph(Path("a.dcm"), "a", None, refused="the receiver is full")
     looks([refused], Metadata())
