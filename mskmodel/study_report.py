@@ -128,8 +128,8 @@ def _recipe(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], 
         learning = f"up to {learning}"
         drawn, augmentation = "each class as often as any other", "this program's"
         smoothing = f"{recipe.settings.label_smoothing:g}"
-        looks = "; ".join(f"zoom {zoom:g}, turn {degrees:g} degrees" for zoom, degrees in recipe.looks)
-        answer = f"mean of {len(recipe.looks)} looks and their mirror images: {looks}"
+        looks = ", ".join(f"{zoom:g} at {degrees:g}" for zoom, degrees in recipe.looks)
+        answer = f"mean of {len(recipe.looks)} looks and their mirror images; zoom at degrees turned: {looks}"
     else:
         window, enhanced = "the whole range of the bit depth", "adaptive equalisation, scikit-image"
         drawn, augmentation = "each radiograph once an epoch", "none"

@@ -223,6 +223,7 @@ def test_a_receiver_with_another_secret_rejects_the_signature(
         ("gateway:8000", SECRET, "MSK_WEBHOOK_URL is not an http or https address"),
         ("http://127.0.0.1:1/", "whsec_" + base64.b64encode(b"short").decode(), "MSK_WEBHOOK_SECRET is not"),
     ],
+    ids=["no address", "no secret", "no scheme", "short secret"],
 )
 def test_without_usable_settings_orthanc_stores_and_the_log_says_why(
     tmp_path: Path, url: str | None, secret: str | None, reason: str
