@@ -44,8 +44,9 @@ up: install
 doctor: install
 	@exec $(VENV)/bin/msk doctor $(ARGS)
 
+# Much of a test is waiting for servers: two at a time, those of a file one after the other (ARGS='-n 0 --pdb' has one).
 test: lint
-	@exec $(VENV)/bin/pytest $(ARGS)
+	@exec $(VENV)/bin/pytest -n 2 --dist loadfile $(ARGS)
 
 lint: install
 	@$(VENV)/bin/ruff check .
