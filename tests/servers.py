@@ -71,6 +71,7 @@ class Orthanc:
             "MSK_ORTHANC_WEBHOOK": str(ROOT / "orthanc" / "webhook.py"),
             "MSK_WEBHOOK_URL": webhook_url or "",
             "MSK_WEBHOOK_SECRET": webhook_secret or "",
+            "TCP_NODELAY": "1",
         }
         return inherited | settings
 

@@ -45,6 +45,8 @@ class Radiograph:
     truth: str | None
     """The class that it belongs to; None where it belongs to none, and the model should abstain."""
     instance_id: str | None = None
+    sent: float | None = None
+    """When this demo began to send, seconds since the epoch."""
     stored: float | None = None
     """When Orthanc had acknowledged the store, seconds since the epoch."""
     refused: str | None = None
@@ -59,12 +61,23 @@ class Radiograph:
         return self.outcome.label == self.truth if self.truth else self.outcome.status == NEEDS_REVIEW
 
     @property
+    def earlier(self) -> bool:
+        """Whether it was labelled before this demo sent it: Orthanc keeps the file and the answer that it has."""
+        return self.outcome is not None and self.sent is not None and _labelled(self.outcome) < self.sent
+
+    @property
     def milliseconds(self) -> float | None:
-        """From the acknowledged store to the label; None where there is none, or an earlier demo had it labelled."""
-        if self.outcome is None or self.stored is None:
+        """From the acknowledged store to the label, 0 where the label was first; None where there is none, or
+        `earlier`.
+        """
+        if self.outcome is None or self.stored is None or self.earlier:
             return None
-        waited = (datetime.fromisoformat(self.outcome.labelled_at).timestamp() - self.stored) * 1000
-        return waited if waited > 0 else None
+        return max(0.0, (_labelled(self.outcome) - self.stored) * 1000)
+
+
+def _labelled(outcome: Outcome) -> float:
+    """Seconds since the epoch."""
+    return datetime.fromisoformat(outcome.labelled_at).timestamp()
 
 
 def phantoms(folder: Path, count: int, seed: int, log: Path, progress: Callable[[int, int], None]) -> list[Radiograph]:
@@ -118,6 +131,8 @@ def store(radiographs: Sequence[Radiograph], orthanc: OrthancClient, state: Mapp
     from workers.send import STORED, Sent, Target, send
 
     by_file = {radiograph.file: radiograph for radiograph in radiographs}
+    for radiograph in radiographs:
+        radiograph.sent = time.time()
 
     def note(sent: Sent) -> None:
         radiograph = by_file[sent.path]
@@ -202,7 +217,6 @@ def summary(radiographs: Sequence[Radiograph]) -> str:
     parts = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
     right = sum(r.right for r in radiographs)
     line = f"{ended.total()} of {len(radiographs)} in the ledger: {parts}; {right} right"
-    before = sum(r.outcome is not None and r.milliseconds is None for r in radiographs)
-    if before:
-        line += f"\n{before} as an earlier demo had them stored and labelled; --data NEWFOLDER starts empty"
+    if earlier := sum(r.earlier for r in radiographs):
+        line += f"\n{earlier} as an earlier demo had them stored and labelled; --data NEWFOLDER starts empty"
     return line

@@ -65,8 +65,8 @@ def test_it_gives_up_when_nothing_changes_for_a_while() -> None:
 def test_it_says_what_an_earlier_demo_had_labelled() -> None:
     new, old = radiograph("new"), radiograph("old")
     new.outcome = old.outcome = outcome(label="knee_ap")
+    new.sent, old.sent = 1767225601.0, 1767225602.0  # the label came in between
     assert summary([new]).count("\n") == 0
-    old.stored = 1767225602.0  # a second after its label
     assert "\n1 as an earlier demo" in summary([new, old])
 
 
@@ -97,8 +97,16 @@ def test_the_table_shows_header_label_confidence_milliseconds_and_status() -> No
 
 def test_what_an_earlier_demo_had_labelled_has_no_milliseconds() -> None:
     knee = radiograph("knee")
-    knee.outcome, knee.stored = outcome(label="knee_ap"), 1767229200.0
+    knee.outcome = outcome(label="knee_ap")
+    knee.sent = knee.stored = 1767229200.0
     assert knee.milliseconds is None
+
+
+def test_a_label_that_was_there_before_the_acknowledgement_took_no_time() -> None:
+    knee = radiograph("knee")
+    knee.outcome = outcome(label="knee_ap")
+    knee.sent, knee.stored = 1767225601.0, 1767225601.3
+    assert (knee.milliseconds, knee.earlier) == (0.0, False)
 
 
 def test_the_real_radiographs_are_on_this_machine() -> None:
