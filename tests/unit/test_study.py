@@ -100,6 +100,24 @@ def test_a_kept_run_is_not_taken_for_one_of_another_training(
     assert losses() != before
 
 
+def test_augmented_answers_with_the_mean_over_its_looks(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def figures(*looks: tuple[float, float]) -> tuple[float, list[float]]:
+        if looks:
+            monkeypatch.setattr(Recipe, "looks", looks)
+        result = study(folder, tmp_path, "--seeds", "1", "--augmented", "--json", "-")
+        assert result.exit_code == 0, result.output
+        told = json.loads(result.stdout)
+        return told["all"]["calibration_error"], told["seeds"][0]["losses"]
+
+    five, one, thrice = figures(), figures((1.0, 0.0)), figures((1.0, 0.0), (1.0, 0.0), (1.0, 0.0))
+
+    assert five[1] == one[1] == thrice[1]  # of training, which looks do not change
+    assert five[0] != pytest.approx(one[0], rel=1e-4)
+    assert thrice[0] == pytest.approx(one[0], rel=1e-4)
+
+
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
