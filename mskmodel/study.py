@@ -170,17 +170,26 @@ def _augmented(
     """Each epoch's mean loss and answers: the last epoch's from all looks, those before, for the curve, from one."""
     settings, preprocessing, epochs = replace(recipe.settings, seed=seed), recipe.preprocessing, []
 
+    def seen(look: tuple[float, float]) -> Tensor:
+        return torch.from_numpy(preprocessing.inputs(validation.values, validation.extents, *look))
+
+    first, *others = recipe.looks
+    seen_first = seen(first)
+
     def keep(epoch: Epoch) -> None:
-        looks = recipe.looks if epoch.number == epoch.epochs else recipe.looks[:1]
-        answers = []
-        for look in looks:
-            inputs = torch.from_numpy(preprocessing.inputs(validation.values, validation.extents, *look))
-            logits = [mirrored_logits(epoch.model, some.to(device)).cpu() for some in torch.split(inputs, _BATCH)]
-            answers.append(torch.cat(logits).numpy())
+        answers = [_mirrored(epoch.model, seen_first, device)]
+        if epoch.number == epoch.epochs:
+            answers += [_mirrored(epoch.model, seen(look), device) for look in others]
         epochs.append((epoch.loss, np.mean(answers, axis=0)))
 
     train(model, [Source("study", training, 1.0)], preprocessing, settings, report, device, keep)
     return epochs
+
+
+def _mirrored(model: AlexNet, inputs: Tensor, device: torch.device) -> NDArray[np.float32]:
+    """Logits, of each input and its mirror image."""
+    logits = [mirrored_logits(model, some.to(device)).cpu() for some in torch.split(inputs, _BATCH)]
+    return torch.cat(logits).numpy()
 
 
 def _published(
