@@ -1,61 +1,61 @@
 """How long a C-STORE takes until it is acknowledged, with Nagle's algorithm in Orthanc against without.
 
-Two real Orthanc servers that differ only in `TCP_NODELAY`, one association to each, the same small radiographs to the
-one and the other in turns. With the algorithm the answer, which DCMTK writes in two parts, waits until the sender's
-system acknowledges the first: 40 ms on Linux, up to 200 elsewhere.
+    python -m benchmarks.dicom_store [--rounds R] [--instances N]
 
-    python -m benchmarks.dicom_store --stores 40
+Two real Orthanc servers that differ only in `TCP_NODELAY` take small radiographs in turns. With the algorithm the
+answer, which DCMTK writes in two parts, waits until the sender's system acknowledges the first: 40 ms on Linux.
 """
 
 import argparse
 import json
 import statistics
 import tempfile
-import time
 from contextlib import ExitStack, closing
-from io import BytesIO
 from pathlib import Path
 
 import numpy as np
-from pydicom import Dataset, dcmread
-from pynetdicom.ae import ApplicationEntity
-from pynetdicom.association import Association
 
 from mskmodel.dicom_writing import Header, write_dx
 from tests.servers import Orthanc
+from workers.send import Target, send
 
 
-def associated(server: Orthanc, like: Dataset) -> Association:
-    entity = ApplicationEntity("BENCHMARK")
-    entity.add_requested_context(like.SOPClassUID, like.file_meta.TransferSyntaxUID)
-    association = entity.associate("127.0.0.1", server.dicom_port, ae_title=server.dicom_aet)
-    assert association.is_established
-    return association
+def write_radiographs(folder: Path, instances: int) -> None:
+    """As many small DICOM files; no other folder has the same."""
+    pixels = np.random.default_rng(1).integers(0, 4096, (512, 400), np.uint16)
+    folder.mkdir()
+    for number in range(instances):
+        header = Header(identity=f"{folder.name}-{number}")
+        (folder / f"{number}.dcm").write_bytes(write_dx(pixels, header=header, bits=12))
+
+
+def milliseconds_between(server: Orthanc, folder: Path) -> list[float]:
+    """From one acknowledgement to the next, over one association."""
+    target = Target("127.0.0.1", server.dicom_port, server.dicom_aet, "BENCHMARK")
+    return [float(seconds) * 1000 for seconds in np.diff([sent.at for sent in send([folder], target)])]
 
 
 def main() -> None:
     """Print medians in milliseconds, and their ratio."""
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--stores", type=int, default=40)
-    stores = arguments.parse_args().stores
-    pixels = np.random.default_rng(1).integers(0, 4096, (512, 400), np.uint16)
-    files = [write_dx(pixels, header=Header(identity=f"dicom-store-{n}"), bits=12) for n in range(stores)]
-    datasets = [dcmread(BytesIO(file)) for file in files]
-    milliseconds: dict[str, list[float]] = {"0": [], "1": []}
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--instances", type=int, default=20, help="stored in a round, by each")
+    chosen = arguments.parse_args()
+    found: dict[str, list[float]] = {"0": [], "1": []}
     with ExitStack() as stack:
-        associations = {}
-        for no_delay in milliseconds:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            server = stack.enter_context(closing(Orthanc(folder, environment={"TCP_NODELAY": no_delay})))
+        data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dicom-store-")))
+        servers = {
+            no_delay: stack.enter_context(closing(Orthanc(data / no_delay, environment={"TCP_NODELAY": no_delay})))
+            for no_delay in found
+        }
+        for server in servers.values():
             server.start()
-            associations[no_delay] = associated(server, datasets[0])
-            stack.callback(associations[no_delay].release)
-        for dataset in datasets:
-            for no_delay, association in associations.items():
-                began = time.perf_counter()
-                assert association.send_c_store(dataset).Status == 0
-                milliseconds[no_delay].append((time.perf_counter() - began) * 1000)
-    waiting, at_once = (statistics.median(milliseconds[no_delay]) for no_delay in ("0", "1"))
+        for number in range(chosen.rounds):
+            folder = data / f"round-{number}"
+            write_radiographs(folder, chosen.instances)
+            for no_delay, server in servers.items():
+                found[no_delay] += milliseconds_between(server, folder)
+    waiting, at_once = (statistics.median(found[no_delay]) for no_delay in ("0", "1"))
     print(json.dumps({"with_nagle_ms": waiting, "without_ms": at_once, "ratio": at_once / waiting}, indent=1))
 
 
