@@ -131,8 +131,9 @@ def store(radiographs: Sequence[Radiograph], orthanc: OrthancClient, state: Mapp
     from workers.send import STORED, Sent, Target, send
 
     by_file = {radiograph.file: radiograph for radiograph in radiographs}
+    began = time.time()
     for radiograph in radiographs:
-        radiograph.sent = time.time()
+        radiograph.sent = began
 
     def note(sent: Sent) -> None:
         radiograph = by_file[sent.path]
