@@ -24,6 +24,7 @@ from torch import Tensor
 from mskmodel.alexnet import AlexNet
 from mskmodel.checkpoint import Checkpoint
 from mskmodel.classifier import Decision
+from mskmodel.crops import Crops
 from mskmodel.dataset import Pictures
 from mskmodel.evaluation import Evaluation, score
 from mskmodel.preprocessing import Preprocessing
@@ -66,11 +67,20 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Real:
-    """Real radiographs. ``patients``: (n,) int64. ``trainable``: (n,) bool; the others are judged only."""
+    """Real radiographs. ``patients``: (n,) int64. ``trainable``: (n,) bool; the others are judged only.
+
+    ``crops``: parts of them, trained on where the radiograph is, and never judged.
+    """
 
     pictures: Pictures
     patients: NDArray[np.int64]
     trainable: NDArray[np.bool_]
+    crops: Crops
+
+    def to_train_on(self, seen: NDArray[np.bool_]) -> Pictures:
+        """Of those radiographs, (n,) bool, the trainable ones and then their parts."""
+        chosen = seen & self.trainable
+        return Pictures.joined([self.pictures.part(chosen), self.crops.pictures.part(chosen[self.crops.parents])])
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,9 +97,10 @@ def key(recipe: Recipe, data: Data, start: StartingWeights) -> str:
     """Name for what is kept of the steps: another recipe, other data or weights have another. No threshold matters."""
     inputs = [asdict(replace(recipe, threshold=0.0)), start.digest(), data.classes]
     digest = hashlib.sha256(json.dumps(inputs).encode())
-    for part in (data.phantoms.digest().encode(), data.real.pictures.digest().encode()):
-        digest.update(part)
-    digest.update(data.real.patients.tobytes() + data.real.trainable.tobytes())
+    real = data.real
+    for pictures in (data.phantoms, real.pictures, real.crops.pictures):
+        digest.update(pictures.digest().encode())
+    digest.update(real.patients.tobytes() + real.trainable.tobytes() + real.crops.parents.tobytes())
     return digest.hexdigest()[:16]
 
 
@@ -131,9 +142,8 @@ def by_folds(recipe: Recipe, data: Data, base: AlexNet, folder: Path, report: Re
     for fold in range(recipe.folds):
         kept, unseen = folder / f"fold-{fold + 1}.npy", folds == fold
         if not kept.is_file():
-            seen = real.pictures.part(~unseen & real.trainable)
             told = partial(report, f"fold {fold + 1} of {recipe.folds}")
-            model = _finetuned(recipe, base, _sources(recipe, data, seen), told)
+            model = _finetuned(recipe, base, _sources(recipe, data, ~unseen), told)
             np.save(kept, logits_of(model, real.pictures.part(unseen), Preprocessing()))
         logits[unseen] = np.load(kept)
     return logits
@@ -156,7 +166,7 @@ def version(
     recipe: Recipe, data: Data, base: AlexNet, decision: Decision, start: StartingWeights, report: Report
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and manifest of the model that ships: fine-tuned on all that may be trained on, judged on phantoms."""
-    sources = _sources(recipe, data, data.real.pictures.part(data.real.trainable))
+    sources = _sources(recipe, data, np.ones_like(data.real.trainable))
     model = _finetuned(recipe, base, sources, partial(report, "all"))
     described = (data.classes, Preprocessing(), recipe.finetuning, sources, data.held_out, start.source)
     tensors, manifest = version_of(model, *described, decide=lambda *_: decision)
@@ -168,8 +178,9 @@ def figures_of(model: AlexNet, pictures: Pictures, classes: Sequence[str]) -> Ev
     return score(logits_of(model, pictures, Preprocessing()), pictures.labels, classes, Decision())
 
 
-def _sources(recipe: Recipe, data: Data, seen: Pictures) -> list[Source]:
-    return [Source("phantoms", data.phantoms, 1 - recipe.real), Source("real", seen, recipe.real, partial=True)]
+def _sources(recipe: Recipe, data: Data, seen: NDArray[np.bool_]) -> list[Source]:
+    real = data.real.to_train_on(seen)
+    return [Source("phantoms", data.phantoms, 1 - recipe.real), Source("real", real, recipe.real, partial=True)]
 
 
 def _finetuned(recipe: Recipe, base: AlexNet, sources: Sequence[Source], report: Callable[[Progress], None]) -> AlexNet:

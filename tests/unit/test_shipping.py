@@ -10,6 +10,7 @@ from PIL import Image
 
 from mskmodel import shipping
 from mskmodel.classifier import Classifier, Decision
+from mskmodel.crops import Crops
 from mskmodel.evaluation import score
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.registry import Registry
@@ -24,9 +25,10 @@ START = StartingWeights("stand-in", dict(weights()))
 
 
 def data() -> shipping.Data:
-    """Nine real radiographs of six patients, the last of which may only be judged."""
+    """Nine real radiographs of six patients, the last of which may only be judged, and parts of three of them."""
     patients = np.array([0, 0, 1, 1, 2, 2, 3, 4, 5])
-    real = shipping.Real(pictures(9, seed=3), patients, patients < 5)
+    crops = Crops(pictures(3, seed=4), np.array([1, 6, 8]))
+    real = shipping.Real(pictures(9, seed=3), patients, patients < 5, crops)
     return shipping.Data(CLASSES, pictures(12), pictures(6, seed=1), real)
 
 
@@ -57,7 +59,7 @@ def test_the_recipe_makes_a_version_that_serves_and_goes_on_where_it_was_stopped
         decision, figures = shipping.calibrated_by_folds(RECIPE, data(), logits)
         assert (figures.count, figures.none_count) == (6, 3)
         tensors, manifest = shipping.version(RECIPE, data(), base, decision, START, told)
-        assert [one["count"] for one in manifest["data"]] == [12, 8]
+        assert [one["count"] for one in manifest["data"]] == [12, 8 + 2]
         return Registry(tmp_path / "models").register(tensors, manifest)
 
     first = made()
@@ -90,9 +92,10 @@ def test_what_is_kept_goes_by_recipe_data_and_weights_and_not_by_the_threshold()
         shipping.key(replace(RECIPE, folds=4), one, START),
         shipping.key(RECIPE, replace(one, phantoms=pictures(9)), START),
         shipping.key(RECIPE, replace(one, real=judged_only), START),
+        shipping.key(RECIPE, replace(one, real=replace(one.real, crops=Crops.none())), START),
         shipping.key(RECIPE, one, StartingWeights("others", {name: w + 1 for name, w in START.tensors.items()})),
     )
-    assert len({known, *others}) == 5
+    assert len({known, *others}) == 6
 
 
 def test_a_fold_is_calibrated_by_the_others() -> None:
@@ -121,3 +124,15 @@ def test_a_labels_file_that_names_no_patients_is_refused(tmp_path: Path) -> None
 
     assert result.exit_code != 0
     assert "patient" in result.output
+
+
+def test_parts_are_trained_on_with_their_radiograph_only() -> None:
+    real = data().real
+    first = np.arange(9) == 1  # has the first part
+    last = np.arange(9) == 8  # has the third, and is judged only
+
+    np.testing.assert_array_equal(
+        real.to_train_on(first).values, np.stack([real.pictures.values[1], real.crops.pictures.values[0]])
+    )
+    assert len(real.to_train_on(last)) == 0
+    assert len(real.to_train_on(~first & ~last)) == 7 + 1

