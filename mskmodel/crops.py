@@ -82,7 +82,8 @@ def _edges(row: Mapping[str, str], path: Path) -> tuple[float, float, float, flo
     except ValueError as error:
         raise LabelsError(f"{path}: {row['file']}: {', '.join(_EDGES)} must be numbers: {error}") from error
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        raise LabelsError(f"{path}: {row['file']}: {left}, {top}, {right}, {bottom} is no part: 0 <= left < right <= 1")
+        said = f"{left}, {top}, {right}, {bottom} is no part: 0 <= left < right <= 1, and so from top to bottom"
+        raise LabelsError(f"{path}: {row['file']}: {said}")
     return left, top, right, bottom
 
 
