@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mskmodel.dataset import Labelled, LabelsError, Pictures, read_labels
 from mskmodel.dicom import read_image
-from mskmodel.preprocessing import STORED, Preprocessing
+from mskmodel.preprocessing import Preprocessing
 
 __all__ = ["Crops", "read_crops"]
 
@@ -35,8 +35,7 @@ class Crops:
     @classmethod
     def none(cls) -> Crops:
         """Not one."""
-        values, extents = np.zeros((0, STORED, STORED), np.uint8), np.zeros((0, 2), np.int16)
-        return cls(Pictures(values, extents, np.zeros(0, np.int64)), np.zeros(0, np.int64))
+        return cls(Pictures.framed([], [], ()), np.zeros(0, np.int64))
 
 
 def read_crops(
@@ -56,22 +55,14 @@ def read_crops(
     with path.open(newline="", encoding="utf-8-sig") as opened:
         edges = [_edges(row, path) for row in csv.DictReader(opened, restval="")]
     known = {images / file: number for number, file in enumerate(files)}
-    index = {key: number for number, key in enumerate(classes)}
     chosen = [(row, edge) for row, edge in zip(listed, edges, strict=True) if row.file in known]
-    values, extents = [], []
+    pictures = []
     for row, (_, edge) in zip(progress([row for row, _ in chosen]), chosen, strict=True):
         radiograph = read_image(row.file)
-        picture = Preprocessing().frame(replace(radiograph, pixels=_cut(radiograph.pixels, *edge)))
-        values.append(picture.values)
-        extents.append((picture.rows, picture.columns))
-    return Crops(
-        Pictures(
-            np.asarray(values, np.uint8).reshape(-1, STORED, STORED),
-            np.asarray(extents, np.int16).reshape(-1, 2),
-            np.asarray([len(classes) if row.label is None else index[row.label] for row, _ in chosen], np.int64),
-        ),
-        np.asarray([known[row.file] for row, _ in chosen], np.int64),
-    )
+        pictures.append(Preprocessing().frame(replace(radiograph, pixels=_cut(radiograph.pixels, *edge))))
+    labels = [row.label for row, _ in chosen]
+    parents = np.asarray([known[row.file] for row, _ in chosen], np.int64)
+    return Crops(Pictures.framed(pictures, labels, classes), parents)
 
 
 def _edges(row: Mapping[str, str], path: Path) -> tuple[float, float, float, float]:

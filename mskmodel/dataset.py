@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mskmodel.dicom import read_image
-from mskmodel.preprocessing import STORED, Preprocessing
+from mskmodel.preprocessing import STORED, Picture, Preprocessing
 from mskmodel.radiograph import NotClassifiable
 from mskmodel.whole_file import settle
 
@@ -55,6 +55,16 @@ class Pictures:
     values: NDArray[np.uint8]
     extents: NDArray[np.int16]
     labels: NDArray[np.int64]
+
+    @classmethod
+    def framed(cls, pictures: Sequence[Picture], labels: Sequence[str | None], classes: Sequence[str]) -> Pictures:
+        """Each with its label; None for none of the classes."""
+        index: dict[str | None, int] = {key: number for number, key in enumerate(classes)} | {None: len(classes)}
+        return cls(
+            np.asarray([one.values for one in pictures], np.uint8).reshape(-1, STORED, STORED),
+            np.asarray([(one.rows, one.columns) for one in pictures], np.int16).reshape(-1, 2),
+            np.asarray([index[label] for label in labels], np.int64),
+        )
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -138,20 +148,12 @@ def read_pictures(
     progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
 ) -> tuple[Pictures, list[Unreadable]]:
     """Read every file; those that cannot be read are returned, not fatal."""
-    values, extents, labels, unreadable = [], [], [], []
-    index = {key: number for number, key in enumerate(classes)}
+    pictures, labels, unreadable = [], [], []
     for row in progress(rows):
         try:
-            picture = preprocessing.frame(read_image(row.file))
+            pictures.append(preprocessing.frame(read_image(row.file)))
         except (NotClassifiable, OSError) as error:
             unreadable.append(Unreadable.because(row.file, error))
             continue
-        values.append(picture.values)
-        extents.append((picture.rows, picture.columns))
-        labels.append(len(classes) if row.label is None else index[row.label])
-    pictures = Pictures(
-        np.asarray(values, np.uint8).reshape(-1, STORED, STORED),
-        np.asarray(extents, np.int16).reshape(-1, 2),
-        np.asarray(labels, np.int64),
-    )
-    return pictures, unreadable
+        labels.append(row.label)
+    return Pictures.framed(pictures, labels, classes), unreadable
