@@ -27,10 +27,14 @@ _EDGES = ("left", "top", "right", "bottom")
 
 @dataclass(frozen=True, eq=False)
 class Crops:
-    """``parents``: (n,) int64, of each the number of the radiograph that it is a part of."""
+    """``parents``: (n,) int64, of each the number of the radiograph that it is a part of.
+
+    ``orphans``: listed parts, by their radiograph's file, that no radiograph was there for.
+    """
 
     pictures: Pictures
     parents: NDArray[np.int64]
+    orphans: tuple[Path, ...] = ()
 
     @classmethod
     def none(cls) -> Crops:
@@ -56,13 +60,14 @@ def read_crops(
         edges = [_edges(row, path) for row in csv.DictReader(opened, restval="")]
     known = {images / file: number for number, file in enumerate(files)}
     chosen = [(row, edge) for row, edge in zip(listed, edges, strict=True) if row.file in known]
+    orphans = tuple(row.file for row in listed if row.file not in known)
     pictures = []
     for row, (_, edge) in zip(progress([row for row, _ in chosen]), chosen, strict=True):
         radiograph = read_image(row.file)
         pictures.append(Preprocessing().frame(replace(radiograph, pixels=_cut(radiograph.pixels, *edge))))
     labels = [row.label for row, _ in chosen]
     parents = np.asarray([known[row.file] for row, _ in chosen], np.int64)
-    return Crops(Pictures.framed(pictures, labels, classes), parents)
+    return Crops(Pictures.framed(pictures, labels, classes), parents, orphans)
 
 
 def _edges(row: Mapping[str, str], path: Path) -> tuple[float, float, float, float]:

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mskmodel.alexnet import AlexNet
+from mskmodel.augmentation import Augmentation
 from mskmodel.checkpoint import Checkpoint
 from mskmodel.classifier import Decision
 from mskmodel.crops import Crops
@@ -54,11 +55,24 @@ class Recipe:
     """Everything that was chosen; each figure was kept because the folds, or phantoms alone, said so."""
 
     phantoms: int = 9000
-    pretraining: Settings = field(default_factory=lambda: Settings(epochs=25, views=6000))
-    finetuning: Settings = field(
-        default_factory=lambda: Settings(epochs=1, views=6000, rate=0.008, none_weight=4.0, label_smoothing=0.0)
+    # On phantoms alone, one after the other: a second cycle of the rate makes less of what the seed was.
+    pretraining: tuple[Settings, ...] = (
+        Settings(epochs=8, views=6000, convolution_rate=1.0, label_smoothing=0.0),
+        Settings(epochs=4, views=6000, convolution_rate=1.0, label_smoothing=0.0, seed=2),
     )
-    runs: int = 2  # of fine-tuning, with a seed each; the mean of their weights is kept
+    # Real films are turned and inverted less often than what phantoms teach.
+    finetuning: Settings = field(
+        default_factory=lambda: Settings(
+            epochs=1,
+            views=6000,
+            rate=0.008,
+            convolution_rate=1.0,
+            none_weight=4.0,
+            label_smoothing=0.0,
+            augmentation=Augmentation(quarter_turn=0.05, invert=0.1),
+        )
+    )
+    runs: int = 3  # of fine-tuning, with a seed each; the mean of their weights is kept
     kept: float = 0.25  # share of the weights after phantoms alone in what ships; the rest is fine-tuned
     real: float = 0.5  # share of the draws in fine-tuning
     folds: int = 5
@@ -106,17 +120,19 @@ def key(recipe: Recipe, data: Data, start: StartingWeights) -> str:
 
 def pretrained(recipe: Recipe, data: Data, start: StartingWeights, folder: Path, report: Report) -> AlexNet:
     """Trained on phantoms alone; goes on from the last epoch that ``folder`` holds."""
-    kept = folder / "pretraining.safetensors"
-    settings = recipe.pretraining
-    model = new_model(data.classes, settings, start.tensors)
-    resume = Checkpoint.load(kept) if kept.is_file() else None
-
-    def keep(epoch: Epoch) -> None:
-        epoch.checkpoint().save(kept)
-
-    told = partial(report, "phantoms")
     sources = [Source("phantoms", data.phantoms, 1.0)]
-    return train(model, sources, Preprocessing(), settings, told, None, keep, resume)
+    model = new_model(data.classes, recipe.pretraining[0], start.tensors)
+    for number, settings in enumerate(recipe.pretraining, start=1):
+        kept = folder / f"pretraining-{number}.safetensors"
+        resume = Checkpoint.load(kept) if kept.is_file() else None
+        told = partial(report, f"phantoms {number} of {len(recipe.pretraining)}")
+        keep = partial(_keep, kept)
+        model = train(model, sources, Preprocessing(), settings, told, None, keep, resume)
+    return model
+
+
+def _keep(path: Path, epoch: Epoch) -> None:
+    epoch.checkpoint().save(path)
 
 
 def folds_of(patients: NDArray[np.int64], labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:

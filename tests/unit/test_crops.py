@@ -30,6 +30,7 @@ def test_a_part_is_cut_out_and_windowed_alone(tmp_path: Path) -> None:
     crops = read_crops(path, tmp_path, ["arm.png", "leg.png"], CLASSES)
 
     assert crops.parents.tolist() == [1, 1]
+    assert crops.orphans == (tmp_path / "other.png",)
     assert crops.pictures.labels.tolist() == [1, 2]
     square, upright = crops.pictures.extents
     assert square[0] == square[1]

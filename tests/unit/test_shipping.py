@@ -1,12 +1,16 @@
 """The shipped model's recipe: no patient is on both sides of a fold, and what took long is not done again."""
 
 import copy
+import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from click.testing import CliRunner
 from PIL import Image
+from safetensors.torch import save_file
 
 from mskmodel import shipping
 from mskmodel.classifier import Classifier, Decision
@@ -20,7 +24,7 @@ from mskmodel.weights import StartingWeights
 from tests.unit.test_training import CLASSES, QUICK, pictures, weights
 from workers.cli import main
 
-RECIPE = shipping.Recipe(pretraining=QUICK, finetuning=QUICK, folds=3)
+RECIPE = shipping.Recipe(pretraining=(QUICK, replace(QUICK, seed=2)), finetuning=QUICK, runs=2, folds=3)
 START = StartingWeights("stand-in", dict(weights()))
 
 
@@ -63,7 +67,7 @@ def test_the_recipe_makes_a_version_that_serves_and_goes_on_where_it_was_stopped
         return Registry(tmp_path / "models").register(tensors, manifest)
 
     first = made()
-    assert set(steps) == {"phantoms", "fold 1 of 3", "fold 2 of 3", "fold 3 of 3", "all"}
+    assert set(steps) == {"phantoms 1 of 2", "phantoms 2 of 2", "fold 1 of 3", "fold 2 of 3", "fold 3 of 3", "all"}
     assert Classifier.load(Registry(tmp_path / "models").find(first), "cpu").classes == CLASSES
 
     steps.clear()
@@ -124,6 +128,33 @@ def test_a_labels_file_that_names_no_patients_is_refused(tmp_path: Path) -> None
 
     assert result.exit_code != 0
     assert "patient" in result.output
+
+
+def test_the_command_makes_a_version_of_phantoms_radiographs_and_their_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = shipping.Recipe(phantoms=4, pretraining=(QUICK,), finetuning=QUICK, runs=1, folds=2)
+    monkeypatch.setattr(shipping, "Recipe", lambda: recipe)
+    monkeypatch.setattr(sys.modules["workers.commands.experiment.ship"], "_HELD_OUT_COUNT", 2)
+    save_file(dict(weights()), tmp_path / "start.safetensors")
+    rows = ("knee_ap,1,CC0", "knee_ap,2,CC0", ",3,CC0", ",4,CC BY-SA")
+    for number, one in enumerate(pictures(4).values):
+        Image.fromarray(one).save(tmp_path / f"{number}.png")
+    labels, crops, out = tmp_path / "labels.csv", tmp_path / "crops.csv", tmp_path / "out"
+    labels.write_text("\n".join(["file,label,patient,licence", *(f"{n}.png,{row}" for n, row in enumerate(rows))]))
+    crops.write_text("file,label,left,top,right,bottom\n0.png,,0,0,1,.5\n3.png,,0,0,.5,1\n7.png,,0,0,1,.5\n")
+
+    real = ["--images", tmp_path, "--labels", labels, "--crops", crops, "--skip", "licence=BY-SA"]
+    kept = ["--weights", tmp_path / "start.safetensors", "--registry", tmp_path / "models"]
+    result = CliRunner().invoke(main, ["experiment", "ship", str(out), *map(str, [*real, *kept])])
+
+    assert result.exit_code == 0, result.output
+    assert "7.png: listed in" in result.output
+    version = Registry(tmp_path / "models").find(result.stdout.split()[-1])
+    trained_on = json.loads((version / "model.json").read_text())["data"]
+    assert [one["count"] for one in trained_on] == [4, 3 + 1]
+    judged = json.loads((out / "figures.json").read_text())
+    assert judged["each real radiograph by a model that saw none of its patient"]["count"] == 2
 
 
 def test_parts_are_trained_on_with_their_radiograph_only() -> None:
