@@ -55,13 +55,8 @@ class Recipe:
     """Everything that was chosen; each figure was kept because the folds, or phantoms alone, said so."""
 
     phantoms: int = 9000
-    # On phantoms alone. What is none of the classes is told apart as the seed has it; the mean of several is steadier.
-    teachers: int = 4  # with a seed each
-    teacher: Settings = field(
-        default_factory=lambda: Settings(epochs=8, views=6000, convolution_rate=1.0, label_smoothing=0.0)
-    )
-    student: Settings = field(  # of the mean of the teachers' answers
-        default_factory=lambda: Settings(epochs=12, views=6000, convolution_rate=1.0, label_smoothing=0.0)
+    pretraining: Settings = field(
+        default_factory=lambda: Settings(epochs=16, views=6000, convolution_rate=1.0, label_smoothing=0.0, seed=4)
     )
     # Real films are turned and inverted less often than what phantoms teach.
     finetuning: Settings = field(
@@ -122,35 +117,18 @@ def key(recipe: Recipe, data: Data, start: StartingWeights) -> str:
 
 
 def pretrained(recipe: Recipe, data: Data, start: StartingWeights, folder: Path, report: Report) -> AlexNet:
-    """Trained on phantoms alone: several teachers, then a student of what they say on the whole.
-
-    Goes on from the last epochs that ``folder`` holds.
-    """
-    teachers = []
-    for number in range(1, recipe.teachers + 1):
-        own = replace(recipe.teacher, seed=recipe.teacher.seed + number)
-        told = partial(report, f"teacher {number} of {recipe.teachers}")
-        teachers.append(_pretrained(own, data, start, folder / f"teacher-{number}.safetensors", told))
-    told = partial(report, "student")
-    return _pretrained(recipe.student, data, start, folder / "student.safetensors", told, teachers)
-
-
-def _pretrained(
-    settings: Settings,
-    data: Data,
-    start: StartingWeights,
-    kept: Path,
-    report: Callable[[Progress], None],
-    teachers: Sequence[AlexNet] = (),
-) -> AlexNet:
+    """Trained on phantoms alone; goes on from the last epoch that ``folder`` holds."""
+    kept = folder / "pretraining.safetensors"
+    settings = recipe.pretraining
     model = new_model(data.classes, settings, start.tensors)
     resume = Checkpoint.load(kept) if kept.is_file() else None
 
     def keep(epoch: Epoch) -> None:
         epoch.checkpoint().save(kept)
 
+    told = partial(report, "phantoms")
     sources = [Source("phantoms", data.phantoms, 1.0)]
-    return train(model, sources, Preprocessing(), settings, report, None, keep, resume, teachers=teachers)
+    return train(model, sources, Preprocessing(), settings, told, None, keep, resume)
 
 
 def folds_of(patients: NDArray[np.int64], labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:

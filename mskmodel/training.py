@@ -112,15 +112,12 @@ def train(
     after_epoch: Callable[[Epoch], None] | None = None,
     resume: Checkpoint | None = None,
     team: Team = ALONE,
-    teachers: Sequence[AlexNet] = (),
 ) -> AlexNet:
     """Train in place and return it, in evaluation mode, on the CPU.
 
     ``report`` and ``after_epoch`` may raise to end the run. With ``resume``, everything else must be as it was when
     that was made: the run goes on after its epoch, and what comes out is what would have come without the stop.
     ``team``: the processes that do this together; all call this alike, and all get the same model.
-    ``teachers``: models of the same outputs, in evaluation mode, on the device. Where there are any, their mean answer
-    to each picture is learned and not its label (Hinton et al. 2015, "Distilling the knowledge in a neural network").
     Raises CheckpointError for one that does not fit the model.
     """
     torch.set_num_threads(settings.threads)
@@ -137,15 +134,9 @@ def train(
         losses: list[float] = []
         run.begin(epoch)
         for images, labels, left_out in _batches(sources, model, preprocessing, settings, each, share, random):
-            images, left_out = images.to(device).contiguous(memory_format=torch.channels_last), left_out.to(device)
             with mixed(device):
-                logits = model(images)
-                targets = (
-                    _taught(teachers, images)
-                    if teachers
-                    else _smoothed(labels.to(device), left_out, settings.label_smoothing)
-                )
-            loss = _loss(logits.float(), targets, left_out)
+                logits = model(images.to(device).contiguous(memory_format=torch.channels_last))
+            loss = _loss(logits.float(), labels.to(device), left_out.to(device), settings.label_smoothing)
             step = (epoch - 1) * each + len(losses)
             run.step(loss, _one_cycle(step / steps, settings.warmup), len(labels) / settings.batch)
             losses.append(loss.item())
@@ -218,22 +209,12 @@ def _parameter_groups(model: AlexNet, settings: Settings) -> list[dict[str, Any]
     ]
 
 
-def _smoothed(labels: Tensor, left_out: Tensor, smoothing: float) -> Tensor:
-    """The label, and a little of every output that is not ``left_out``: (n, outputs) float, each row sums to 1."""
-    even = ~left_out / (~left_out).sum(dim=1, keepdim=True)
-    return (1 - smoothing) * nn.functional.one_hot(labels, left_out.shape[1]) + smoothing * even
-
-
-@torch.no_grad()
-def _taught(teachers: Sequence[AlexNet], images: Tensor) -> Tensor:
-    """The mean of the teachers' probabilities, (n, outputs) float32."""
-    return torch.stack([teacher(images).float().softmax(dim=1) for teacher in teachers]).mean(0)
-
-
-def _loss(logits: Tensor, targets: Tensor, left_out: Tensor) -> Tensor:
-    """Mean cross-entropy with ``targets``, (n, outputs) float, among the outputs that are not ``left_out``."""
+def _loss(logits: Tensor, labels: Tensor, left_out: Tensor, smoothing: float) -> Tensor:
+    """Mean cross-entropy with smoothed labels, among the outputs that are not ``left_out``, (n, outputs) bool."""
     likelihoods = logits.masked_fill(left_out, -math.inf).log_softmax(dim=1)
-    return -(targets * likelihoods.masked_fill(left_out, 0)).sum(dim=1).mean()
+    true = likelihoods.gather(1, labels[:, None])[:, 0]
+    even = likelihoods.masked_fill(left_out, 0).sum(dim=1) / (~left_out).sum(dim=1)
+    return -((1 - smoothing) * true + smoothing * even).mean()
 
 
 def _one_cycle(done: float, warmup: float) -> float:

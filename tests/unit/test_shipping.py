@@ -24,7 +24,7 @@ from mskmodel.weights import StartingWeights
 from tests.unit.test_training import CLASSES, QUICK, pictures, weights
 from workers.cli import main
 
-RECIPE = shipping.Recipe(teachers=2, teacher=QUICK, student=QUICK, finetuning=QUICK, runs=2, folds=3)
+RECIPE = shipping.Recipe(pretraining=QUICK, finetuning=QUICK, runs=2, folds=3)
 START = StartingWeights("stand-in", dict(weights()))
 
 
@@ -67,7 +67,7 @@ def test_the_recipe_makes_a_version_that_serves_and_goes_on_where_it_was_stopped
         return Registry(tmp_path / "models").register(tensors, manifest)
 
     first = made()
-    assert set(steps) == {"teacher 1 of 2", "teacher 2 of 2", "student", *(f"fold {n} of 3" for n in (1, 2, 3)), "all"}
+    assert set(steps) == {"phantoms", "fold 1 of 3", "fold 2 of 3", "fold 3 of 3", "all"}
     assert Classifier.load(Registry(tmp_path / "models").find(first), "cpu").classes == CLASSES
 
     steps.clear()
@@ -133,7 +133,7 @@ def test_a_labels_file_that_names_no_patients_is_refused(tmp_path: Path) -> None
 def test_the_command_makes_a_version_of_phantoms_radiographs_and_their_parts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = shipping.Recipe(phantoms=4, teachers=1, teacher=QUICK, student=QUICK, finetuning=QUICK, runs=1, folds=2)
+    recipe = shipping.Recipe(phantoms=4, pretraining=QUICK, finetuning=QUICK, runs=1, folds=2)
     monkeypatch.setattr(shipping, "Recipe", lambda: recipe)
     monkeypatch.setattr(import_module("workers.commands.experiment.ship"), "_HELD_OUT_COUNT", 2)
     save_file(dict(weights()), tmp_path / "start.safetensors")

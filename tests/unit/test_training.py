@@ -119,23 +119,6 @@ def test_frozen_convolutions_stay_and_the_others_move() -> None:
     assert not torch.equal(model.features[6].weight, start["features.6.weight"])
 
 
-def test_a_student_learns_what_its_teachers_say_on_the_whole_and_no_label() -> None:
-    discs = replace(pictures(), labels=np.ones(len(pictures()), np.int64))
-    teachers = [new_model(CLASSES, QUICK, weights()).eval() for _ in range(2)]
-    for output, teacher in enumerate(teachers):
-        teacher.head[-1].bias.data[2 * output] += 3  # one says stripes, the other none of the classes
-
-    settings = replace(QUICK, views=240, rate=0.03)
-    student = new_model(CLASSES, settings, weights())
-    train(student, [Source("drawn", discs, 1.0)], Preprocessing(), settings, teachers=teachers)
-
-    said, *taught = (
-        Decision().probabilities(logits_of(model, discs, Preprocessing())) for model in (student, *teachers)
-    )
-    np.testing.assert_allclose(said, np.mean(taught, axis=0), atol=0.05)
-    assert (said[:, 1] < 0.1).all()
-
-
 def test_starting_weights_that_are_not_alexnets_are_refused() -> None:
     with pytest.raises(ValueError, match=r"features\.0\.weight"):
         new_model(CLASSES, QUICK, {})
