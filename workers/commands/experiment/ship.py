@@ -104,15 +104,15 @@ def _real(images: Path, labels: Path, crops: Path | None, skip: tuple[str, ...],
     try:
         trained_on = {row.file for row in read_labels(labels, images, KEYS, rules[labels])}
         cases = read_cases(images, labels, KEYS, Preprocessing(), cache, through("reading"), none=True)
-        cut = read_crops(crops, images, cases.files, KEYS, through("reading")) if crops else Crops.none()
+        parts = read_crops(crops, images, cases.files, KEYS, through("reading")) if crops else Crops.none()
     except LabelsError as error:
         raise click.ClickException(str(error)) from error
     for one in cases.unreadable:
         click.echo(f"not read: {one.file}: {one.reason}", err=True)
-    for file in dict.fromkeys(cut.orphans):
+    for file in dict.fromkeys(parts.orphans):
         click.echo(f"not cut: {file}: listed in {crops}, but no usable radiograph of {labels}", err=True)
     trainable = np.array([images / file in trained_on for file in cases.files])
-    return Real(cases.pictures, cases.patients, trainable, cut)
+    return Real(cases.pictures, cases.patients, trainable, parts)
 
 
 def _phantoms(directory: Path, count: int, seed: int, workers: int | None) -> "Pictures":
