@@ -43,14 +43,17 @@ class Decision:
     temperature: float = 1.0
     #: Smallest probability of the likeliest class that is a label.
     threshold: float = 0.5
-    #: Added to the logit of none of the classes, which training shows as often as suits training.
+    #: The log odds of none of the classes against all of them are multiplied by the slope, then the shift is added
+    #: (Platt 1999): training shows none of the classes as often as suits training, and is too sure of it or too unsure.
+    none_slope: float = 1.0
     none_shift: float = 0.0
 
     def scaled(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Calibrated logits, (n, classes + 1), the last column none of the classes."""
         scaled = np.asarray(logits, np.float64) / self.temperature
-        scaled[:, -1] += self.none_shift
-        return np.asarray(scaled)
+        classes = np.logaddexp.reduce(scaled[:, :-1], axis=1)
+        scaled[:, -1] = classes + self.none_slope * (scaled[:, -1] - classes) + self.none_shift
+        return scaled
 
     def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
         """Softmax of ``scaled``."""

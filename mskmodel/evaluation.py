@@ -120,6 +120,8 @@ class Evaluation:
     none_auroc: float | None
     #: Expected calibration error of the confidence, over all pictures, ten bins.
     calibration_error: float | None
+    #: What it would be on average were the confidences perfectly calibrated: few pictures of a bin miss by chance.
+    calibration_error_by_chance: float | None
     classes: tuple[ClassScore, ...]
     #: 95 %, by the name of the figure; of those figures that there is something to divide by.
     intervals: dict[str, Interval]
@@ -183,6 +185,7 @@ def score(
         mean_recall=float(np.mean(recalls)) if recalls else None,
         none_auroc=none_auroc,
         calibration_error=_calibration_error(judged.confidence, right),
+        calibration_error_by_chance=_calibration_error_by_chance(judged.confidence),
         classes=scores,
         intervals={name: one for name, one in intervals.items() if one is not None},
         unreadable=tuple(unreadable),
@@ -223,6 +226,18 @@ def _calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]
     """Mean over bins of |accuracy - confidence|, weighted by how many pictures fall into each."""
     if not len(confidence):
         return None
+    return float(np.abs(_in_bins(confidence, right - confidence)).sum() / len(confidence))
+
+
+def _calibration_error_by_chance(confidence: NDArray[np.float64]) -> float | None:
+    """Mean of the above over ``right`` drawn with these very confidences, sums over a bin taken to be normal."""
+    if not len(confidence):
+        return None
+    variances = _in_bins(confidence, confidence * (1 - confidence))
+    return float(np.sqrt(2 / np.pi * variances).sum() / len(confidence))
+
+
+def _in_bins(confidence: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of the values, (bins,)."""
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    gaps = [(bins == b).mean() * abs(right[bins == b].mean() - confidence[bins == b].mean()) for b in np.unique(bins)]
-    return float(sum(gaps))
+    return np.bincount(bins, weights=values, minlength=_BINS).astype(np.float64)

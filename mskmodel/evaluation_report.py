@@ -32,6 +32,7 @@ FIGURES = {
     "none_labelled": "none of the classes: labelled all the same",
     "none_auroc": "none of the classes: AUROC",
     "calibration_error": "calibration error",
+    "calibration_error_by_chance": "calibration error that chance makes",
 }
 _NONE, _ABSTAINED = "none of them", "abstained"
 _EXPLAINED = (
@@ -39,7 +40,7 @@ _EXPLAINED = (
     "the labels that are given. The intervals hold with 95 %: Wilson's for shares, Newcombe's fifth for the area under "
     "the ROC curve, 10,000 bootstrap samples drawn within each class for the mean recall, to which a class that is "
     "right throughout adds no width. They take the images to be independent: several of one patient make them a "
-    "little too narrow."
+    "little too narrow. Chance makes a calibration error of few images even where confidences are perfectly calibrated."
 )
 
 

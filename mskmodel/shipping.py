@@ -30,7 +30,7 @@ from mskmodel.dataset import Pictures
 from mskmodel.evaluation import Evaluation, score
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.training import Epoch, Progress, Settings, Source, new_model, train
-from mskmodel.versions import calibrated, finished, logits_of, version_of
+from mskmodel.versions import calibrated_with_none, finished, logits_of, version_of
 from mskmodel.weights import StartingWeights
 
 __all__ = [
@@ -55,11 +55,17 @@ class Recipe:
     """Everything that was chosen; each figure was kept because the folds, or phantoms alone, said so."""
 
     phantoms: int = 9000
-    # The seed was chosen too: on real radiographs, seeds differ as much as recipes do.
+    # Real films are turned and inverted less often than the default has it, and less often yet than phantoms should be.
     pretraining: Settings = field(
-        default_factory=lambda: Settings(epochs=16, views=6000, convolution_rate=1.0, label_smoothing=0.0, seed=4)
+        default_factory=lambda: Settings(
+            epochs=24,
+            views=6000,
+            convolution_rate=1.0,
+            label_smoothing=0.0,
+            dropout=0.3,
+            augmentation=Augmentation(quarter_turn=0.1, invert=0.15),
+        )
     )
-    # Real films are turned and inverted less often than what phantoms teach.
     finetuning: Settings = field(
         default_factory=lambda: Settings(
             epochs=1,
@@ -68,14 +74,15 @@ class Recipe:
             convolution_rate=1.0,
             none_weight=4.0,
             label_smoothing=0.0,
+            dropout=0.3,
             augmentation=Augmentation(quarter_turn=0.05, invert=0.1),
         )
     )
-    runs: int = 3  # of fine-tuning, with a seed each; the mean of their weights is kept
+    runs: int = 2  # of fine-tuning, with a seed each; the mean of their weights is kept
     kept: float = 0.25  # share of the weights after phantoms alone in what ships; the rest is fine-tuned
     real: float = 0.5  # share of the draws in fine-tuning
     folds: int = 5
-    threshold: float = 0.5  # of calibrated confidence; by fold, all 48 labels of radiographs of the classes were right
+    threshold: float = 0.5  # of calibrated confidence; by fold, 52 of 53 labels of images of the classes were right
 
 
 @dataclass(frozen=True, eq=False)
@@ -163,15 +170,15 @@ def by_folds(recipe: Recipe, data: Data, base: AlexNet, folder: Path, report: Re
 
 
 def calibrated_by_folds(recipe: Recipe, data: Data, logits: NDArray[np.float32]) -> tuple[Decision, Evaluation]:
-    """Temperature and shift from all folds; figures of each fold by what the others would have chosen."""
+    """Temperature, slope and shift from all folds; figures of each fold by what the others would have chosen."""
     real = data.real
     folds = folds_of(real.patients, real.pictures.labels, recipe.folds)
     scaled = np.zeros_like(logits)
     for fold in range(recipe.folds):
         others = folds != fold
-        chosen = _decision(recipe, logits[others], real.pictures.labels[others])
+        chosen = calibrated_with_none(logits[others], real.pictures.labels[others], recipe.threshold)
         scaled[~others] = chosen.scaled(logits[~others])
-    decision = _decision(recipe, logits, real.pictures.labels)
+    decision = calibrated_with_none(logits, real.pictures.labels, recipe.threshold)
     return decision, score(scaled, real.pictures.labels, data.classes, Decision(threshold=decision.threshold))
 
 
@@ -210,8 +217,3 @@ def _finetuned(recipe: Recipe, base: AlexNet, sources: Sequence[Source], report:
     tuned = {name: torch.stack([run[name] for run in runs]).mean(0) for name in runs[0]}
     model.load_state_dict({name: torch.lerp(tuned[name], old, recipe.kept) for name, old in base.state_dict().items()})
     return finished(model.eval(), recipe.finetuning)
-
-
-def _decision(recipe: Recipe, logits: NDArray[np.float32], labels: NDArray[np.int64]) -> Decision:
-    chosen = calibrated(logits, labels, base=Decision(0.5), shifts=np.linspace(-3, 3, 61).tolist())
-    return replace(chosen, threshold=recipe.threshold)

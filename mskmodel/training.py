@@ -44,6 +44,7 @@ class Settings:
     weight_decay: float = 3e-4
     label_smoothing: float = 0.05
     none_weight: float = 3.0  # none of the classes is drawn so much more often than one class: it is many things
+    dropout: float = 0.5  # before each hidden layer
     hidden: tuple[int, ...] = (1024,)  # widths of the head; (4096, 4096) is the original
     ranks: tuple[int, ...] = (128,)  # of the finished model's hidden layers, 0 = full
     seed: int = 1
@@ -89,7 +90,8 @@ class Epoch:
 def new_model(classes: Sequence[str], settings: Settings, start: Mapping[str, Tensor]) -> AlexNet:
     """AlexNet with the given ImageNet weights wherever their shapes fit, and a fresh head elsewhere."""
     torch.manual_seed(settings.seed)
-    architecture = Architecture(len(classes) + 1, settings.hidden, tuple(0 for _ in settings.hidden))
+    ranks = tuple(0 for _ in settings.hidden)
+    architecture = Architecture(len(classes) + 1, settings.hidden, ranks, settings.dropout)
     model = AlexNet(architecture)
     own = model.state_dict()
     # torchvision's hidden layers are classifier.1 and .4; ours are head.1 and head.4.

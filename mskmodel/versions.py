@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from torch import Tensor
 
 from mskmodel.alexnet import AlexNet, expanded, factorised, mirrored_logits, with_outputs
@@ -19,7 +20,15 @@ from mskmodel.evaluation import score
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.training import Settings, Source
 
-__all__ = ["calibrated", "finished", "logits_of", "model_of_version", "tensors_of", "version_of"]
+__all__ = [
+    "calibrated",
+    "calibrated_with_none",
+    "finished",
+    "logits_of",
+    "model_of_version",
+    "tensors_of",
+    "version_of",
+]
 
 
 def logits_of(model: AlexNet, pictures: Pictures, preprocessing: Preprocessing, batch: int = 32) -> NDArray[np.float32]:
@@ -37,15 +46,12 @@ def calibrated(
     labels: NDArray[np.int64],
     wanted: float = 0.98,
     base: Decision = Decision(),  # noqa: B008 - it is frozen
-    shifts: Sequence[float] = (),
 ) -> Decision:
     """Temperature of least negative log likelihood (Guo et al. 2017), and the least threshold that is right enough.
 
     Right enough: of the held-out pictures that get a label, at least ``wanted`` get the right one; at most 0.9.
     Temperature and threshold are at least those of ``base``: what is held out looks more like what was trained on than
-    a patient does, so it may make the model less sure of itself, never surer. ``shifts`` of none of the classes are
-    tried with each temperature, where none of the classes is as frequent in what is held out as it will be; without
-    them it stays what it is in ``base``.
+    a patient does, so it may make the model less sure of itself, never surer. None of the classes stays as in ``base``.
     """
     rows = np.arange(len(labels))
 
@@ -53,8 +59,7 @@ def calibrated(
         return float(np.log(decision.probabilities(logits)[rows, labels] + 1e-12).mean())
 
     temperatures = np.geomspace(base.temperature, 8.0, 101).tolist()
-    tried = (Decision(t, none_shift=shift) for t in temperatures for shift in (shifts or (base.none_shift,)))
-    likeliest = max(tried, key=likelihood)
+    likeliest = max((replace(base, temperature=temperature) for temperature in temperatures), key=likelihood)
     probabilities = likeliest.probabilities(logits)
     best = probabilities[:, :-1].argmax(axis=1)
     confidence = probabilities[rows, best]
@@ -63,6 +68,33 @@ def calibrated(
         if answered.any() and (best == labels)[answered].mean() >= wanted:
             return replace(likeliest, threshold=round(float(threshold), 2))
     return replace(likeliest, threshold=max(0.9, base.threshold))
+
+
+def calibrated_with_none(logits: NDArray[np.float32], labels: NDArray[np.int64], threshold: float) -> Decision:
+    """Where none of the classes is in what is held out as it will be met: calibrated apart from the classes.
+
+    Temperature, 0.5 to 8, from the pictures of the classes, among the classes; then slope and shift of the log odds of
+    none of them, by logistic regression on targets a little short of 0 and 1 (Platt 1999). ``labels`` must name at
+    least one of the classes and none of them.
+    """
+    ours = labels < logits.shape[1] - 1
+    classes = np.asarray(logits[ours, :-1], np.float64)
+    true = classes[np.arange(len(classes)), labels[ours]]
+
+    def surprise(temperature: float) -> float:
+        return float((np.logaddexp.reduce(classes / temperature, axis=1) - true / temperature).mean())
+
+    temperature = min(np.geomspace(0.5, 8.0, 281).tolist(), key=surprise)
+    scaled = Decision(temperature).scaled(logits)
+    odds = scaled[:, -1] - np.logaddexp.reduce(scaled[:, :-1], axis=1)
+    wanted = np.where(ours, 1 / (ours.sum() + 2), 1 - 1 / ((~ours).sum() + 2))
+
+    def none_surprise(line: NDArray[np.float64]) -> float:
+        answer = line[0] * odds + line[1]
+        return float((np.logaddexp(0, answer) - wanted * answer).mean())
+
+    slope, shift = minimize(none_surprise, [1.0, 0.0]).x
+    return Decision(temperature, threshold, none_slope=float(slope), none_shift=float(shift))
 
 
 def tensors_of(model: AlexNet) -> dict[str, Tensor]:

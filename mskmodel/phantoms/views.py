@@ -96,6 +96,8 @@ _CURL = {f"{joint}_flexion_r": (0.0, 14.0) for n in range(2, 6) for joint in (f"
 }
 _CURL["pm4_flexion"] = _CURL.pop("pm4_flexion_r")
 _THUMB = {"cmc_flexion": (-25.0, 15.0), "cmc_abduction": (-25.0, 35.0), "mp_flexion_r": (-20.0, 20.0)}
+#: Each finger bent a little more than the one before, so that an oblique view shows them side by side.
+_STAIRS = {f"mcp{n}_flexion_r": (4.0 * n - 8.0, 9.0 * n - 6.0) for n in range(2, 6)}
 _FOREARM_ROLL = {"pro_sup_r": (-90.0, 90.0), "elbow_flexion_r": (0.0, 40.0)}
 _FAN_HAND = {
     "pro_sup_r": (-12.0, 12.0),
@@ -290,7 +292,11 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
     "forearm": tuple(
         View(
             ARM, ("arm",), beam, UP, {"ulna_r": 0.5, "lunate_r": 0.5},
-            (Framing(1.0, (0.30, 0.44), (0.35, 0.9), (-0.06, 0.06), _ANY_WAY),),
+            (
+                Framing(0.6, (0.30, 0.44), (0.35, 0.9), (-0.06, 0.06), _ANY_WAY),
+                # The hand on the film too, the elbow at its edge or off it.
+                Framing(0.4, (0.28, 0.42), (0.4, 1.2), (0.06, 0.2), _ANY_WAY),
+            ),
             _FOREARM_ROLL, cover=0.0068, implants=("cast", "plate_forearm"), position=position,
         )
         for beam, position in _BOTH_WAYS.items()
@@ -306,15 +312,17 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
     ),
     "hip": tuple(
         View(
-            PELVIS, ("trunk", "leg", "other_leg"), BACKWARD, UP, {"femur_r": 1.0},
+            PELVIS, ("trunk", "leg", "other_leg"), BACKWARD, UP, {"femur_r": share, "femur_l": 1 - share},
             (Framing(1.0, height, aspect, (-0.05, 0.3)),),
             {"hip_rotation_r": (-25.0, 25.0), "hip_adduction_r": adduction, "hip_flexion_r": flexion},
             fat_mm=(8.0, 20.0), implants=("hip_prosthesis", "hip_screw"),
         )
-        for height, aspect, adduction, flexion in (
-            ((0.15, 0.28), (0.7, 1.3), (-25.0, 4.0), (0.0, 10.0)),
-            ((0.32, 0.44), (0.5, 0.8), (-25.0, 4.0), (0.0, 10.0)),
-            ((0.16, 0.28), (0.7, 1.4), (-55.0, -30.0), (25.0, 45.0)),
+        for share, height, aspect, adduction, flexion in (
+            (1.0, (0.15, 0.28), (0.7, 1.3), (-25.0, 4.0), (0.0, 10.0)),
+            (1.0, (0.32, 0.44), (0.5, 0.8), (-25.0, 4.0), (0.0, 10.0)),
+            (1.0, (0.16, 0.28), (0.7, 1.4), (-55.0, -30.0), (25.0, 45.0)),
+            # Most of the pelvis with it, the thigh to the side.
+            (0.8, (0.30, 0.44), (0.6, 1.0), (-45.0, -20.0), (0.0, 35.0)),
         )
     ),
     "pelvis_frog": (
@@ -373,7 +381,7 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
         ),
     ),
     "ankle_oblique": tuple(replace(CLASSES["ankle_ap"][0], swing=swing) for swing in ((38.0, 58.0), (-55.0, -33.0))),
-    "foot_oblique": tuple(replace(CLASSES["foot_ap"][0], swing=swing) for swing in _OBLIQUE),
+    "foot_oblique": tuple(replace(CLASSES["foot_ap"][0], swing=swing) for swing in ((20.0, 48.0), (-48.0, -20.0))),
     "calcaneus": (
         View(
             LEG[1:], ("leg",), (0.0, 0.766, 0.643), (0.0, -0.643, 0.766), {"calcn_r": 1.0},
@@ -391,10 +399,10 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
     "hand_oblique": tuple(
         View(
             ARM, ("arm",), ACROSS, DOWN, HAND, _HAND,
-            {"pro_sup_r": (-12.0, 12.0), **_SPREAD, **_CURL, **_THUMB}, swing=swing,
+            {"pro_sup_r": (-12.0, 12.0), **_SPREAD, **_CURL, **_STAIRS, **_THUMB}, swing=swing,
             cover=0.0068, fat_mm=(1.0, 2.5), implants=("wires", "cast"), whitest=_HAND_WHITE,
         )
-        for swing in _OBLIQUE
+        for swing in ((28.0, 50.0), (-50.0, -28.0))
     ),
     "finger": tuple(
         View(
@@ -415,9 +423,13 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
         )
         for beam in _BOTH_WAYS  # neither is the thumb's own AP or lateral: it lies across the palm
     ),
-    "elbow_oblique": tuple(replace(CLASSES["elbow_ap"][0], swing=swing) for swing in ((38.0, 58.0), (-58.0, -38.0))),
+    "elbow_oblique": tuple(replace(CLASSES["elbow_ap"][0], swing=swing) for swing in ((28.0, 56.0), (-56.0, -28.0))),
+    # The blade edge on, between the arm and the ribs.
     "scapula_y": (
-        replace(CLASSES["shoulder_ap"][0], swing=(-68.0, -45.0), landmark={"humerus_r": 0.5, "scapula_r": 0.5}),
+        replace(
+            CLASSES["shoulder_ap"][0], swing=(-62.0, -32.0), landmark=SHOULDER,
+            framings=(Framing(1.0, (0.19, 0.34), (0.55, 1.0), (-0.02, 0.25)),),
+        ),
     ),
     "neck": tuple(
         View(

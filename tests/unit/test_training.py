@@ -21,7 +21,7 @@ from mskmodel.evaluation import answers, score
 from mskmodel.preprocessing import Preprocessing
 from mskmodel.registry import Registry
 from mskmodel.training import Epoch, Progress, Settings, Source, new_model, train
-from mskmodel.versions import calibrated, finished, logits_of, model_of_version, version_of
+from mskmodel.versions import calibrated, calibrated_with_none, finished, logits_of, model_of_version, version_of
 
 CLASSES = ("stripes", "disc")
 QUICK = Settings(epochs=1, views=16, batch=8, rate=0.003, frozen=0, hidden=(32,), ranks=(16,), none_weight=1.0)
@@ -172,22 +172,58 @@ def test_overconfident_logits_are_cooled_and_the_threshold_keeps_mistakes_out() 
     assert figures.accuracy_when_answered >= 0.97
 
 
-def test_none_of_the_classes_is_shifted_to_how_often_it_is() -> None:
+def test_perfectly_calibrated_confidences_are_as_far_off_as_chance_makes_them() -> None:
+    random = np.random.default_rng(0)
+    logits = random.normal(0, 2, (136, 4)).astype(np.float32)
+    chances = Decision().probabilities(logits).cumsum(axis=1)
+
+    errors, told = [], None
+    for _ in range(300):
+        labels = (random.random((136, 1)) < chances).argmax(axis=1)
+        figures = score(logits, labels, ("a", "b", "c"), Decision())
+        told = figures.calibration_error_by_chance
+        errors.append(figures.calibration_error)
+
+    assert told == pytest.approx(np.mean(errors), rel=0.1)
+
+
+def test_none_of_the_classes_is_calibrated_to_how_often_it_is_and_how_sure_one_may_be_of_it() -> None:
     random = np.random.default_rng(0)
     # Evidence of unit noise, two away from nothing, makes twice itself a logit where all three are as frequent.
     labels = np.where(random.random(3000) < 2 / 3, 2, random.integers(0, 2, 3000))
-    logits = (2 * (random.normal(0, 1, (3000, 3)) + 2 * np.eye(3)[labels])).astype(np.float32)
+    evidence = 2 * (random.normal(0, 1, (3000, 3)) + 2 * np.eye(3)[labels])
+    # Twice as sure of none of the classes as it should be, and four thirds as sure of a class.
+    classes, odds = evidence[:, :2] * 4 / 3, evidence[:, 2] - np.logaddexp.reduce(evidence[:, :2], axis=1)
+    none = np.logaddexp.reduce(classes, axis=1) + 2 * odds
+    logits = np.column_stack([classes, none]).astype(np.float32)
 
-    decision = calibrated(logits, labels, shifts=np.linspace(-3, 3, 61).tolist())
-    unshifted = calibrated(logits, labels)
+    decision = calibrated_with_none(logits, labels, 0.5)
 
+    assert decision.temperature == pytest.approx(4 / 3, rel=0.15)
+    confidence = decision.probabilities(logits)
     frequency = np.bincount(labels)
-    assert decision.none_shift == pytest.approx(np.log(2 * frequency[2] / (frequency[0] + frequency[1])), abs=0.2)
-    assert unshifted.none_shift == 0
-    told, untold = (score(logits, labels, CLASSES, one).calibration_error for one in (decision, unshifted))
+    prior = np.log(2 * frequency[2] / (frequency[0] + frequency[1]))
+    wanted = 1 / (1 + np.exp(-(odds + prior)))
+    assert np.abs(confidence[:, 2] - wanted).mean() < 0.02
+    assert decision.threshold == 0.5
+    told, untold = (score(logits, labels, CLASSES, one).calibration_error for one in (decision, Decision()))
     assert told is not None
     assert untold is not None
     assert told < 0.02 < 0.05 < untold
+
+
+def test_what_calibrates_none_of_the_classes_leaves_the_classes_among_each_other() -> None:
+    logits = np.random.default_rng(0).normal(0, 4, (50, 4)).astype(np.float32)
+    plain, sloped = Decision(), Decision(none_slope=0.5, none_shift=1.0)
+
+    probabilities = sloped.probabilities(logits)
+
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1)
+    kept = plain.probabilities(logits)
+    among = [values[:, :3] / values[:, :3].sum(axis=1, keepdims=True) for values in (probabilities, kept)]
+    np.testing.assert_allclose(*among)
+    odds = np.log(probabilities[:, 3] / (1 - probabilities[:, 3]))
+    np.testing.assert_allclose(odds, 0.5 * np.log(kept[:, 3] / (1 - kept[:, 3])) + 1.0)
 
 
 def test_a_partial_source_says_nothing_about_the_classes_that_it_does_not_show() -> None:
@@ -209,11 +245,11 @@ def test_what_a_job_holds_out_makes_a_model_no_surer_than_its_base() -> None:
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 300)
     easy = (random.normal(0, 1, (300, 3)) + 20 * np.eye(3)[labels]).astype(np.float32)
-    base = Decision(temperature=0.7, threshold=0.6, none_shift=1.5)
+    base = Decision(temperature=0.7, threshold=0.6, none_slope=0.9, none_shift=1.5)
 
     assert calibrated(easy, labels, base=base) == base
     doubtful = calibrated(easy / 20 * random.choice([-1, 1], (300, 1), p=[0.3, 0.7]), labels, base=base)
-    assert doubtful.none_shift == base.none_shift
+    assert (doubtful.none_slope, doubtful.none_shift) == (base.none_slope, base.none_shift)
     assert doubtful.temperature > base.temperature
     assert doubtful.threshold >= base.threshold
 
