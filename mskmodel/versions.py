@@ -74,8 +74,8 @@ def calibrated_with_none(logits: NDArray[np.float32], labels: NDArray[np.int64],
     """Where none of the classes is in what is held out as it will be met: calibrated apart from the classes.
 
     Temperature, 0.5 to 8, from the pictures of the classes, among the classes; then slope and shift of the log odds of
-    none of them, by logistic regression on targets a little short of 0 and 1 (Platt 1999). ``labels`` must name at
-    least one of the classes and none of them.
+    none of them, by logistic regression on targets a little short of 0 and 1 (Platt 1999), which keep both finite. Some
+    of ``labels`` must be of the classes; if all are, none of them stays as it was trained.
     """
     ours = labels < logits.shape[1] - 1
     classes = np.asarray(logits[ours, :-1], np.float64)
@@ -85,6 +85,8 @@ def calibrated_with_none(logits: NDArray[np.float32], labels: NDArray[np.int64],
         return float((np.logaddexp.reduce(classes / temperature, axis=1) - true / temperature).mean())
 
     temperature = min(np.geomspace(0.5, 8.0, 281).tolist(), key=surprise)
+    if ours.all():
+        return Decision(temperature, threshold)
     scaled = Decision(temperature).scaled(logits)
     odds = scaled[:, -1] - np.logaddexp.reduce(scaled[:, :-1], axis=1)
     wanted = np.where(ours, 1 / (ours.sum() + 2), 1 - 1 / ((~ours).sum() + 2))

@@ -206,6 +206,9 @@ def test_none_of_the_classes_is_calibrated_to_how_often_it_is_and_how_sure_one_m
     wanted = 1 / (1 + np.exp(-(odds + prior)))
     assert np.abs(confidence[:, 2] - wanted).mean() < 0.02
     assert decision.threshold == 0.5
+    ours = labels < 2
+    alone = calibrated_with_none(logits[ours], labels[ours], 0.5)
+    assert alone == Decision(decision.temperature, 0.5)
     told, untold = (score(logits, labels, CLASSES, one).calibration_error for one in (decision, Decision()))
     assert told is not None
     assert untold is not None
