@@ -32,7 +32,7 @@ FIGURES = {
     "none_labelled": "none of the classes: labelled all the same",
     "none_auroc": "none of the classes: AUROC",
     "calibration_error": "calibration error",
-    "calibration_error_by_chance": "calibration error that chance makes",
+    "calibration_error_by_chance": "calibration error by chance alone",
 }
 _NONE, _ABSTAINED = "none of them", "abstained"
 _EXPLAINED = (

@@ -11,7 +11,7 @@ import copy
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,9 @@ __all__ = [
 #: Told of each step's name and progress.
 Report = Callable[[str, Progress], None]
 
+#: Of pretraining and fine-tuning.
+_BOTH = Settings(views=6000, convolution_rate=1.0, label_smoothing=0.0, dropout=0.3)
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -56,27 +59,9 @@ class Recipe:
 
     phantoms: int = 9000
     # Real films are turned and inverted less often than the default has it, and less often yet than phantoms should be.
-    pretraining: Settings = field(
-        default_factory=lambda: Settings(
-            epochs=24,
-            views=6000,
-            convolution_rate=1.0,
-            label_smoothing=0.0,
-            dropout=0.3,
-            augmentation=Augmentation(quarter_turn=0.1, invert=0.15),
-        )
-    )
-    finetuning: Settings = field(
-        default_factory=lambda: Settings(
-            epochs=1,
-            views=6000,
-            rate=0.008,
-            convolution_rate=1.0,
-            none_weight=4.0,
-            label_smoothing=0.0,
-            dropout=0.3,
-            augmentation=Augmentation(quarter_turn=0.05, invert=0.1),
-        )
+    pretraining: Settings = replace(_BOTH, epochs=24, augmentation=Augmentation(quarter_turn=0.1, invert=0.15))
+    finetuning: Settings = replace(
+        _BOTH, epochs=1, rate=0.008, none_weight=4.0, augmentation=Augmentation(quarter_turn=0.05, invert=0.1)
     )
     runs: int = 2  # of fine-tuning, with a seed each; the mean of their weights is kept
     kept: float = 0.25  # share of the weights after phantoms alone in what ships; the rest is fine-tuned

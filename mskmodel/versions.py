@@ -81,21 +81,21 @@ def calibrated_with_none(logits: NDArray[np.float32], labels: NDArray[np.int64],
     classes = np.asarray(logits[ours, :-1], np.float64)
     true = classes[np.arange(len(classes)), labels[ours]]
 
-    def surprise(temperature: float) -> float:
+    def class_nll(temperature: float) -> float:
         return float((np.logaddexp.reduce(classes / temperature, axis=1) - true / temperature).mean())
 
-    temperature = min(np.geomspace(0.5, 8.0, 281).tolist(), key=surprise)
+    temperature = min(np.geomspace(0.5, 8.0, 281).tolist(), key=class_nll)
     if ours.all():
         return Decision(temperature, threshold)
     scaled = Decision(temperature).scaled(logits)
     odds = scaled[:, -1] - np.logaddexp.reduce(scaled[:, :-1], axis=1)
-    wanted = np.where(ours, 1 / (ours.sum() + 2), 1 - 1 / ((~ours).sum() + 2))
+    targets = np.where(ours, 1 / (ours.sum() + 2), 1 - 1 / ((~ours).sum() + 2))
 
-    def none_surprise(line: NDArray[np.float64]) -> float:
+    def none_nll(line: NDArray[np.float64]) -> float:
         answer = line[0] * odds + line[1]
-        return float((np.logaddexp(0, answer) - wanted * answer).mean())
+        return float((np.logaddexp(0, answer) - targets * answer).mean())
 
-    slope, shift = minimize(none_surprise, [1.0, 0.0]).x
+    slope, shift = minimize(none_nll, [1.0, 0.0]).x
     return Decision(temperature, threshold, none_slope=float(slope), none_shift=float(shift))
 
 
