@@ -49,8 +49,12 @@ __all__ = [
 #: Told of each step's name and progress.
 Report = Callable[[str, Progress], None]
 
-#: Of pretraining and fine-tuning.
 _BOTH = Settings(views=6000, convolution_rate=1.0, label_smoothing=0.0, dropout=0.3)
+# Real films are turned and inverted less often than the default has it, and less often yet than phantoms should be.
+_PRETRAINING = replace(_BOTH, epochs=24, augmentation=Augmentation(quarter_turn=0.1, invert=0.15))
+_FINETUNING = replace(
+    _BOTH, epochs=1, rate=0.008, none_weight=4.0, augmentation=Augmentation(quarter_turn=0.05, invert=0.1)
+)
 
 
 @dataclass(frozen=True)
@@ -58,11 +62,8 @@ class Recipe:
     """Everything that was chosen; each figure was kept because the folds, or phantoms alone, said so."""
 
     phantoms: int = 9000
-    # Real films are turned and inverted less often than the default has it, and less often yet than phantoms should be.
-    pretraining: Settings = replace(_BOTH, epochs=24, augmentation=Augmentation(quarter_turn=0.1, invert=0.15))
-    finetuning: Settings = replace(
-        _BOTH, epochs=1, rate=0.008, none_weight=4.0, augmentation=Augmentation(quarter_turn=0.05, invert=0.1)
-    )
+    pretraining: Settings = _PRETRAINING
+    finetuning: Settings = _FINETUNING
     runs: int = 2  # of fine-tuning, with a seed each; the mean of their weights is kept
     kept: float = 0.25  # share of the weights after phantoms alone in what ships; the rest is fine-tuned
     real: float = 0.5  # share of the draws in fine-tuning

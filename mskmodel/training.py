@@ -44,7 +44,7 @@ class Settings:
     weight_decay: float = 3e-4
     label_smoothing: float = 0.05
     none_weight: float = 3.0  # none of the classes is drawn so much more often than one class: it is many things
-    dropout: float = 0.5  # before each hidden layer of a new model; what is trained further keeps its own
+    dropout: float = 0.5  # before each hidden layer of a new model; one trained further keeps its own
     hidden: tuple[int, ...] = (1024,)  # widths of the head; (4096, 4096) is the original
     ranks: tuple[int, ...] = (128,)  # of the finished model's hidden layers, 0 = full
     seed: int = 1
