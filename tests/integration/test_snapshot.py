@@ -41,7 +41,7 @@ def delete(server: Orthanc, instance_id: str) -> None:
 
 
 def store(orthanc: OrthancClient, identity: str, label: str | None = "knee_ap", patient: str = "P") -> str:
-    header = Header(identity=identity, study=patient, patient_id=f"ID-{patient}", patient_name=f"Doe^{patient}")
+    header = Header(identity=identity, study=patient, patient_id=f"MRN#{patient}", patient_name=f"Quincy^{patient}")
     instance_id = orthanc.upload(write_dx(dicom_files.gradient(12, 96, 80), header=header, bits=12))
     set_truth(orthanc, instance_id, label, "reviewer", KEYS)
     return instance_id
@@ -61,8 +61,8 @@ def test_every_instance_with_a_truth_is_in_it_and_no_patient_is_named(orthanc: O
     assert len({row.patient for row in snapshot.rows}) == 6
     assert [row.md5 for row in snapshot.rows] == [orthanc.attachment_md5(row.instance) for row in snapshot.rows]
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
-    assert b"ID-" not in written
-    assert b"Doe" not in written
+    assert b"MRN#" not in written
+    assert b"Quincy" not in written
     assert b"reviewer" not in written
 
 
@@ -74,7 +74,7 @@ def test_what_cannot_be_used_is_left_out_with_the_reason(
     for instance_id in broken.values():
         set_truth(orthanc, instance_id, "knee_ap", "reviewer", KEYS)
     scribbled = orthanc.upload(dicom_files.edited("scribbled"))
-    orthanc.put_metadata(scribbled, "MskTruth", "Doe^Jane")
+    orthanc.put_metadata(scribbled, "MskTruth", "Quincy^Jane")
     gone = store(orthanc, "gone")
     delete(server, gone)
     snapshot = collect(orthanc, tmp_path, [good, silent, *broken.values(), scribbled, gone, NOBODY, "../system", good])
@@ -85,7 +85,7 @@ def test_what_cannot_be_used_is_left_out_with_the_reason(
     assert reasons[scribbled] == "its MskTruth cannot be read"
     assert reasons[broken["short pixel data"]].endswith("cut short: 1,000 of 15,360 bytes")
     assert len(reasons) == len(broken) + 5
-    assert not any("Doe" in reason for reason in reasons.values())
+    assert not any("Quincy" in reason for reason in reasons.values())
 
 
 def test_nothing_to_learn_from_is_an_error(orthanc: OrthancClient, tmp_path: Path) -> None:

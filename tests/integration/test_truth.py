@@ -47,7 +47,7 @@ class Site:
         return CliRunner().invoke(main, [str(each) for each in arguments], env=self.environment)
 
     def store(self, identity: str, patient: str = "P-1234", rows: int = 96) -> str:
-        header = Header(identity=identity, study=patient, patient_id=patient, patient_name=f"Doe^{patient}")
+        header = Header(identity=identity, study=patient, patient_id=patient, patient_name=f"Quincy^{patient}")
         return self.orthanc.upload(write_dx(dicom_files.gradient(12, rows, 80), header=header, bits=12))
 
     def truth(self, instance_id: str) -> Truth | None:
@@ -194,7 +194,7 @@ def test_a_wrong_password_is_said_once(site: Site, tmp_path: Path) -> None:
 
 
 def test_an_unknown_instance_is_said_to_be_unknown(site: Site) -> None:
-    for name in (NOBODY, "1.2.3", "Doe^Jane"):
+    for name in (NOBODY, "1.2.3", "Quincy^Jane"):
         for command in (("show", name), ("set", name, "knee_ap", "--author", "a")):
             assert site.msk("truth", *command).output == "Error: Orthanc holds no such instance\n"
 
@@ -251,8 +251,8 @@ def test_every_bad_row_is_named_and_nothing_is_written(site: Site, tmp_path: Pat
         f"{good},knee_ap",
         f"{good},knee_app",
         f"{NOBODY},knee_ap",
-        "Doe^Jane,knee_ap",
-        f"{good},Doe^Jane",
+        "Quincy^Jane,knee_ap",
+        f"{good},Quincy^Jane",
         f"{other}",
         f"{other},knee_ap,more",
         ",knee_ap",
@@ -272,7 +272,7 @@ def test_every_bad_row_is_named_and_nothing_is_written(site: Site, tmp_path: Pat
     assert told["line 10"] == "contradicts line 2, which names the same image"
     assert "cannot be read" in told["line 11"]
     assert "nothing was changed: 9 of 10 rows" in result.stderr
-    assert "Doe" not in result.output
+    assert "Quincy" not in result.output
     assert site.truth(good) is None
     assert site.truth(other) is None
 
@@ -401,7 +401,7 @@ def test_an_exported_folder_names_no_patient_and_keeps_a_patient_s_images_togeth
     per_patient = sorted(sum(row["patient"] == each for row in rows) for each in {row["patient"] for row in rows})
     assert per_patient == [1, 1, 2]
     everything = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file())
-    for secret in (SECRET, "19120304", "Doe^", "reviewer", a1, hidden):
+    for secret in (SECRET, "19120304", "Quincy^", "reviewer", a1, hidden):
         assert secret.encode() not in everything
     studies = {}
     for row in rows:

@@ -33,7 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             kind = number // 2 % 3
             shapes = (np.sin(40 * x + number) > 0, np.hypot(x - 0.5, y - 0.5) < 0.3, random.random(x.shape) < 0.5)
             Image.fromarray((shapes[kind] * 200).astype(np.uint8)).save(directory / f"{number}.png")
-            writer.writerow((f"{number}.png", ("knee_ap", "stripes", "")[kind], f"Doe^{number // 2}"))
+            writer.writerow((f"{number}.png", ("knee_ap", "stripes", "")[kind], f"Quincy^{number // 2}"))
     return directory
 
 
@@ -62,7 +62,7 @@ def test_the_experiment_compares_reports_and_computes_nothing_twice(folder: Path
     page = (tmp_path / "report.html").read_text()
     assert page.count("<svg") == 2
     assert "is to learn stripes too" in page
-    assert "Doe" not in page + out.read_text() + result.output
+    assert "Quincy" not in page + out.read_text() + result.output
     written = {kept: kept.stat().st_mtime_ns for kept in tmp_path.glob("features-*.npy")}
     assert experiment(folder, tmp_path, *small).exit_code == 0
     assert json.loads(out.read_text()) == figures
