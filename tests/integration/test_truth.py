@@ -233,7 +233,7 @@ def test_a_uid_that_two_patients_share_names_nobody(site: Site, tmp_path: Path) 
     uid = dcmread(BytesIO(site.orthanc.file(instance_id, 1 << 30)), stop_before_pixels=True).SOPInstanceUID
     assert site.orthanc.statistics().instances == 2
     table = tmp_path / "table.csv"
-    table.write_text(f"SOPInstanceUID,label\n{uid},knee_ap\n1.2.3,knee_ap\nDoe^*,knee_ap\n")
+    table.write_text(f"SOPInstanceUID,label\n{uid},knee_ap\n1.2.3,knee_ap\nQuincy^*,knee_ap\n")
     told = site.msk("truth", "import", table, "--author", "a").stderr
     assert "line 2: several instances share this SOP Instance UID" in told
     assert "line 3: Orthanc holds no such instance" in told
