@@ -67,7 +67,7 @@ def study(
     from mskmodel.weights import WeightsUnavailable, find
 
     if (images is None) != (labels is None):
-        raise click.UsageError("--images and --labels belong together")
+        raise click.UsageError("--images and --labels go together")
     chosen["hidden"] = None if hidden is None else _widths(hidden)
     recipe = Recipe(augmented=augmented, **{name: value for name, value in chosen.items() if value is not None})
     try:
