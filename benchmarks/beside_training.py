@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.drain import make_instances
-from mskmodel.dicom_writing import Header, write_dx
+from mskmodel.dicom.writing import Header, write_dx
 from tests.local_stack import LocalStack
 from tests.waiting import until
-from workers.outcome import Outcome
-from workers.truth import set_truth
+from workers.metadata.outcome import Outcome
+from workers.metadata.truth import set_truth
 
 CLASSES = ("knee_ap", "knee_lateral")
 #: Images to train on, of a patient each.

@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 
-from mskmodel.dicom_writing import Header, write_dx
+from mskmodel.dicom.writing import Header, write_dx
 from tests.servers import Orthanc
-from workers.send import Target, send
+from workers.pacs.send import Target, send
 
 
 def write_radiographs(folder: Path, instances: int) -> None:

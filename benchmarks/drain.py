@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.dicom_writing import Header, write_dx
+from mskmodel.dicom.writing import Header, write_dx
 from tests.broker import valkey
 from tests.servers import Orthanc, running_orthanc
-from workers.celery_app import publisher
-from workers.enqueue import CHUNK, enqueue
-from workers.ledger import LABEL, Ledger
+from workers.broker.celery_app import publisher
+from workers.ledger.enqueueing import CHUNK, enqueue
+from workers.ledger.ledger import LABEL, Ledger
 from workers.settings import Settings
 
 ROWS, COLUMNS, BITS = 2560, 2048, 12
@@ -51,9 +51,9 @@ def make_instances(count: int, series: str) -> Iterator[bytes]:
 
 def from_memory(files: list[bytes], ready: Any, start: Any) -> None:
     """One process's share of the work, with nothing but the model side."""
-    from mskmodel.classifier import Classifier
-    from mskmodel.dicom import read_radiograph
-    from mskmodel.registry import Registry
+    from mskmodel.dicom.reading import read_radiograph
+    from mskmodel.registry.classifier import Classifier
+    from mskmodel.registry.registry import Registry
 
     classifier = Classifier.load(Registry(None).promoted(), "cpu")
     classifier.classify([classifier.prepare(read_radiograph(files[0]))])

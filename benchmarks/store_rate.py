@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 import requests
 
-from mskmodel.dicom_writing import Header, write_dx
+from mskmodel.dicom.writing import Header, write_dx
 from tests.servers import Hook, HookReceiver, Orthanc, new_webhook_secret, running_orthanc
 
 SENDERS = 4

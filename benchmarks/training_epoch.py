@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy
 
-from mskmodel.dataset import STORED, Pictures
+from mskmodel.data.dataset import STORED, Pictures
 from mskmodel.labels import KEYS
-from mskmodel.precision import mixed
-from mskmodel.preprocessing import Preprocessing
-from mskmodel.training import Settings, Source, new_model, train
-from mskmodel.weights import find
+from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.network.weights import find
+from mskmodel.training.loop import Settings, Source, new_model, train
+from mskmodel.training.precision import mixed
 
 PICTURES = 793
 

@@ -16,8 +16,8 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, generate_frames
 from pydicom.filewriter import dcmwrite
 
-from mskmodel.dicom_encoding import WRITABLE
-from mskmodel.dicom_writing import CR, DX_PRESENTATION, DX_PROCESSING, Header, radiograph_dataset, write_dx
+from mskmodel.dicom.encoding import WRITABLE
+from mskmodel.dicom.writing import CR, DX_PRESENTATION, DX_PROCESSING, Header, radiograph_dataset, write_dx
 from mskmodel.labels import BY_KEY
 
 ROWS, COLUMNS = 96, 80

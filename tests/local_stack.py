@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from workers.orthanc_client import OrthancClient
+from workers.pacs.client import OrthancClient
 from workers.stack.discovery import environment_of
-from workers.stack.leftovers import leftovers
+from workers.supervision.leftovers import leftovers
 
 
 class LocalStack:

@@ -7,7 +7,7 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mskmodel.registry import SHIPPED, WEIGHTS, Registry, read_manifest
+from mskmodel.registry.registry import SHIPPED, WEIGHTS, Registry, read_manifest
 
 
 @cache

@@ -12,28 +12,28 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mskmodel.alexnet import AlexNet, Architecture
-from mskmodel.classifier import Classifier
-from mskmodel.dataset import STORED, Pictures
-from mskmodel.dicom_writing import Header, write_dx
-from mskmodel.patient_key import FILE, SiteSecret, is_held_out
-from mskmodel.preprocessing import Preprocessing
-from mskmodel.registry import Registry
-from mskmodel.training import Settings
-from mskmodel.versions import version_of
+from mskmodel.data.dataset import STORED, Pictures
+from mskmodel.data.patient_key import FILE, SiteSecret, is_held_out
+from mskmodel.dicom.writing import Header, write_dx
+from mskmodel.network.alexnet import AlexNet, Architecture
+from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.registry.classifier import Classifier
+from mskmodel.registry.registry import Registry
+from mskmodel.training.loop import Settings
+from mskmodel.versions.making import version_of
 from tests.servers import Orthanc, free_port, running_orthanc
 from tests.waiting import until
-from workers.celery_app import publisher
-from workers.job_request import JobRequest
-from workers.jobs import Job, JobStore
-from workers.ledger import Ledger
-from workers.orthanc_client import OrthancClient
+from workers.broker.celery_app import publisher
+from workers.jobs.request import JobRequest
+from workers.jobs.store import Job, JobStore
+from workers.jobs.submission import submit
+from workers.ledger.ledger import Ledger
+from workers.metadata.truth import set_truth
+from workers.pacs.client import OrthancClient
+from workers.reconciliation.sweep import revive_jobs
 from workers.settings import Settings as WorkerSettings
 from workers.stack.readiness import broker_answers
 from workers.stack.services import broker_binary
-from workers.submission import submit
-from workers.sweep import revive_jobs
-from workers.truth import set_truth
 
 CLASSES = ("stripes", "disc")
 

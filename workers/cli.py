@@ -15,18 +15,18 @@ __all__ = ["LazyGroup", "main"]
 #: A module that was never imported cannot have raised anything, so none is imported for this.
 KNOWN_ERRORS = {
     "kombu.exceptions": ("OperationalError",),
-    "mskmodel.dicom": ("NotClassifiable",),
-    "mskmodel.patient_key": ("SiteSecretError",),
+    "mskmodel.dicom.reading": ("NotClassifiable",),
+    "mskmodel.data.patient_key": ("SiteSecretError",),
     "mskmodel.phantoms.requirements": ("RenderingUnavailable",),
-    "mskmodel.registry": ("RegistryError",),
-    "mskmodel.snapshot": ("SnapshotError",),
+    "mskmodel.registry.registry": ("RegistryError",),
+    "mskmodel.data.snapshot": ("SnapshotError",),
     "redis.exceptions": ("ConnectionError", "TimeoutError"),
-    "workers.orthanc_client": ("OrthancError",),
-    "workers.running": ("MixedQueues", "ModelUnavailable"),
-    "workers.send": ("SendError",),
+    "workers.pacs.client": ("OrthancError",),
+    "workers.worker": ("MixedQueues", "ModelUnavailable"),
+    "workers.pacs.send": ("SendError",),
     "workers.settings": ("InvalidSetting", "MissingSetting"),
     "workers.stack.errors": ("StackError",),
-    "workers.truth": ("TruthError",),
+    "workers.metadata.truth": ("TruthError",),
 }
 
 

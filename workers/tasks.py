@@ -9,11 +9,11 @@ from celery.signals import worker_process_init, worker_ready
 from celery.worker import state as worker_state
 from redis import RedisError
 
-from workers.celery_app import LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN_TASK, publisher
-from workers.enqueue import CHUNK
-from workers.jobs import JobStore
-from workers.ledger import BACKFILL, LABEL, Ledger
-from workers.orthanc_client import OrthancClient, OrthancError
+from workers.broker.celery_app import LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN_TASK, publisher
+from workers.jobs.store import JobStore
+from workers.ledger.enqueueing import CHUNK
+from workers.ledger.ledger import BACKFILL, LABEL, Ledger
+from workers.pacs.client import OrthancClient, OrthancError
 from workers.settings import Settings
 
 __all__ = ["label", "serving", "sweep", "train"]
@@ -45,8 +45,8 @@ def jobs() -> JobStore:
 def serving() -> Any:
     """The one model of this process, which follows promotions."""
     # Here and not above: the sweep's worker and the publishers need no torch.
-    from mskmodel.registry import Registry
-    from workers.serving import Serving
+    from mskmodel.registry.registry import Registry
+    from workers.labelling.serving import Serving
 
     settings = Settings.from_environment()
     return Serving(Registry(settings.models), settings.device)
@@ -64,7 +64,7 @@ def serving() -> Any:
 )
 def label(self: Any, instance_ids: list[str], queue: str) -> None:
     """Label these instances, topped up to a chunk from what else waits in the queue."""
-    from workers.labelling import Labeller
+    from workers.labelling.labeller import Labeller
 
     # What this run holds is labelled by one version, though another one is promoted meanwhile.
     labeller = Labeller(orthanc(), ledger(), serving().classifier())
@@ -74,7 +74,7 @@ def label(self: Any, instance_ids: list[str], queue: str) -> None:
 @shared_task(name=SWEEP_TASK, ignore_result=True)
 def sweep() -> None:
     """Enqueue what the webhook missed, and what lost its message."""
-    from workers.sweep import revive_jobs, run
+    from workers.reconciliation.sweep import revive_jobs, run
 
     app = publisher(Settings.from_environment())
     revive_jobs(app, ledger(), jobs())
@@ -85,7 +85,7 @@ def sweep() -> None:
 @shared_task(name=TRAIN_TASK, soft_time_limit=FOREVER, time_limit=FOREVER)
 def train() -> None:
     """Do the oldest training job that waits, if there is one; stops, and leaves it, when the worker is to stop."""
-    from workers.job_watch import do_next
+    from workers.jobs.watch import do_next
 
     do_next(jobs(), Settings.from_environment().models, lambda: worker_state.should_stop is not None)
 

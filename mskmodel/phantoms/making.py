@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mskmodel.dicom_writing import CR, DX_PRESENTATION, DX_PROCESSING, Header, write_dx
+from mskmodel.dicom.writing import CR, DX_PRESENTATION, DX_PROCESSING, Header, write_dx
 from mskmodel.phantoms.rendering import Phantom, exposures
 from mskmodel.phantoms.requirements import WHAT_IS_NEEDED, RenderingUnavailable
 from mskmodel.phantoms.views import TURN

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from mskmodel.dicom_writing import Header, write_dx
+from mskmodel.dicom.writing import Header, write_dx
 from tests.local_stack import LocalStack
 from tests.waiting import until
-from workers.outcome import LABELLED, NEEDS_REVIEW
+from workers.metadata.outcome import LABELLED, NEEDS_REVIEW
 
 pytestmark = pytest.mark.stack
 

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import requests
 
-from mskmodel.dicom_writing import Header, write_dx
+from mskmodel.dicom.writing import Header, write_dx
 from tests.local_stack import LocalStack
 from tests.waiting import until
-from workers.outcome import LABELLED, NEEDS_REVIEW, Outcome
+from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, Outcome
 
 pytestmark = pytest.mark.stack
 

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 import requests
 
-from mskmodel.dicom_writing import Header, write_dx
+from mskmodel.dicom.writing import Header, write_dx
 from tests.local_stack import LocalStack
 from tests.waiting import until
-from workers.ledger import Ledger
-from workers.send import Target, send
-from workers.stack.leftovers import MARKER
+from workers.ledger.ledger import Ledger
+from workers.pacs.send import Target, send
+from workers.supervision.leftovers import MARKER
 
 pytestmark = pytest.mark.stack
 

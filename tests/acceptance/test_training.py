@@ -10,8 +10,8 @@ from typing import Any
 import pydicom
 import pytest
 
-from mskmodel.patient_key import FILE
-from mskmodel.registry import Registry
+from mskmodel.data.patient_key import FILE
+from mskmodel.registry.registry import Registry
 from tests.local_stack import LocalStack
 from tests.model_versions import register_confusing
 from tests.waiting import until

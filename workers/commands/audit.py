@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.bars import counting
+from workers.terminal.bars import counting
 
 if TYPE_CHECKING:
-    from workers.audit import Audit
-    from workers.ledger import Ledger
-    from workers.orthanc_client import OrthancClient
+    from workers.ledger.ledger import Ledger
+    from workers.pacs.client import OrthancClient
+    from workers.reconciliation.audit import Audit
 
 __all__ = ["command"]
 
@@ -24,10 +24,10 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(state: Path | None, fix: bool, as_json: bool) -> None:
     """Count the instances in Orthanc by what became of them; exit 1 if any is unaccounted for."""
-    from workers.celery_app import publisher
-    from workers.enqueue import enqueue
-    from workers.ledger import BACKFILL, Ledger
-    from workers.orthanc_client import OrthancClient
+    from workers.broker.celery_app import publisher
+    from workers.ledger.enqueueing import enqueue
+    from workers.ledger.ledger import BACKFILL, Ledger
+    from workers.pacs.client import OrthancClient
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)
@@ -47,7 +47,7 @@ def command(state: Path | None, fix: bool, as_json: bool) -> None:
 
 
 def _audit_with_progress(orthanc: "OrthancClient", ledger: "Ledger") -> "Audit":
-    from workers.audit import audit
+    from workers.reconciliation.audit import audit
 
     with counting("instances", orthanc.statistics().instances) as show:
         return audit(orthanc, ledger, show)

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from workers.stack.command_options import stack_options
 from workers.stack.options import Options
+from workers.terminal.stack_options import stack_options
 
 __all__ = ["command"]
 
@@ -30,7 +30,7 @@ def command(
     """
     from workers.stack.control import down, start_in_background, wait_for_end
     from workers.stack.data_directory import DataDirectory
-    from workers.stack.screen import addresses
+    from workers.terminal.stack_view import addresses
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to end it take the stack down
     tell = partial(click.echo, err=as_json)
@@ -62,8 +62,8 @@ def _show(state: dict[str, Any], count: int, seed: int, patience: float, as_json
     from rich.live import Live
     from rich.progress import MofNCompleteColumn, Progress
 
-    from workers import demo
-    from workers.orthanc_client import OrthancClient
+    from workers.pacs.client import OrthancClient
+    from workers.stack import demo
     from workers.stack.data_directory import DataDirectory
 
     orthanc = OrthancClient(*(state["orthanc"][part] for part in ("url", "user", "password")))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workers.stack.command_options import data_option
+from workers.terminal.stack_options import data_option
 
 __all__ = ["command"]
 
@@ -19,7 +19,7 @@ MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "missing": ("✗", 
 @click.pass_context
 def command(context: click.Context, data: Path, as_json: bool) -> None:
     """Say what is missing on this machine and how to put it right; exit 1 if labelling cannot work."""
-    from workers.doctor import MISSING, examine
+    from workers.stack.doctor import MISSING, examine
 
     findings = []
     for finding in examine(data):

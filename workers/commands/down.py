@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from workers.stack.command_options import data_option
+from workers.terminal.stack_options import data_option
 
 __all__ = ["command"]
 

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.bars import through
-from workers.output_file import OutputFile, write
-from workers.screen_table import on_screen
+from workers.terminal.bars import through
+from workers.terminal.output_file import OutputFile, write
+from workers.terminal.tables import on_screen
 
 if TYPE_CHECKING:
-    from mskmodel.evaluation import Evaluation
+    from mskmodel.judging.evaluation import Evaluation
 
 __all__ = ["command"]
 
@@ -43,9 +43,9 @@ def command(
     Accuracy, recall and top-5 error count the likeliest class whether or not the model abstains. Files that cannot be
     read are listed, and count for nothing.
     """
-    from mskmodel.dataset import LabelsError, read_labels
-    from mskmodel.evaluation import answers, score
-    from workers.models import load_classifier
+    from mskmodel.data.dataset import LabelsError, read_labels
+    from mskmodel.judging.evaluation import answers, score
+    from workers.terminal.model_option import load_classifier
 
     classifier = load_classifier(model, device)
     try:
@@ -59,7 +59,7 @@ def command(
     if json_file != Path("-"):
         _print(classifier.version, result)
     if report:
-        from mskmodel.evaluation_report import evaluation_page
+        from mskmodel.judging.evaluation_report import evaluation_page
 
         write(report, evaluation_page(classifier, images, said, result, _lead(classifier.version, result)))
     if result.count + result.none_count == 0:
@@ -75,7 +75,7 @@ def _as_json(version: str, result: "Evaluation") -> dict[str, Any]:
 def _print(version: str, result: "Evaluation") -> None:
     from rich.console import Console
 
-    from mskmodel.evaluation_report import class_table, figure_table
+    from mskmodel.judging.evaluation_report import class_table, figure_table
 
     console = Console()
     console.print(_lead(version, result), highlight=False, soft_wrap=True)

@@ -12,7 +12,7 @@ def command(host: str, port: int) -> None:
     """Receive Orthanc's webhook and enqueue what was stored."""
     import uvicorn
 
-    from workers.gateway import create_app
+    from workers.gateway.app import create_app
     from workers.settings import Settings
 
     app = create_app(Settings.from_environment())

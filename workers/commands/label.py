@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from mskmodel.classifier import Classifier
+    from mskmodel.registry.classifier import Classifier
 
 __all__ = ["command"]
 
@@ -19,7 +19,7 @@ __all__ = ["command"]
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(files: tuple[Path, ...], model: str | None, device: str, as_json: bool) -> None:
     """Label radiographs: DICOM, PNG or JPEG FILES. Exit 1 if any of them could not be read."""
-    from workers.models import load_classifier
+    from workers.terminal.model_option import load_classifier
 
     classifier = load_classifier(model, device)
     answers = [_answer(classifier, file) for file in files]
@@ -32,8 +32,8 @@ def command(files: tuple[Path, ...], model: str | None, device: str, as_json: bo
 
 
 def _answer(classifier: "Classifier", file: Path) -> dict[str, Any]:
-    from mskmodel.dataset import Unreadable
-    from mskmodel.dicom import read_image
+    from mskmodel.data.dataset import Unreadable
+    from mskmodel.dicom.reading import read_image
     from mskmodel.radiograph import NotClassifiable
 
     answer: dict[str, Any] = {"file": str(file), "label": None, "confidence": None, "top5": [], "reason": None}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from workers.bars import counting
+from workers.terminal.bars import counting
 
 __all__ = ["command"]
 

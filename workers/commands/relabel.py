@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.bars import counting
+from workers.terminal.bars import counting
 
 if TYPE_CHECKING:
-    from workers.ledger import Ledger
-    from workers.relabel import Relabelling
+    from workers.labelling.relabelling import Relabelling
+    from workers.ledger.ledger import Ledger
 
 __all__ = ["command"]
 
@@ -35,11 +35,11 @@ def command(older: bool, wait: bool, state: Path | None, as_json: bool) -> None:
 
     It may be stopped and run again at any time: what is done or waits already is left out.
     """
-    from mskmodel.registry import Registry, read_manifest
-    from workers.celery_app import publisher
-    from workers.ledger import Ledger
-    from workers.orthanc_client import OrthancClient
-    from workers.relabel import relabel_older
+    from mskmodel.registry.registry import Registry, read_manifest
+    from workers.broker.celery_app import publisher
+    from workers.labelling.relabelling import relabel_older
+    from workers.ledger.ledger import Ledger
+    from workers.pacs.client import OrthancClient
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)
@@ -75,7 +75,7 @@ def _wait(version: str, result: "Relabelling", ledger: "Ledger", again: "Callabl
 
 def _watch(ledger: "Ledger") -> None:
     """Until nothing waits any more. What was taken last is on its way then, and gets a moment."""
-    from workers.ledger import BACKFILL
+    from workers.ledger.ledger import BACKFILL
 
     total = ledger.depth()[BACKFILL]
     with counting("labelling", total) as show:

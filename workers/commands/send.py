@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from workers.outbox import Outbox
-    from workers.send import Sent, Target
+    from workers.pacs.outgoing import Outbox
+    from workers.pacs.send import Sent, Target
 
 __all__ = ["command"]
 
@@ -44,8 +44,8 @@ def command(
 
     DICOM files go out as they are; PNG and JPEG files are wrapped as DX on the way. Exit 1 if any was not stored.
     """
-    from workers.outbox import collect
-    from workers.send import STORED, SendError, Target
+    from workers.pacs.outgoing import collect
+    from workers.pacs.send import STORED, SendError, Target
     from workers.stack.discovery import local_state_file
 
     if state is None and host is None and port is None:
@@ -74,7 +74,7 @@ def _send_with_progress(outbox: "Outbox", target: "Target", senders: int) -> lis
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
     from rich.text import Text
 
-    from workers.send import deliver
+    from workers.pacs.send import deliver
 
     class Rate(ProgressColumn):
         def render(self, task: Task) -> Text:
@@ -87,7 +87,7 @@ def _send_with_progress(outbox: "Outbox", target: "Target", senders: int) -> lis
 
 
 def _as_dict(sent: list["Sent"], outbox: "Outbox", seconds: float) -> dict[str, object]:
-    from workers.send import STORED
+    from workers.pacs.send import STORED
 
     stored = sum(one.status == STORED for one in sent)
     return {
@@ -111,7 +111,7 @@ def _print(sent: list["Sent"], outbox: "Outbox", seconds: float, target: "Target
     from rich.console import Console
     from rich.table import Table
 
-    from workers.send import STORED
+    from workers.pacs.send import STORED
 
     failed = [one for one in sent if one.status != STORED]
     if failed:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from workers.stack.command_options import data_option
+from workers.terminal.stack_options import data_option
 
 __all__ = ["command"]
 
@@ -18,7 +18,7 @@ def command(context: click.Context, data: Path, as_json: bool) -> None:
     """Show whether a stack runs on a data directory, and its addresses; exit 1 when none does."""
     from workers.stack.control import running
     from workers.stack.data_directory import DataDirectory
-    from workers.stack.screen import addresses, without_secrets
+    from workers.terminal.stack_view import addresses, without_secrets
 
     state = running(DataDirectory(data.resolve()))
     if as_json:

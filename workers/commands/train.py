@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.bars import through
-from workers.skip_rules import SkipRules, skip_rules
-from workers.training_bar import TrainingBar
+from workers.terminal.bars import through
+from workers.terminal.skip_option import SkipRules, skip_rules
+from workers.terminal.training_bar import TrainingBar
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mskmodel.alexnet import AlexNet
-    from mskmodel.classifier import Decision
-    from mskmodel.dataset import Pictures
-    from mskmodel.training import Settings
+    from mskmodel.data.dataset import Pictures
+    from mskmodel.network.alexnet import AlexNet
+    from mskmodel.registry.classifier import Decision
+    from mskmodel.training.loop import Settings
 
 __all__ = ["command"]
 
@@ -78,12 +78,12 @@ def command(
 
     Prints the version's name. The figures on the hold-out are in its manifest; `msk evaluate` judges it on others.
     """
-    from mskmodel.classifier import choose_device
     from mskmodel.labels import KEYS
-    from mskmodel.preprocessing import Preprocessing
-    from mskmodel.registry import Registry
-    from mskmodel.training import Settings, Source, train
-    from mskmodel.versions import calibrated, finished, version_of
+    from mskmodel.network.preprocessing import Preprocessing
+    from mskmodel.registry.classifier import choose_device
+    from mskmodel.registry.registry import Registry
+    from mskmodel.training.loop import Settings, Source, train
+    from mskmodel.versions.making import calibrated, finished, version_of
 
     try:
         on = choose_device(device)
@@ -115,10 +115,10 @@ def command(
 def _starting_model(
     keys: tuple[str, ...], settings: "Settings", start: str | None, weights: Path | None
 ) -> tuple["AlexNet", str]:
-    from mskmodel.training import new_model
-    from mskmodel.versions import model_of_version
-    from mskmodel.weights import WeightsUnavailable, find
-    from workers.models import find_version
+    from mskmodel.network.weights import WeightsUnavailable, find
+    from mskmodel.training.loop import new_model
+    from mskmodel.versions.making import model_of_version
+    from workers.terminal.model_option import find_version
 
     if start is not None:
         return model_of_version(find_version(start), keys), f"version {start}"
@@ -130,8 +130,8 @@ def _starting_model(
 
 
 def _read(folder: Path, labels: Path, keys: tuple[str, ...], rules: "SkipRules") -> "Pictures":
-    from mskmodel.dataset import LabelsError, read_labels, read_pictures
-    from mskmodel.preprocessing import Preprocessing
+    from mskmodel.data.dataset import LabelsError, read_labels, read_pictures
+    from mskmodel.network.preprocessing import Preprocessing
 
     try:
         rows = read_labels(labels, folder, keys, rules[labels])

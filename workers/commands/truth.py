@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.bars import in_steps
+from workers.terminal.bars import in_steps
 
 if TYPE_CHECKING:
-    from workers.orthanc_client import OrthancClient
+    from workers.corrections.table import Problem
+    from workers.pacs.client import OrthancClient
     from workers.settings import Settings
-    from workers.truth_table import Problem
 
 __all__ = ["command"]
 
@@ -49,8 +49,8 @@ def command() -> None:
 @state_option
 def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...], state: Path | None) -> None:
     """Say that INSTANCE (its Orthanc identifier or SOP Instance UID) shows LABEL ('' = none of the classes)."""
-    from workers.truth import set_truth
-    from workers.truth_import import find_instance
+    from workers.corrections.importing import find_instance
+    from workers.metadata.truth import set_truth
 
     settings, orthanc = _connect(state)
     instance_id = find_instance(orthanc, instance)
@@ -64,8 +64,8 @@ def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...]
 @state_option
 def withdraw(instance: str, author: str, state: Path | None) -> None:
     """Take back what people said of INSTANCE, so that the model's word counts again; that they said it is kept."""
-    from workers.truth import withdraw_truth
-    from workers.truth_import import find_instance
+    from workers.corrections.importing import find_instance
+    from workers.metadata.truth import withdraw_truth
 
     _, orthanc = _connect(state)
     instance_id = find_instance(orthanc, instance)
@@ -78,8 +78,8 @@ def withdraw(instance: str, author: str, state: Path | None) -> None:
 @state_option
 def show(instance: str, state: Path | None) -> None:
     """Print what people said of INSTANCE and when, as JSON; null where nobody did."""
-    from workers.truth import get_truth
-    from workers.truth_import import find_instance
+    from workers.corrections.importing import find_instance
+    from workers.metadata.truth import get_truth
 
     _, orthanc = _connect(state)
     truth = get_truth(orthanc, find_instance(orthanc, instance))
@@ -99,10 +99,10 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
     where one cannot be taken, nothing changes. A row with a `time`, as an export has it, is not taken where somebody
     has said something else since. A folder's images are stored in Orthanc, then named.
     """
-    from workers.deidentified import TABLE, check_files
-    from workers.truth import checked_author
-    from workers.truth_import import INSTANCE, SOP_INSTANCE_UID, assign, check_instances
-    from workers.truth_table import UNANSWERED, read_table
+    from workers.corrections.deidentified import TABLE, check_files
+    from workers.corrections.importing import INSTANCE, SOP_INSTANCE_UID, assign, check_instances
+    from workers.corrections.table import UNANSWERED, read_table
+    from workers.metadata.truth import checked_author
 
     author = checked_author(author)
     settings, orthanc = _connect(state)
@@ -151,8 +151,8 @@ def export(target: Path, state: Path | None) -> None:
 
 
 def _export_table(orthanc: "OrthancClient", target: Path) -> None:
-    from workers.truth_table import write_table
-    from workers.truths import truths
+    from workers.corrections.finding import truths
+    from workers.corrections.table import write_table
 
     with in_steps() as tell:
         said, _ = truths(orthanc, None, tell)
@@ -164,7 +164,7 @@ def _export_table(orthanc: "OrthancClient", target: Path) -> None:
 
 
 def _export_folder(orthanc: "OrthancClient", settings: "Settings", target: Path) -> None:
-    from workers.deidentified import export_folder
+    from workers.corrections.deidentified import export_folder
 
     if settings.models is None:
         raise click.ClickException("the keys of patients need a secret that stays: set MSK_MODELS to a folder")
@@ -179,7 +179,7 @@ def _export_folder(orthanc: "OrthancClient", settings: "Settings", target: Path)
 
 
 def _connect(state: Path | None) -> tuple["Settings", "OrthancClient"]:
-    from workers.orthanc_client import OrthancClient
+    from workers.pacs.client import OrthancClient
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)
@@ -190,7 +190,7 @@ def _connect(state: Path | None) -> tuple["Settings", "OrthancClient"]:
 
 def _classes(settings: "Settings", new_classes: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the model that is served, and the ones declared."""
-    from mskmodel.registry import Registry, read_manifest
+    from mskmodel.registry.registry import Registry, read_manifest
 
     served: dict[str, Any] = read_manifest(Registry(settings.models).promoted())
     return (*served["classes"], *new_classes)

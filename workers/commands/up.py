@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from workers.stack.command_options import stack_options
 from workers.stack.options import Options
+from workers.terminal.stack_options import stack_options
 
 __all__ = ["command"]
 
@@ -22,8 +22,8 @@ def command(options: Options, detach: bool, report: int | None) -> None:
     Everything it keeps lies in one folder: a second start finds it all again. Ctrl-C ends it.
     """
     from workers.stack.control import start_in_background
-    from workers.stack.screen import Screen, addresses
     from workers.stack.up import up
+    from workers.terminal.stack_view import Screen, addresses
 
     screen = Screen()
     if detach:

@@ -15,7 +15,7 @@ def command(path: Path | None, as_json: bool) -> None:
     """Find ImageNet weights of AlexNet (and download them once); exit 1 if there are none."""
     import logging
 
-    from mskmodel.weights import WeightsUnavailable, find
+    from mskmodel.network.weights import WeightsUnavailable, find
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     try:

@@ -16,7 +16,7 @@ __all__ = ["command"]
 @click.option("--loglevel", default="INFO", show_default=True)
 def command(queues: str, device: str, concurrency: int | None, beat: bool, name: str, loglevel: str) -> None:
     """Take tasks from queues: label radiographs, train, sweep."""
-    from workers.running import run_worker
+    from workers.worker import run_worker
 
     names = tuple(queue.strip() for queue in queues.split(",") if queue.strip())
     os.environ["MSK_DEVICE"] = device  # the children are fresh interpreters and read it from here

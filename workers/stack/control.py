@@ -12,8 +12,8 @@ from typing import Any
 
 from workers.stack.data_directory import DataDirectory
 from workers.stack.errors import StackError
-from workers.stack.leftovers import leftovers, stop_all
 from workers.stack.options import Options
+from workers.supervision.leftovers import leftovers, stop_all
 
 __all__ = ["down", "running", "start_in_background", "wait_for_end"]
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from workers.stack import readiness
 from workers.stack.data_directory import DataDirectory, Secrets
 from workers.stack.errors import StackError
-from workers.stack.leftovers import MARKER
 from workers.stack.ports import LOOPBACK, Ports
+from workers.supervision.leftovers import MARKER
 
 __all__ = [
     "AET",

@@ -8,12 +8,12 @@ from typing import Any
 
 from workers.stack.data_directory import DataDirectory, Secrets, write_private
 from workers.stack.errors import StackError
-from workers.stack.leftovers import leftovers, stop_all
-from workers.stack.log_view import LogView
 from workers.stack.options import Options
 from workers.stack.ports import LOOPBACK, Ports, choose_ports
 from workers.stack.services import AET, ORTHANC_USER, Addresses, services
-from workers.stack.supervisor import Stopped, Supervisor
+from workers.supervision.leftovers import leftovers, stop_all
+from workers.supervision.log_view import LogView
+from workers.supervision.supervisor import Stopped, Supervisor
 
 __all__ = ["up"]
 

@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.bars import counting, through
-from workers.screen_table import on_screen
-from workers.skip_rules import skip_rules
-from workers.training_bar import TrainingBar
+from workers.terminal.bars import counting, through
+from workers.terminal.skip_option import skip_rules
+from workers.terminal.tables import on_screen
+from workers.terminal.training_bar import TrainingBar
 
 if TYPE_CHECKING:
-    from mskmodel.dataset import Pictures
-    from mskmodel.evaluation import Evaluation
-    from mskmodel.shipping import Real
-    from mskmodel.training import Progress
+    from mskmodel.data.dataset import Pictures
+    from mskmodel.experiments.shipping import Real
+    from mskmodel.judging.evaluation import Evaluation
+    from mskmodel.training.loop import Progress
 
 __all__ = ["ship"]
 
@@ -53,10 +53,10 @@ def ship(
     to an hour and a half on 2 idle cores. Prints the version's name last; figures.json in DIRECTORY holds what was
     measured.
     """
-    from mskmodel import shipping
+    from mskmodel.experiments import shipping
     from mskmodel.labels import KEYS
-    from mskmodel.registry import Registry
-    from mskmodel.weights import WeightsUnavailable, find
+    from mskmodel.network.weights import WeightsUnavailable, find
+    from mskmodel.registry.registry import Registry
 
     recipe = shipping.Recipe()
     directory.mkdir(parents=True, exist_ok=True)
@@ -93,12 +93,12 @@ def ship(
 def _real(images: Path, labels: Path, crops: Path | None, skip: tuple[str, ...], cache: Path) -> "Real":
     import numpy as np
 
-    from mskmodel.cases import read_cases
-    from mskmodel.crops import Crops, read_crops
-    from mskmodel.dataset import LabelsError, read_labels
+    from mskmodel.data.cases import read_cases
+    from mskmodel.data.crops import Crops, read_crops
+    from mskmodel.data.dataset import LabelsError, read_labels
+    from mskmodel.experiments.shipping import Real
     from mskmodel.labels import KEYS
-    from mskmodel.preprocessing import Preprocessing
-    from mskmodel.shipping import Real
+    from mskmodel.network.preprocessing import Preprocessing
 
     rules = skip_rules(skip, [labels])
     try:
@@ -117,10 +117,10 @@ def _real(images: Path, labels: Path, crops: Path | None, skip: tuple[str, ...],
 
 def _phantoms(directory: Path, count: int, seed: int, workers: int | None) -> "Pictures":
     """Two visits of each patient; rendered, and read into one file beside the folder, unless that is there."""
-    from mskmodel.dataset import Pictures, read_labels, read_pictures
+    from mskmodel.data.dataset import Pictures, read_labels, read_pictures
     from mskmodel.labels import KEYS
+    from mskmodel.network.preprocessing import Preprocessing
     from mskmodel.phantoms import making, views
-    from mskmodel.preprocessing import Preprocessing
 
     kept = directory.with_name(f"{directory.name}-{count}.npz")
     if kept.is_file():
@@ -161,7 +161,7 @@ class _Bars:
 def _print(name: str, figures: "Evaluation") -> None:
     from rich.console import Console
 
-    from mskmodel.evaluation_report import class_table, figure_table
+    from mskmodel.judging.evaluation_report import class_table, figure_table
 
     console = Console()
     console.print(f"\n[bold]{name}[/]")

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.bars import counting, through
-from workers.output_file import OutputFile, write
-from workers.screen_table import on_screen
-from workers.training_bar import TrainingBar
+from workers.terminal.bars import counting, through
+from workers.terminal.output_file import OutputFile, write
+from workers.terminal.tables import on_screen
+from workers.terminal.training_bar import TrainingBar
 
 if TYPE_CHECKING:
-    from mskmodel.cases import Cases
-    from mskmodel.report import Table
-    from mskmodel.study import Recipe, Run
+    from mskmodel.data.cases import Cases
+    from mskmodel.experiments.study import Recipe, Run
+    from mskmodel.judging.report import Table
 
 __all__ = ["study"]
 
@@ -58,13 +58,13 @@ def study(
     Phantoms, prepared pixels, finished runs and the report stay in DIRECTORY: what is there is not made again. On 2
     idle cores a seed takes about 5 minutes, --augmented 7, and the phantoms 3.
     """
-    from mskmodel.cases import read_cases
-    from mskmodel.classifier import choose_device
-    from mskmodel.dataset import LabelsError
+    from mskmodel.data.cases import read_cases
+    from mskmodel.data.dataset import LabelsError
+    from mskmodel.experiments.study import Recipe, StudyError, run
+    from mskmodel.experiments.study_report import study_figures, study_page, study_table
     from mskmodel.labels import KEYS
-    from mskmodel.study import Recipe, StudyError, run
-    from mskmodel.study_report import study_figures, study_page, study_table
-    from mskmodel.weights import WeightsUnavailable, find
+    from mskmodel.network.weights import WeightsUnavailable, find
+    from mskmodel.registry.classifier import choose_device
 
     if (images is None) != (labels is None):
         raise click.UsageError("--images and --labels go together")

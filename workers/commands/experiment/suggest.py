@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.bars import counting, through
-from workers.output_file import OutputFile, write
-from workers.screen_table import on_screen
+from workers.terminal.bars import counting, through
+from workers.terminal.output_file import OutputFile, write
+from workers.terminal.tables import on_screen
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mskmodel.cases import Cases
-    from mskmodel.classifier import Classifier
-    from mskmodel.dataset import Pictures
-    from mskmodel.suggestion_experiment import Plan, Site
+    from mskmodel.data.cases import Cases
+    from mskmodel.data.dataset import Pictures
+    from mskmodel.experiments.suggestion import Plan, Site
+    from mskmodel.registry.classifier import Classifier
 
 __all__ = ["suggest"]
 
@@ -64,13 +64,13 @@ def suggest(
     """
     import numpy as np
 
-    from mskmodel.cases import read_cases
-    from mskmodel.dataset import LabelsError
+    from mskmodel.data.cases import read_cases
+    from mskmodel.data.dataset import LabelsError
+    from mskmodel.experiments.suggestion import ARMS, Plan, PoolTooSmall, run
+    from mskmodel.experiments.suggestion_report import suggestion_figures, suggestion_page
     from mskmodel.phantoms import RenderingUnavailable
-    from mskmodel.registry import RegistryError
-    from mskmodel.suggestion_experiment import ARMS, Plan, PoolTooSmall, run
-    from mskmodel.suggestion_report import suggestion_figures, suggestion_page
-    from workers.models import load_classifier
+    from mskmodel.registry.registry import RegistryError
+    from workers.terminal.model_option import load_classifier
 
     if (images is None) != (labels is None):
         raise click.UsageError("--images and --labels go together")
@@ -99,8 +99,8 @@ def suggest(
 
 def _archive(directory: Path, count: int, classes: tuple[str, ...], workers: int | None) -> tuple[Path, Path]:
     """Phantoms as they come to a hospital, two visits of each patient; rendered unless they are there."""
+    from mskmodel.experiments.suggestion import ARCHIVE
     from mskmodel.phantoms import making
-    from mskmodel.suggestion_experiment import ARCHIVE
 
     folder = directory / f"archive-{count}"
     if not (folder / making.TRUTH).is_file():
@@ -124,8 +124,8 @@ def _site(
     rehearsal: int,
     workers: int | None,
 ) -> "Site":
-    from mskmodel import rehearsal as phantoms
-    from mskmodel.suggestion_experiment import Site
+    from mskmodel.data import rehearsal as phantoms
+    from mskmodel.experiments.suggestion import Site
 
     with counting("phantoms to rehearse", rehearsal) as show:
         rehearsed, _ = phantoms.rehearsal(
@@ -146,7 +146,7 @@ def _features(classifier: "Classifier", pictures: "Pictures", directory: Path) -
 
     import numpy as np
 
-    from mskmodel.suggestion_experiment import features_of
+    from mskmodel.experiments.suggestion import features_of
 
     key = hashlib.sha256(f"{pictures.digest()} {classifier.version}".encode()).hexdigest()[:16]
     kept = directory / f"features-{key}.npy"
@@ -163,8 +163,8 @@ def _features(classifier: "Classifier", pictures: "Pictures", directory: Path) -
 def _print(cases: "Cases", plan: "Plan", found: "dict[str, NDArray[np.float64]]", page: Path) -> None:
     from rich.console import Console
 
-    from mskmodel.suggestion_experiment import MEASURES
-    from mskmodel.suggestion_report import suggestion_table, verdict
+    from mskmodel.experiments.suggestion import MEASURES
+    from mskmodel.experiments.suggestion_report import suggestion_table, verdict
 
     for one in cases.unreadable:
         click.echo(f"not read: {one.file}: {one.reason}")

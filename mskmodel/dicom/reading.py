@@ -1,0 +1,164 @@
+"""A radiograph from the bytes of a DICOM file, whatever the bytes are.
+
+Everything that costs memory is checked first: file size, SOP class, frames, rows x columns, transfer syntax, the
+frame header inside a compressed image. Only :class:`Skipped` and :class:`Undecodable` come out.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom import config, uid
+from pydicom.datadict import dictionary_description
+
+from mskmodel.dicom.decoding import ENCAPSULATED, NATIVE, PixelLayout, decode_encapsulated, decode_native
+from mskmodel.dicom.raster import is_picture, read_picture
+from mskmodel.dicom.scan import Scan, is_dicom, scan_data_set, scan_meta
+from mskmodel.radiograph import Limits, NotClassifiable, Radiograph, Skipped, Undecodable
+
+__all__ = [
+    "RADIOGRAPH_SOP_CLASSES",
+    "Limits",
+    "NotClassifiable",
+    "Radiograph",
+    "Skipped",
+    "Undecodable",
+    "read_image",
+    "read_radiograph",
+]
+
+RADIOGRAPH_SOP_CLASSES: Final[frozenset[str]] = frozenset(
+    {
+        uid.ComputedRadiographyImageStorage,
+        uid.DigitalXRayImageStorageForPresentation,
+        uid.DigitalXRayImageStorageForProcessing,
+    }
+)
+
+_DEFAULT_LIMITS: Final = Limits()
+
+
+def read_radiograph(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Radiograph:
+    """Return the radiograph in a DICOM file.
+
+    MONOCHROME1 is inverted, signed samples are shifted to begin at 0, bits outside Bits Stored are dropped.
+    Raises ``Skipped`` or ``Undecodable``, never anything else; memory stays within a few times the size of the
+    image, and ``limits`` bound that.
+    """
+    _check_file_size(len(data), limits)
+    meta = scan_meta(data)
+    _check_sop_class(meta.sop_class)
+    if meta.transfer_syntax not in NATIVE | ENCAPSULATED:
+        raise Skipped(f"unsupported transfer syntax: {_uid_name(meta.transfer_syntax)}")
+    scan = scan_data_set(data, meta)
+    sop_class = scan.text("SOPClassUID") or meta.sop_class
+    _check_sop_class(sop_class)
+    layout = _layout(scan, limits)
+    return Radiograph(
+        pixels=_pixels(scan, layout, meta.transfer_syntax),
+        bits=layout.bits_stored,
+        sop_class=sop_class,
+        transfer_syntax=meta.transfer_syntax,
+        modality=scan.text("Modality"),
+        body_part=scan.text("BodyPartExamined"),
+        view_position=scan.text("ViewPosition"),
+        laterality=scan.text("ImageLaterality") or scan.text("Laterality"),
+    )
+
+
+def read_image(path: Path | str, limits: Limits = _DEFAULT_LIMITS) -> Radiograph:
+    """Return the radiograph in a DICOM, PNG or JPEG file, told apart by content.
+
+    Raises ``Skipped`` or ``Undecodable`` as :func:`read_radiograph` does, and ``OSError`` where the file cannot
+    be read at all.
+    """
+    path = Path(path)
+    _check_file_size(path.stat().st_size, limits)
+    data = path.read_bytes()
+    if is_dicom(data):
+        return read_radiograph(data, limits)
+    if is_picture(data):
+        return read_picture(data, limits)
+    raise Undecodable("neither a DICOM, a PNG nor a JPEG file")
+
+
+def _check_file_size(size: int, limits: Limits) -> None:
+    if size > limits.max_file_bytes:
+        raise Skipped(f"over the size limit: {size:,} bytes, the limit is {limits.max_file_bytes:,}")
+
+
+def _check_sop_class(sop_class: str) -> None:
+    if sop_class and sop_class not in RADIOGRAPH_SOP_CLASSES:
+        raise Skipped(f"not a radiograph: {_uid_name(sop_class)}")
+
+
+def _uid_name(text: str) -> str:
+    """Name a UID; bytes that are not one are not repeated, they could hold anything."""
+    if not re.fullmatch(r"[0-9.]{1,64}", text):
+        return "not a legal UID"
+    return uid.UID(text, validation_mode=config.IGNORE).name
+
+
+def _layout(scan: Scan, limits: Limits) -> PixelLayout:
+    """Read the Image Pixel attributes; refuse what is not one grey frame of a size within the limits."""
+    if not scan.has_pixel_data:
+        raise Skipped("no pixel data")
+    _check_frames(scan.text("NumberOfFrames"))
+    _check_photometric(scan)
+    rows, columns = _size(scan, "Rows"), _size(scan, "Columns")
+    if rows * columns > limits.max_pixels:
+        raise Skipped(f"over the size limit: {rows} x {columns} pixels, the limit is {limits.max_pixels:,} in all")
+    allocated, stored = _size(scan, "BitsAllocated"), _size(scan, "BitsStored")
+    if allocated not in (8, 16):
+        raise Skipped(f"unsupported pixel format: {allocated} bits allocated")
+    high_bit = scan.number("HighBit")
+    high_bit = stored - 1 if high_bit is None else high_bit
+    if not stored - 1 <= high_bit < allocated:
+        raise Undecodable(
+            f"the header contradicts itself: bits allocated {allocated}, stored {stored}, high {high_bit}"
+        )
+    signed = scan.number("PixelRepresentation") == 1
+    return PixelLayout(rows, columns, allocated, stored, high_bit, signed, scan.big_endian)
+
+
+def _check_frames(frames: str) -> None:
+    if frames and not re.fullmatch(r"\+?0*[01]", frames):
+        count = f" ({frames} frames)" if re.fullmatch(r"\d{1,9}", frames) else ""
+        raise Skipped(f"multi-frame{count}: only single projections are labelled")
+
+
+_COLOUR: Final = frozenset({"RGB", "ARGB", "CMYK", "HSV", "XYB", "PALETTE COLOR"})
+
+
+def _check_photometric(scan: Scan) -> None:
+    """CR and DX are grey by definition (PS3.3 A.2, C.8.11.3): a colour one is a picture of something else."""
+    photometric = scan.text("PhotometricInterpretation")
+    if photometric in _COLOUR or photometric.startswith("YBR_") or (scan.number("SamplesPerPixel") or 1) > 1:
+        raise Skipped("a colour image, not a radiograph")
+    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        raise Undecodable("the header does not say whether bright is white or black (Photometric Interpretation)")
+
+
+def _size(scan: Scan, keyword: str) -> int:
+    number = scan.number(keyword)
+    if not number:
+        raise Undecodable(f"the header gives no {dictionary_description(keyword)}")
+    return number
+
+
+def _pixels(scan: Scan, layout: PixelLayout, transfer_syntax: str) -> NDArray[np.uint16]:
+    """Decode to MONOCHROME2 sense."""
+    if (scan.pixel_bytes is None) != (transfer_syntax in ENCAPSULATED):
+        raise Undecodable("the pixel data are not stored in the way that the transfer syntax says")
+    if transfer_syntax in ENCAPSULATED:
+        pixels = decode_encapsulated(scan.pixel_data(), layout, transfer_syntax)
+    else:
+        pixels = decode_native(scan.pixel_data(layout.native_bytes), layout)
+    if scan.text("PhotometricInterpretation") == "MONOCHROME1":
+        # Turning every bit over is 2**bits - 1 - a, in place.
+        pixels ^= np.uint16(2**layout.bits_stored - 1)
+    return pixels

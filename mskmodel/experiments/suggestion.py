@@ -1,0 +1,271 @@
+"""Does it pay to correct what is suggested? A simulated archive says: suggested against random radiographs.
+
+A site begins with a model that serves, and corrects some radiographs of its archive in each round: those that
+`suggestion` picks, or as many at random. After each round the model learns anew from all corrections; held-out
+patients judge it. To take a second a round, only its last layer is trained, upon what its other layers make of a
+radiograph, with what a job does beside: phantoms are rehearsed, and every class is drawn as often as any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mskmodel.data.dataset import Pictures
+from mskmodel.judging.active_learning import Candidate, doubtful, suggest
+from mskmodel.registry.classifier import Classifier
+
+__all__ = ["ARCHIVE", "ARMS", "MEASURES", "Mean", "Plan", "PoolTooSmall", "Site", "features_of", "mean_of", "run"]
+__all__ += ["images_to_reach"]
+
+#: How the radiographs to label are chosen.
+ARMS = ("suggested", "at random")
+#: How the model is judged. Recall is the mean over the classes and none of them, however many radiographs each has.
+MEASURES = ("mean recall", "top-1 accuracy")
+#: Of 250 patients of a hospital whose archive goes through the model, how many come for which view. Chosen before any
+#: result: chests are most of what is none of the 13 classes, knees, hands and feet are many, axillary shoulders few.
+_OF_250: Mapping[str, int] = MappingProxyType(
+    {
+        "chest": 34, "knee_ap": 20, "knee_lateral": 18, "hand_ap": 16, "foot_ap": 12, "wrist": 12, "spine": 12,
+        "shoulder_ap": 10, "pelvis_ap": 10, "ankle_ap": 9, "ankle_lateral": 9, "hip": 8, "hand_oblique": 7,
+        "foot_lateral": 6, "finger": 6, "hand_lateral": 5, "foot_oblique": 5, "elbow_ap": 4, "elbow_lateral": 4,
+        "patella": 4, "scapula_y": 4, "neck": 4, "forearm": 3, "lower_leg": 3, "femur": 3, "toes": 3,
+        "shoulder_axillary": 2, "thumb": 2, "calcaneus": 2, "ankle_oblique": 1, "humerus": 2, "clavicle": 2,
+        "skull": 2, "legs": 2, "knee_oblique": 1, "pelvis_frog": 1, "elbow_oblique": 1, "ankle_foot": 1,
+    }
+)  # fmt: skip
+#: Views of phantoms, to be taken in turn: any part of it has nearly the same mix.
+ARCHIVE = tuple(
+    view for _, view in sorted(((n + 0.5) / count, view) for view, count in _OF_250.items() for n in range(count))
+)
+#: Length that features are cut to: the rank of the shipped model's hidden layer. A few per cent of the variance go.
+_LENGTH = 128
+_BATCH = 25
+_DRAWS = 10_000
+
+
+class PoolTooSmall(Exception):
+    """There are fewer radiographs than the plan labels."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How much is corrected in each round, and how often; and how a job learns, as `training` and jobs have it."""
+
+    each: int = 50
+    rounds: int = 5
+    held_out: float = 0.3  # share of the patients
+    rehearsed: float = 0.5  # share of the phantoms in what a job draws
+    none_weight: float = 3.0  # none of the classes is drawn so much more often than one class
+    pull: float = 0.05  # towards the layer as it was; with it, random corrections do well, with and without new classes
+
+
+@dataclass(frozen=True)
+class Mean:
+    """Of several runs, (rounds + 1,) each, with its 95 % interval: 10,000 bootstrap samples of the runs."""
+
+    mean: NDArray[np.float64]
+    low: NDArray[np.float64]
+    high: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Site:
+    """An archive and the model that serves.
+
+    ``classes``: first those that the model knows. ``labels``, ``rehearsed_labels``: (n,) int64, an index of them; their
+    number = none of them. ``weight``, ``bias``: of the last layer, a row for each class it knows and one for none.
+    """
+
+    classes: tuple[str, ...]
+    features: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    patients: NDArray[np.int64]
+    rehearsed: NDArray[np.float32]
+    rehearsed_labels: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    bias: NDArray[np.float32]
+
+    @classmethod
+    def of(
+        cls,
+        classifier: Classifier,
+        classes: Sequence[str],
+        archive: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]],
+        rehearsed: tuple[NDArray[np.float32], NDArray[np.int64]],
+    ) -> Site:
+        """From features (see `features_of`), labels and patients, and from features and labels of what is rehearsed.
+
+        What is rehearsed does not show classes that the model does not know. Features are cut to their first
+        principal components.
+        """
+        layer = classifier.model.head[-1]
+        assert isinstance(layer, nn.Linear)
+        weight, bias = layer.weight.detach().cpu().numpy(), layer.bias.detach().cpu().numpy()
+        middle = archive[0].mean(axis=0)
+        axes = np.linalg.svd(archive[0] - middle, full_matrices=False)[2][:_LENGTH]
+        cut = (archive[0] - middle) @ axes.T
+        scale = max(float(cut.std()), 1e-6)
+        known = (rehearsed[1] < len(classifier.classes)) | (rehearsed[1] == len(classes))
+        return cls(
+            tuple(classes),
+            np.asarray(cut / scale, np.float32),
+            archive[1],
+            archive[2],
+            np.asarray((rehearsed[0][known] - middle) @ axes.T / scale, np.float32),
+            rehearsed[1][known],
+            np.asarray(weight @ axes.T * scale, np.float32),
+            np.asarray(bias + weight @ middle, np.float32),
+        )
+
+
+@torch.inference_mode()
+def features_of(
+    classifier: Classifier, pictures: Pictures, progress: Callable[[int], None] = lambda _: None
+) -> NDArray[np.float32]:
+    """(n, hidden): what reaches the last layer, the mean of a picture and its mirror image.
+
+    ``progress`` is told how many are done.
+    """
+    model, parts = classifier.model, []
+    for first in range(0, len(pictures), _BATCH):
+        some = slice(first, first + _BATCH)
+        prepared = classifier.preprocessing.inputs(pictures.values[some], pictures.extents[some])
+        images = torch.from_numpy(prepared).to(classifier.device)
+        both = torch.cat([images, images.flip(3)])
+        hidden: Tensor = model.head[:-1](model.avgpool(model.features(both)).flatten(1))
+        parts.append(hidden.view(2, len(images), -1).mean(0).cpu())
+        progress(min(first + _BATCH, len(pictures)))
+    return np.asarray(torch.cat(parts).numpy() if parts else np.zeros((0, model.architecture.hidden[-1]), np.float32))
+
+
+def run(site: Site, plan: Plan, seed: int) -> dict[str, list[tuple[float, float]]]:
+    """`MEASURES` on the held-out patients at the start and after each round, for each of `ARMS`.
+
+    Both begin with the same model and are judged by the same radiographs. Raises PoolTooSmall.
+    """
+    torch.set_num_threads(1)  # the matrices are so small that several would only wait for each other
+    random = np.random.default_rng(seed)
+    everyone = random.permutation(np.unique(site.patients))
+    judges = np.isin(site.patients, everyone[: round(plan.held_out * len(everyone))])
+    pool = np.flatnonzero(~judges)
+    if len(pool) < plan.each * plan.rounds or not judges.any():
+        raise PoolTooSmall(
+            f"{len(pool)} radiographs of {len(everyone)} patients are left to label, and {judges.sum()} to judge by; "
+            f"{plan.rounds} rounds of {plan.each} need more"
+        )
+    judged: dict[str, list[tuple[float, float]]] = {}
+    for arm in ARMS:
+        labelled = np.zeros(0, np.int64)
+        judged[arm] = []
+        for number in range(plan.rounds + 1):
+            answer = _learned(site, plan, labelled)
+            judged[arm].append(_judged(answer(site.features[judges]).argmax(axis=1), site.labels[judges]))
+            rest = np.setdiff1d(pool, labelled)
+            if number == plan.rounds:
+                break
+            if arm == "suggested":
+                more = _suggested(answer(site.features[rest]), rest, site, plan.each)
+            else:
+                more = random.choice(rest, plan.each, replace=False)
+            labelled = np.concatenate([labelled, more])
+    return judged
+
+
+def mean_of(values: NDArray[np.float64]) -> Mean:
+    """(runs, rounds + 1) to the mean of the runs."""
+    drawn = np.random.default_rng(1).integers(0, len(values), (_DRAWS, len(values)))
+    low, high = np.quantile(values[drawn].mean(axis=1), (0.025, 0.975), axis=0)
+    return Mean(values.mean(axis=0), low, high)
+
+
+def images_to_reach(accuracy: float, curve: NDArray[np.float64], plan: Plan) -> float | None:
+    """Radiographs corrected until the curve first is that high, between two rounds along a line.
+
+    What it was before the first round does not count: the first corrections may take more than they give.
+    """
+    above = np.flatnonzero(curve[1:] >= accuracy)
+    if not len(above):
+        return None
+    low, high = curve[above[0]], curve[above[0] + 1]
+    return float(plan.each * (above[0] + (1.0 if low >= accuracy else (accuracy - low) / (high - low))))
+
+
+def _judged(said: NDArray[np.int64], labels: NDArray[np.int64]) -> tuple[float, float]:
+    right = said == labels
+    return float(np.mean([right[labels == each].mean() for each in np.unique(labels)])), float(right.mean())
+
+
+def _suggested(
+    probabilities: NDArray[np.float64], rows: NDArray[np.int64], site: Site, count: int
+) -> NDArray[np.int64]:
+    """Those of ``rows`` that are suggested, seen as an outcome in Orthanc shows them: five classes and an abstention.
+
+    Nobody's header says anything.
+    """
+    candidates = []
+    for row, each in zip(rows, probabilities, strict=True):
+        order = np.argsort(-each[:-1], kind="stable")[:5]
+        top = tuple((site.classes[i], float(each[i])) for i in order)
+        candidates.append(Candidate(f"{row:09d}", top, bool(each[-1] >= top[0][1]), patient=str(site.patients[row])))
+    return np.array([int(each.key) for each in suggest(doubtful(candidates, count), count)])
+
+
+def _learned(
+    site: Site, plan: Plan, labelled: NDArray[np.int64]
+) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
+    """The model after a job with these corrections; the function gives (n, classes + 1) probabilities.
+
+    A class that the model does not know is an answer from its first correction on, and begins as none of the classes.
+    """
+    none, knows = len(site.classes), len(site.bias) - 1
+    answers = np.union1d(np.append(np.arange(knows), none), site.labels[labelled])
+    start = np.minimum(answers, knows)
+    weight, bias = torch.from_numpy(site.weight[start]), torch.from_numpy(site.bias[start])
+    if len(labelled):
+        shares = [_shares(site.labels[labelled], none, plan), _shares(site.rehearsed_labels, none, plan)]
+        share = plan.rehearsed if len(site.rehearsed) else 0.0
+        drawn = torch.from_numpy(np.concatenate([shares[0] * (1 - share), shares[1] * share]).astype(np.float32))
+        inputs = torch.from_numpy(np.concatenate([site.features[labelled], site.rehearsed]))
+        labels = np.concatenate([site.labels[labelled], site.rehearsed_labels])
+        weight, bias = _fitted(
+            inputs, torch.from_numpy(np.searchsorted(answers, labels)), drawn, weight, bias, plan.pull
+        )
+
+    def probabilities(some: NDArray[np.float32]) -> NDArray[np.float64]:
+        found = np.zeros((len(some), none + 1))
+        found[:, answers] = (torch.from_numpy(some) @ weight.T + bias).double().softmax(1).numpy()
+        return found
+
+    return probabilities
+
+
+def _shares(labels: NDArray[np.int64], none: int, plan: Plan) -> NDArray[np.float64]:
+    """Of each in what a job draws: every class as often as any other, none of them ``none_weight`` times as often."""
+    wanted = np.where(np.arange(none + 1) == none, plan.none_weight, 1.0)
+    shares = (wanted / np.maximum(np.bincount(labels, minlength=none + 1), 1))[labels]
+    return np.asarray(shares / shares.sum() if len(shares) else shares)
+
+
+def _fitted(
+    inputs: Tensor, labels: Tensor, shares: Tensor, weight: Tensor, bias: Tensor, pull: float
+) -> tuple[Tensor, Tensor]:
+    """The layer that fits best without going far from what it was."""
+    moved, shifted = torch.zeros_like(weight).requires_grad_(), torch.zeros_like(bias).requires_grad_()
+    optimiser = torch.optim.LBFGS([moved, shifted], max_iter=30, line_search_fn="strong_wolfe")
+
+    def loss() -> Tensor:
+        optimiser.zero_grad()
+        losses = nn.functional.cross_entropy(inputs @ (weight + moved).T + bias + shifted, labels, reduction="none")
+        value = (losses * shares).sum() + pull * moved.square().sum() / 2
+        value.backward()  # type: ignore[no-untyped-call] # of PyTorch
+        return value
+
+    optimiser.step(loss)  # type: ignore[no-untyped-call] # of PyTorch
+    return (weight + moved).detach(), (bias + shifted).detach()

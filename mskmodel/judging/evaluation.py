@@ -1,0 +1,243 @@
+"""How good a model is on labelled radiographs, by the path that serves it: file, preprocessing, decision."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mskmodel.data.dataset import Labelled, Unreadable
+from mskmodel.dicom.reading import read_image
+from mskmodel.judging.intervals import Interval, auroc_interval, mean_of_rates, wilson
+from mskmodel.radiograph import NotClassifiable
+from mskmodel.registry.classifier import Classifier, Decision
+
+__all__ = ["Answers", "ClassScore", "Evaluation", "Judgement", "answers", "score"]
+
+#: Pictures in one pass of the network.
+_BATCH = 32
+#: Bins of the calibration error.
+_BINS = 10
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """What a model makes of labelled files.
+
+    ``rows``: those that could be read. ``labels``: (n,) int64, their true classes, the number of classes = none of
+    them. ``logits``: (n, classes + 1) float32.
+    """
+
+    rows: tuple[Labelled, ...]
+    labels: NDArray[np.int64]
+    logits: NDArray[np.float32]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement:
+    """Answers against the truth, picture by picture; each array is (n,).
+
+    ``labels``: int64, true classes, ``classes`` = none of them. ``best``: int64, the likeliest class whether or not
+    the model abstains; ``confidence``: its probability. ``answered``: it gets a label. ``in_five``: the truth is among
+    the five likeliest classes.
+    """
+
+    classes: int
+    labels: NDArray[np.int64]
+    best: NDArray[np.int64]
+    confidence: NDArray[np.float64]
+    answered: NDArray[np.bool_]
+    in_five: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, logits: NDArray[np.float32], labels: NDArray[np.int64], decision: Decision) -> Judgement:
+        """From (n, classes + 1) logits and (n,) true classes."""
+        probabilities = decision.probabilities(logits)
+        order = np.argsort(-probabilities[:, :-1], axis=1, kind="stable")
+        confidence = np.take_along_axis(probabilities, order[:, :1], axis=1)[:, 0]
+        return cls(
+            classes=logits.shape[1] - 1,
+            labels=labels,
+            best=order[:, 0],
+            confidence=confidence,
+            answered=(confidence >= decision.threshold) & (confidence > probabilities[:, -1]),
+            in_five=(order[:, :5] == labels[:, None]).any(axis=1),
+        )
+
+    @property
+    def ours(self) -> NDArray[np.bool_]:
+        """Which are of the classes."""
+        return self.labels < self.classes
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Which show their likeliest class."""
+        right: NDArray[np.bool_] = self.best == self.labels
+        return right
+
+    @property
+    def mistaken(self) -> NDArray[np.bool_]:
+        """Another class was likeliest, or none of the classes got a label."""
+        return np.where(self.ours, ~self.right, self.answered)
+
+
+@dataclass(frozen=True)
+class ClassScore:
+    """One class. A rate is None where there is nothing to divide by."""
+
+    label: str
+    count: int
+    recall: float | None
+    recall_interval: Interval | None
+    precision: float | None
+    #: Share of this class's pictures that the model abstained on.
+    abstained: float | None
+    #: What its pictures were taken for, and how often.
+    taken_for: dict[str, int]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Figures over ``count`` pictures of the classes and ``none_count`` of none of them; rates are 0..1.
+
+    Accuracy, recall and top-5 error are of the likeliest class, whether or not the model would have abstained.
+    """
+
+    count: int
+    none_count: int
+    top1: float | None
+    mean_recall: float | None
+    top5_error: float | None
+    abstained: float | None
+    #: Of the pictures of the classes that were answered.
+    accuracy_when_answered: float | None
+    #: Share of none-of-the-classes pictures that got a label all the same.
+    none_labelled: float | None
+    #: Chance that the model is surer of a picture of a class than of one of none (area under the ROC curve).
+    none_auroc: float | None
+    #: Expected calibration error of the confidence, over all pictures, ten bins.
+    calibration_error: float | None
+    #: What it would be on average were the confidences perfectly calibrated: few pictures of a bin miss by chance.
+    calibration_error_by_chance: float | None
+    classes: tuple[ClassScore, ...]
+    #: 95 %, by the name of the figure; of those figures that there is something to divide by.
+    intervals: dict[str, Interval]
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+def answers(
+    classifier: Classifier,
+    rows: Sequence[Labelled],
+    progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
+) -> Answers:
+    """Classify every file; those that cannot be read are in the result, not fatal."""
+    images, read, labels, unreadable, logits = [], [], [], [], []
+    index = {key: number for number, key in enumerate(classifier.classes)}
+    for row in progress(rows):
+        try:
+            images.append(classifier.prepare(read_image(row.file)))
+        except (NotClassifiable, OSError) as error:
+            unreadable.append(Unreadable.because(row.file, error))
+            continue
+        read.append(row)
+        labels.append(len(index) if row.label is None else index[row.label])
+        if len(images) == _BATCH:
+            logits.append(classifier.logits(np.stack(images)))
+            images = []
+    if images:
+        logits.append(classifier.logits(np.stack(images)))
+    found = np.concatenate(logits) if logits else np.zeros((0, len(index) + 1), np.float32)
+    return Answers(tuple(read), np.asarray(labels, np.int64), found, tuple(unreadable))
+
+
+def score(
+    logits: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    classes: Sequence[str],
+    decision: Decision,
+    unreadable: Sequence[Unreadable] = (),
+) -> Evaluation:
+    """Figures from (n, classes + 1) logits and (n,) true classes, ``len(classes)`` = none of them."""
+    judged = Judgement.of(logits, labels, decision)
+    ours, right, answered = judged.ours, judged.right, judged.answered
+    scores = tuple(_class_score(number, key, judged, classes) for number, key in enumerate(classes))
+    recalls = [one.recall for one in scores if one.recall is not None]
+    none_auroc = _auroc(judged.confidence[ours], judged.confidence[~ours])
+    shares = {
+        "top1": right[ours],
+        "top5_error": ~judged.in_five[ours],
+        "abstained": ~answered[ours],
+        "accuracy_when_answered": right[ours & answered],
+        "none_labelled": answered[~ours],
+    }
+    intervals = {name: wilson(int(values.sum()), len(values)) for name, values in shares.items()}
+    hits = np.bincount(labels[right], minlength=len(classes))
+    intervals["mean_recall"] = mean_of_rates(hits, np.bincount(labels[ours], minlength=len(classes)))
+    intervals["none_auroc"] = None
+    if none_auroc is not None:
+        intervals["none_auroc"] = auroc_interval(none_auroc, int(ours.sum()), int((~ours).sum()))
+    return Evaluation(
+        count=int(ours.sum()),
+        none_count=int((~ours).sum()),
+        mean_recall=float(np.mean(recalls)) if recalls else None,
+        none_auroc=none_auroc,
+        calibration_error=_calibration_error(judged.confidence, right),
+        calibration_error_by_chance=_calibration_error_by_chance(judged.confidence),
+        classes=scores,
+        intervals={name: one for name, one in intervals.items() if one is not None},
+        unreadable=tuple(unreadable),
+        **{name: _mean(values) for name, values in shares.items()},
+    )
+
+
+def _class_score(number: int, key: str, judged: Judgement, classes: Sequence[str]) -> ClassScore:
+    true, said = judged.labels == number, judged.best == number
+    best, answered = judged.best, judged.answered
+    wrong = best[true & ~said]
+    return ClassScore(
+        label=key,
+        count=int(true.sum()),
+        recall=_mean(said[true]),
+        recall_interval=wilson(int(said[true].sum()), int(true.sum())),
+        # Of the labels given: a picture of none of the classes that got this one counts against it.
+        precision=_mean(true[said & answered]),
+        abstained=_mean(~answered[true]),
+        taken_for={classes[other]: int((wrong == other).sum()) for other in np.unique(wrong)},
+    )
+
+
+def _mean(values: NDArray[np.bool_]) -> float | None:
+    return float(values.mean()) if len(values) else None
+
+
+def _auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> float | None:
+    if not len(positive) or not len(negative):
+        return None
+    order = np.sort(negative)
+    # Of all pairs, those in which the positive one is higher; a tie is half of one.
+    below = [np.searchsorted(order, positive, side).mean() for side in ("left", "right")]
+    return float(np.mean(below) / len(negative))
+
+
+def _calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float | None:
+    """Mean over bins of |accuracy - confidence|, weighted by how many pictures fall into each."""
+    if not len(confidence):
+        return None
+    return float(np.abs(_in_bins(confidence, right - confidence)).sum() / len(confidence))
+
+
+def _calibration_error_by_chance(confidence: NDArray[np.float64]) -> float | None:
+    """Mean of the above over ``right`` drawn with these very confidences, sums over a bin taken to be normal."""
+    if not len(confidence):
+        return None
+    variances = _in_bins(confidence, confidence * (1 - confidence))
+    return float(np.sqrt(2 / np.pi * variances).sum() / len(confidence))
+
+
+def _in_bins(confidence: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums of the values, (bins,)."""
+    bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
+    return np.bincount(bins, weights=values, minlength=_BINS).astype(np.float64)

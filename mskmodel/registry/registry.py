@@ -1,0 +1,278 @@
+"""Model versions: immutable directories of weights and a manifest, and a pointer to the one that is served.
+
+Reads without torch, so that what only lists or names versions need not load it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from safetensors.numpy import save
+
+from mskmodel.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "MANIFEST",
+    "REPORT",
+    "SHIPPED",
+    "WEIGHTS",
+    "AnotherServes",
+    "Registry",
+    "RegistryError",
+    "Version",
+    "check_weights",
+    "read_manifest",
+    "write_version",
+]
+
+#: The version that comes with the program, served until a site promotes one of its own.
+SHIPPED = Path(__file__).parents[1] / "shipped"
+MANIFEST = "model.json"
+WEIGHTS = "weights.safetensors"
+#: A page for people, where one was made.
+REPORT = "report.html"
+_POINTER = "promoted"
+_HISTORY = "promoted.history.jsonl"
+_LOCK = ".promoting"
+
+
+class RegistryError(Exception):
+    """A model version is missing, incomplete or damaged."""
+
+
+class AnotherServes(RegistryError):
+    """Since a version was compared with the one that served then, another has come to serve."""
+
+    def __init__(self, compared: str, served: str) -> None:
+        super().__init__(f"it was compared with {compared}, and meanwhile {served} serves")
+        self.compared, self.served = compared, served
+
+
+@dataclass(frozen=True)
+class Version:
+    """Name of a version: when it was made (UTC) and what it contains."""
+
+    made: datetime
+    content: str
+
+    def __str__(self) -> str:
+        return f"{self.made:%Y%m%dT%H%M%SZ}-{self.content[:12]}"
+
+    @classmethod
+    def parse(cls, text: str) -> Version:
+        """From its name; ValueError if it is none."""
+        time, _, content = text.partition("-")
+        if len(content) != 12 or set(content) - set("0123456789abcdef"):
+            raise ValueError(f"{text!r} is not the name of a model version")
+        return cls(datetime.strptime(time, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC), content)
+
+
+def read_manifest(directory: Path) -> dict[str, Any]:
+    """The manifest of a whole version. RegistryError if there is none or it cannot be read."""
+    try:
+        manifest = json.loads((directory / MANIFEST).read_text())
+    except FileNotFoundError as error:
+        raise RegistryError(f"{directory} holds no whole model version: {MANIFEST} is missing") from error
+    except (OSError, ValueError) as error:
+        raise RegistryError(f"{directory / MANIFEST} cannot be read: {error}") from error
+    if not isinstance(manifest, dict) or "version" not in manifest:
+        raise RegistryError(f"{directory / MANIFEST} is not the manifest of a model version")
+    return manifest
+
+
+def write_version(directory: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any]) -> str:
+    """Write weights, then the manifest (its existence says that the version is whole); returns the version's name.
+
+    ``directory`` must exist. The manifest gains ``version``, ``made`` and ``weights_sha256``.
+    """
+    weights = save({name: tensor.contiguous().numpy() for name, tensor in tensors.items()})
+    contents = dict(manifest) | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
+    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+    made = datetime.now(UTC)
+    name = str(Version(made, digest))
+    write_whole(directory / WEIGHTS, weights)
+    contents = {"version": name, "made": made.isoformat(timespec="seconds")} | contents
+    write_whole(directory / MANIFEST, json.dumps(contents, indent=1).encode() + b"\n")
+    return name
+
+
+class Registry:
+    """Versions below ``root``; None, or an empty root, has the shipped version only."""
+
+    def __init__(self, root: Path | None) -> None:
+        self.root = root
+
+    def promoted(self) -> Path:
+        """Directory of the version to serve. RegistryError if the pointer names one that is not there."""
+        name = self.promoted_name()
+        return SHIPPED if name is None else self.find(name)
+
+    def promoted_name(self) -> str | None:
+        """What the pointer names; None where nothing was ever promoted. RegistryError if it cannot be read."""
+        if self.root is None:
+            return None
+        try:
+            return (self.root / _POINTER).read_text().strip()
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError) as error:
+            raise RegistryError(f"{self.root / _POINTER} cannot be read: {error}") from error
+
+    def find(self, name: str) -> Path:
+        """Directory of a whole version by its name; ``shipped`` is the one that comes with the program."""
+        if name in ("shipped", read_manifest(SHIPPED)["version"]):
+            return SHIPPED
+        directory = self._root() / _parsed(name)
+        read_manifest(directory)
+        return directory
+
+    def versions(self) -> list[str]:
+        """Names of all whole versions, oldest first; the shipped one is not among them."""
+        if self.root is None or not self.root.is_dir():
+            return []
+        names = (path.parent.name for path in self.root.glob(f"*-*/{MANIFEST}"))
+        return sorted(name for name in names if _is_name(name))
+
+    def register(
+        self, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], reports: Mapping[str, bytes] | None = None
+    ) -> str:
+        """Keep a new version, whole or not at all; returns its name. It is not served before ``promote``.
+
+        The same weights and manifest within the same second are the same version.
+        """
+        root = self._root()
+        root.mkdir(parents=True, exist_ok=True)
+        building = Path(tempfile.mkdtemp(prefix=".building-", dir=root))
+        try:
+            for report, content in (reports or {}).items():
+                write_whole(building / report, content)
+            name = write_version(building, tensors, manifest)
+            building.chmod(0o755)
+            if not (root / name).exists():
+                building.rename(root / name)
+        finally:
+            if building.exists():
+                shutil.rmtree(building)
+        return name
+
+    def promote(self, name: str, instead_of: str | None = None) -> None:
+        """Serve this version from now on. The pointer changes in one step; what it was is kept in the history.
+
+        ``instead_of``: the version that it was found good enough to replace; AnotherServes if that serves no longer.
+        RegistryError if the version is not there, or its weights are not those that it was registered with.
+        """
+        directory = self.find(name)
+        check_weights(directory)
+        # By that word, not by its name: an upgrade of the program replaces the shipped version.
+        with self._locked():
+            served = self.promoted_name() or "shipped"
+            if instead_of is not None and served not in (instead_of, _pointer_of(instead_of)):
+                raise AnotherServes(instead_of, served)
+            self._point_to("shipped" if directory == SHIPPED else directory.name, {})
+
+    def rollback(self) -> str:
+        """Serve what was served before, at the next call what was before that; returns its name. RegistryError."""
+        with self._locked():
+            before = self.served_before()
+            if not before:
+                raise RegistryError("nothing was served before: there is no promotion to take back")
+            check_weights(self.find(before[0]))
+            self._point_to(before[0], {"rollback": True})
+        return before[0]
+
+    def served_before(self) -> list[str]:
+        """What `rollback` goes back to, one call after the other: without what was rolled back already."""
+        names: list[str] = []
+        for entry in self.history():
+            if entry.get("rollback"):
+                while names and names.pop() != entry["version"]:
+                    pass
+            elif entry["version"] != entry["before"]:
+                names.append(entry["before"] or "shipped")
+        now = self.promoted_name() or "shipped"
+        while names and names[-1] == now:
+            names.pop()
+        return names[::-1]
+
+    def history(self) -> list[dict[str, Any]]:
+        """Every promotion, oldest first: ``version``, ``before``, ``at``; and ``rollback`` where it was one."""
+        if self.root is None:
+            return []
+        try:
+            return [json.loads(line) for line in (self.root / _HISTORY).read_text().splitlines()]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError) as error:
+            raise RegistryError(f"{self.root / _HISTORY} cannot be read: {error}") from error
+
+    def _point_to(self, version: str, notes: Mapping[str, Any]) -> None:
+        """Under the lock. The history comes first: a promotion that it does not know of could not be taken back."""
+        entry = {
+            "version": version,
+            "before": self.promoted_name(),
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+        }
+        lines = [json.dumps(each) + "\n" for each in (*self.history(), entry | dict(notes))]
+        write_whole(self._root() / _HISTORY, "".join(lines).encode())
+        write_whole(self._root() / _POINTER, f"{version}\n".encode())
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """One promotion at a time, on whichever host."""
+        root = self._root()
+        root.mkdir(parents=True, exist_ok=True)
+        with (root / _LOCK).open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _root(self) -> Path:
+        if self.root is None:
+            raise RegistryError("no model registry is configured: set MSK_MODELS to a folder")
+        return self.root
+
+
+def _pointer_of(version: str) -> str:
+    """The word that the pointer has for it."""
+    return "shipped" if version == read_manifest(SHIPPED)["version"] else version
+
+
+def check_weights(directory: Path) -> None:
+    """RegistryError unless they are the very bytes that the manifest was written for."""
+    wanted = read_manifest(directory).get("weights_sha256")
+    try:
+        with (directory / WEIGHTS).open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise RegistryError(f"{directory / WEIGHTS} cannot be read: {error.strerror}") from error
+    if found != wanted:
+        raise RegistryError(f"{directory / WEIGHTS} is damaged: it is not what was registered")
+
+
+def _is_name(text: str) -> bool:
+    """A copy that somebody put beside a version under a name of their own is none."""
+    try:
+        Version.parse(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _parsed(name: str) -> str:
+    """The name, if it is one: what comes from outside must not become a path to elsewhere."""
+    try:
+        return str(Version.parse(name))
+    except ValueError as error:
+        raise RegistryError(str(error)) from error

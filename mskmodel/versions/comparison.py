@@ -1,0 +1,195 @@
+"""Two versions on the same held-out pictures: the verdict on the newer one, and what is kept to compare it again.
+
+Kept beside a version's weights as ``answers.json``: what it says of each picture, by the picture's identifier, so that
+any two versions can be compared later on the pictures that both were shown.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mskmodel.data.dataset import Pictures
+from mskmodel.judging.evaluation import Judgement
+from mskmodel.judging.gate import Answers, Verdict, judge_answers
+from mskmodel.network.alexnet import AlexNet
+from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.registry.classifier import Classifier, Decision
+from mskmodel.versions.making import logits_of
+
+__all__ = ["ANSWERS", "ANSWERS_BEFORE", "Comparison", "ComparisonError", "Said", "beside", "compare", "identifiers"]
+
+#: Names of the files beside the weights: what the version says, and what the one said that it was measured against.
+ANSWERS, ANSWERS_BEFORE = "answers.json", "answers.before.json"
+
+
+class ComparisonError(Exception):
+    """Two versions cannot be compared: nothing is kept with one of them, or they saw no picture in common."""
+
+
+@dataclass(frozen=True, eq=False)
+class Said:
+    """What a version says of n pictures.
+
+    ``pictures``: their identifiers. ``truths``: the true class, None for none of the classes. ``likeliest``: the class
+    it holds for likeliest, (n,) names; ``confidence``: (n,) its probability; ``labelled``: (n,) bool, whether that is
+    given as a label, or left to a person.
+    """
+
+    version: str
+    pictures: tuple[str, ...]
+    truths: tuple[str | None, ...]
+    likeliest: tuple[str, ...]
+    confidence: NDArray[np.float64]
+    labelled: NDArray[np.bool_]
+
+    @classmethod
+    def of(
+        cls,
+        version: str,
+        logits: NDArray[np.float32],
+        decision: Decision,
+        classes: Sequence[str],
+        pictures: Sequence[str],
+        truths: Sequence[str | None],
+    ) -> Said:
+        """From (n, len(classes) + 1) logits of a version with these classes."""
+        judged = Judgement.of(logits, np.zeros(len(logits), np.int64), decision)
+        likeliest = tuple(classes[best] for best in judged.best)
+        return cls(version, tuple(pictures), tuple(truths), likeliest, judged.confidence, judged.answered)
+
+    def to_json(self) -> bytes:
+        """For ``ANSWERS``."""
+        columns = {
+            "version": self.version,
+            "pictures": self.pictures,
+            "truths": self.truths,
+            "likeliest": self.likeliest,
+            "confidence": [round(value, 4) for value in self.confidence.tolist()],
+            "labelled": self.labelled.tolist(),
+        }
+        return json.dumps(columns, separators=(",", ":")).encode()
+
+    @classmethod
+    def load(cls, directory: Path, version: str, name: str = ANSWERS) -> Said:
+        """What is kept in a version's directory under this name. Raises ComparisonError."""
+        path = directory / name
+        try:
+            found = json.loads(path.read_bytes())
+            pictures, truths, likeliest = (tuple(found[name]) for name in ("pictures", "truths", "likeliest"))
+            confidence = np.asarray(found["confidence"], np.float64)
+            labelled = np.asarray(found["labelled"], np.bool_)
+        except FileNotFoundError as error:
+            raise ComparisonError(f"no answers are kept with {version}: compare on --images and --labels") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise ComparisonError(f"{path} cannot be read: {error}") from error
+        if len({len(pictures), len(truths), len(likeliest), len(confidence), len(labelled)}) != 1:
+            raise ComparisonError(f"{path} is damaged: its columns differ in length")
+        return cls(version, pictures, truths, likeliest, confidence, labelled)
+
+    def only(self, pictures: Sequence[str]) -> Said:
+        """Those pictures, in that order."""
+        place = {picture: number for number, picture in enumerate(self.pictures)}
+        rows = [place[picture] for picture in pictures]
+        truths = tuple(self.truths[row] for row in rows)
+        likeliest = tuple(self.likeliest[row] for row in rows)
+        return Said(self.version, tuple(pictures), truths, likeliest, self.confidence[rows], self.labelled[rows])
+
+    def answers(self, classes: Sequence[str]) -> Answers:
+        """By the numbers of ``classes``."""
+        number = {key: index for index, key in enumerate(classes)}
+        return Answers(np.array([number.get(key, -1) for key in self.likeliest], np.int64), self.labelled)
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """``old`` and ``new`` on the same pictures; ``labels``: (n,) int64, ``len(classes)`` = none of them."""
+
+    classes: tuple[str, ...]
+    labels: NDArray[np.int64]
+    old: Said
+    new: Said
+    verdict: Verdict
+
+    def to_json(self) -> dict[str, Any]:
+        """For a manifest: the verdict, and which version was the measure."""
+        return {"against": self.old.version, **self.verdict.to_json()}
+
+    @property
+    def differs(self) -> NDArray[np.bool_]:
+        """On which pictures something else is said, or one of them leaves to a person what the other labels."""
+        said = np.array([a != b for a, b in zip(self.old.likeliest, self.new.likeliest, strict=True)], np.bool_)
+        old, new = self.old.labelled, self.new.labelled
+        return np.asarray((said & (old | new)) | (old != new), np.bool_)
+
+
+def compare(
+    old: Said, new: Said, classes: Sequence[str], before: Sequence[str], phantoms: NDArray[np.bool_] | None = None
+) -> Comparison:
+    """On the pictures that both were shown; what is true is what the newer one was told.
+
+    ``classes``: those that are judged, the newer version's. A truth that is not among them is none of them.
+    ``before``: the older version's. ``phantoms``: which of the pictures are, (n,); those stand for all that is seldom
+    corrected, as what people say is mostly what the older version had wrong. Raises ComparisonError if there is no
+    picture in common.
+    """
+    if old.pictures != new.pictures:
+        both = set(old.pictures) & set(new.pictures)
+        if not both:
+            raise ComparisonError(f"{old.version} and {new.version} were shown no picture in common")
+        shared = [picture for picture in new.pictures if picture in both]
+        old, new = old.only(shared), new.only(shared)
+    number = {key: index for index, key in enumerate(classes)}
+    labels = np.array([len(classes) if t is None else number.get(t, len(classes)) for t in new.truths], np.int64)
+    groups = {} if phantoms is None else {"phantoms, which stand for what nobody corrected, are": phantoms}
+    if set(classes) - set(before):
+        known = [number[key] for key in before if key in number]
+        groups["the classes that the version before knows are, taken together,"] = np.isin(labels, known)
+    verdict = judge_answers(old.answers(classes), new.answers(classes), labels, classes, groups)
+    return Comparison(tuple(classes), labels, old, new, verdict)
+
+
+def beside(
+    served: Classifier,
+    model: AlexNet,
+    decision: Decision,
+    preprocessing: Preprocessing,
+    classes: Sequence[str],
+    held_out: Pictures,
+    phantoms: NDArray[np.bool_],
+) -> Comparison:
+    """A finished model beside the version that is served, on the pictures that were held out from it.
+
+    ``classes``: the model's, by which the labels of ``held_out`` are numbered. ``phantoms``: which pictures are, (n,).
+    """
+    pictures = identifiers(held_out)
+    truths = [classes[label] if label < len(classes) else None for label in held_out.labels.tolist()]
+    logits = logits_of(served.model, held_out, served.preprocessing)
+    old = Said.of(served.version, logits, served.decision, served.classes, pictures, truths)
+    new = Said.of("", logits_of(model, held_out, preprocessing), decision, classes, pictures, truths)
+    return _with_given_up(compare(old, new, classes, served.classes, phantoms), served.classes)
+
+
+def _with_given_up(comparison: Comparison, before: Sequence[str]) -> Comparison:
+    """Says which classes there are no more: no picture can show that loss."""
+    given_up = [key for key in before if key not in comparison.classes]
+    if not given_up:
+        return comparison
+    limits = (*comparison.verdict.limits, f"no longer among the classes: {', '.join(given_up)}")
+    return replace(comparison, verdict=replace(comparison.verdict, limits=limits))
+
+
+def identifiers(pictures: Pictures) -> list[str]:
+    """A name for each picture that is the same for the same pixels, whichever snapshot they are in."""
+    found: list[str] = []
+    for values in pictures.values:
+        digest = hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()[:16]
+        found.append(digest)
+    return found

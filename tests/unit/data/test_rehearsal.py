@@ -1,0 +1,55 @@
+"""Phantoms to rehearse: which are learned from, and which judge."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mskmodel.data.dataset import STORED, Pictures
+from mskmodel.data.rehearsal import part_path, rehearsal
+from mskmodel.labels import KEYS
+from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.phantoms.views import NAMES, TURN
+
+PARTS = 6
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a registry where all has been rendered: each picture is grey, in a shade that is its number."""
+    root = tmp_path_factory.mktemp("registry")
+    views = np.array([NAMES.index(name) for name in TURN], np.int64)
+    for part in range(PARTS):
+        path = part_path(root, Preprocessing(), part)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        values = np.zeros((len(TURN), STORED, STORED), np.uint8)
+        values[:, 0, :2] = [[part, number] for number in range(len(TURN))]
+        Pictures(values, np.full((len(TURN), 2), STORED, np.int16), views).save(path)
+    return root
+
+
+def names(pictures: Pictures) -> set[tuple[int, int]]:
+    """Part and number of each."""
+    return {(int(part), int(number)) for part, number in pictures.values[:, 0, :2]}
+
+
+def test_every_class_is_learned_from_and_judged_on(root: Path) -> None:
+    learned, held_out = rehearsal(root, PARTS * len(TURN), KEYS, Preprocessing(), 1)
+    assert 0.15 < len(held_out) / (len(held_out) + len(learned)) < 0.25
+    counts = np.bincount(learned.labels, minlength=len(KEYS) + 1)
+    judges = np.bincount(held_out.labels, minlength=len(KEYS) + 1)
+    assert counts.min() >= 8
+    assert judges.min() >= 2
+
+
+def test_one_turn_through_all_views_shows_every_class(root: Path) -> None:
+    learned, held_out = rehearsal(root, len(TURN), KEYS, Preprocessing(), 1)
+    assert set(learned.labels) == set(range(len(KEYS) + 1))
+    assert len(held_out) > 0
+
+
+def test_what_is_held_out_stays_so_however_many_are_rehearsed(root: Path) -> None:
+    few, more = (rehearsal(root, count, KEYS, Preprocessing(), 1) for count in (60, 260))
+    assert names(few[0]) < names(more[0])
+    assert names(few[1]) < names(more[1])
+    assert not names(more[0]) & names(more[1])

@@ -1,0 +1,282 @@
+"""Radiographs out of DICOM bytes, good and bad."""
+
+from __future__ import annotations
+
+import resource
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from pydicom import uid
+from pydicom.data import get_testdata_file
+from pydicom.dataset import Dataset
+
+from mskmodel.dicom.encoding import LOSSY
+from mskmodel.dicom.reading import Limits, NotClassifiable, Skipped, Undecodable, read_image, read_radiograph
+from tests.dicom_files import (
+    COLUMNS,
+    ROWS,
+    SKIPPED,
+    UNDECODABLE,
+    DicomFile,
+    edited,
+    gradient,
+    hostile_files,
+    other_files,
+    valid_files,
+)
+
+#: The subprocesses below import `tests` too.
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.mark.parametrize("file", valid_files(), ids=str)
+def test_every_valid_radiograph_comes_out_with_bright_as_dense(file: DicomFile) -> None:
+    radiograph = read_radiograph(file.data)
+
+    expected = gradient(radiograph.bits).astype(int)
+    if "MONOCHROME1" in file.name:
+        expected = 2**radiograph.bits - 1 - expected
+    tolerance = 2**radiograph.bits // 64 if radiograph.transfer_syntax in LOSSY else 0
+    assert radiograph.pixels.shape == (ROWS, COLUMNS)
+    assert radiograph.pixels.dtype == np.uint16
+    assert np.abs(radiograph.pixels.astype(int) - expected).max() <= tolerance
+
+
+@pytest.mark.parametrize("file", valid_files(), ids=str)
+def test_pixels_belong_to_the_caller(file: DicomFile) -> None:
+    pixels = read_radiograph(file.data).pixels
+
+    assert pixels.flags.writeable and pixels.flags.aligned and pixels.flags.c_contiguous
+
+
+def test_the_header_values_that_a_label_is_compared_with_come_along() -> None:
+    radiograph = read_radiograph(edited("header"))
+
+    assert (radiograph.body_part, radiograph.view_position, radiograph.laterality) == ("KNEE", "LL", "R")
+    assert radiograph.modality == "DX"
+    assert radiograph.sop_class == uid.DigitalXRayImageStorageForPresentation
+    assert radiograph.transfer_syntax == uid.ExplicitVRLittleEndian
+    assert radiograph.bits == 12
+
+
+def test_absent_header_values_are_empty() -> None:
+    def strip(ds: Dataset) -> None:
+        del ds.BodyPartExamined, ds.ViewPosition, ds.ImageLaterality
+
+    radiograph = read_radiograph(edited("stripped", strip))
+
+    assert (radiograph.body_part, radiograph.view_position, radiograph.laterality) == ("", "", "")
+
+
+@pytest.mark.parametrize("file", (*other_files(), *hostile_files()), ids=str)
+def test_everything_else_ends_with_a_reason(file: DicomFile) -> None:
+    with pytest.raises(NotClassifiable) as caught:
+        read_radiograph(file.data)
+
+    assert isinstance(caught.value, {SKIPPED: Skipped, UNDECODABLE: Undecodable}[file.ending])
+    assert file.reason in caught.value.reason
+
+
+@pytest.mark.parametrize("file", (*other_files(), *hostile_files()), ids=str)
+def test_reasons_are_one_line_without_patient_data(file: DicomFile) -> None:
+    with pytest.raises(NotClassifiable) as caught:
+        read_radiograph(file.data)
+
+    reason = caught.value.reason
+    assert 5 < len(reason) < 150 and reason.isprintable()
+    assert not any(word in reason for word in ("Test", "Hidden", "SYNTHETIC"))
+
+
+def test_bytes_that_are_no_uid_are_not_repeated_in_a_reason() -> None:
+    data = edited("uid").replace(b"1.2.840.10008.1.2.1\0", b"DOE^JOHN 1970-01-01 ", 1)
+
+    with pytest.raises(Skipped, match="unsupported transfer syntax: not a legal UID"):
+        read_radiograph(data)
+
+
+def test_a_file_over_the_size_limit_is_skipped() -> None:
+    data = edited("size")
+
+    with pytest.raises(Skipped, match="over the size limit"):
+        read_radiograph(data, Limits(max_file_bytes=len(data) - 1))
+    with pytest.raises(Skipped, match="over the size limit"):
+        read_radiograph(data, Limits(max_pixels=ROWS * COLUMNS - 1))
+
+
+def test_a_data_set_with_the_other_kind_of_vr_than_announced_is_read() -> None:
+    data = edited("wrong vr", transfer_syntax=uid.ImplicitVRLittleEndian)
+    mislabelled = data.replace(b"UI\x12\x001.2.840.10008.1.2\0", b"UI\x14\x001.2.840.10008.1.2.1\0")
+    group_length = int.from_bytes(data[140:144], "little") + 2
+    mislabelled = mislabelled[:140] + group_length.to_bytes(4, "little") + mislabelled[144:]
+
+    assert read_radiograph(mislabelled).transfer_syntax == uid.ExplicitVRLittleEndian
+
+
+def test_sequences_of_undefined_length_are_passed_over() -> None:
+    def add_sequences(ds: Dataset) -> None:
+        inner = Dataset()
+        inner.Rows = 7
+        inner.ReferencedImageSequence = [Dataset(), Dataset()]
+        inner["ReferencedImageSequence"].is_undefined_length = True
+        ds.ReferencedImageSequence = [inner]
+        ds["ReferencedImageSequence"].is_undefined_length = True
+        inner.is_undefined_length_sequence_item = True
+
+    for transfer_syntax in (uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian):
+        data = edited("sequences", add_sequences, transfer_syntax=transfer_syntax)
+        assert read_radiograph(data).pixels.shape == (ROWS, COLUMNS)
+
+
+def test_a_sequence_of_unknown_vr_is_implicit_inside() -> None:
+    data = edited("unknown")
+    at = data.index(b"\x08\x00\x60\x00CS")  # before Modality
+    item = b"\xfe\xff\x00\xe0\xff\xff\xff\xff" + b"\x08\x00\x00\x01\x02\0\0\0AB" + b"\xfe\xff\x0d\xe0\0\0\0\0"
+    unknown = b"\x08\x00\x51\x00UN\0\0\xff\xff\xff\xff" + item + b"\xfe\xff\xdd\xe0\0\0\0\0"
+
+    assert read_radiograph(data[:at] + unknown + data[at:]).modality == "DX"
+
+
+_FUZZ = """
+import random
+from mskmodel.dicom.reading import NotClassifiable, read_radiograph
+from mskmodel.dicom.encoding import WRITABLE
+from tests.dicom_files import bits_for, edited
+
+for syntax in sorted(WRITABLE):
+    whole = edited("fuzz", transfer_syntax=syntax)
+    pixels = max(whole.find(b"\\xe0\\x7f\\x10\\x00"), 132)
+    for number in range(150):
+        print(syntax, number, flush=True)
+        chance, mutant = random.Random(f"{syntax} {number}"), bytearray(whole)
+        low, high = chance.choice(((132, len(whole)), (132, pixels + 1), (pixels, min(len(whole), pixels + 160))))
+        for _ in range(chance.choice((1, 1, 2, 8))):
+            at = chance.randrange(low, high) % len(mutant)
+            match chance.randrange(4):
+                case 0: mutant[at] ^= 1 << chance.randrange(8)
+                case 1: mutant[at] = chance.choice((0, 127, 128, 255))
+                case 2: mutant[at : at + chance.randrange(1, 20)] = chance.randbytes(chance.randrange(20))
+                case 3: del mutant[max(at, 133) :]
+        try:
+            read_radiograph(bytes(mutant))
+        except NotClassifiable:
+            pass
+"""
+
+
+def _limit_memory() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (3 * 2**30, 3 * 2**30))
+
+
+def test_mutated_files_neither_end_the_process_nor_raise_anything_else() -> None:
+    fuzzing = subprocess.run(
+        [sys.executable, "-W", "error", "-c", _FUZZ],
+        capture_output=True,
+        cwd=ROOT,
+        preexec_fn=_limit_memory,
+        timeout=240,
+    )
+
+    last_mutant = fuzzing.stdout.decode().splitlines()[-1:]
+    assert fuzzing.returncode == 0, (last_mutant, fuzzing.stderr.decode()[-2000:])
+
+
+def test_hostile_files_are_refused_in_little_memory() -> None:
+    script = (
+        "import resource, sys; from mskmodel.dicom.reading import *; from tests.dicom_files import hostile_files\n"
+        "files = hostile_files(); before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "for file in files:\n"
+        "    try: read_radiograph(file.data)\n"
+        "    except NotClassifiable: pass\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)"
+    )
+
+    growth = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT, check=True, timeout=120)
+
+    assert int(growth.stdout) < 100_000  # kilobytes
+
+
+@pytest.mark.parametrize(
+    ("name", "bits", "size"),
+    [("RG1_UNCR.dcm", 15, (1955, 1841)), ("RG1_J2KR.dcm", 15, (1955, 1841)), ("RG3_UNCR.dcm", 10, (1760, 1760))],
+)
+def test_real_cr_files_are_read(name: str, bits: int, size: tuple[int, int]) -> None:
+    radiograph = read_image(get_testdata_file(name, download=False))
+
+    assert radiograph.bits == bits
+    assert radiograph.pixels.shape == size
+
+
+def test_air_is_dark_and_bone_is_bright_in_a_real_monochrome1_image() -> None:
+    leg = read_image(get_testdata_file("RG3_UNCR.dcm", download=False)).pixels
+
+    air, tibia = leg[100:600, 500:560], leg[100:600, 820:880]
+    assert np.median(air) < 100
+    assert np.median(tibia) > 400
+
+
+def test_the_same_real_image_is_equal_uncompressed_and_in_jpeg_2000() -> None:
+    native, compressed = (read_image(get_testdata_file(f"RG3_{kind}.dcm", download=False)) for kind in ("UNCR", "J2KR"))
+
+    assert np.array_equal(native.pixels, compressed.pixels)
+
+
+def _save(path: Path, array: np.ndarray, mode: str | None = None, **options: object) -> Path:
+    image = Image.fromarray(array)
+    (image.convert(mode) if mode else image).save(path, **options)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("file", "bits", "save"),
+    [
+        ("grey.png", 8, lambda path: _save(path, gradient(8).astype(np.uint8))),
+        ("deep.png", 16, lambda path: _save(path, gradient(16))),
+        ("colour.png", 8, lambda path: _save(path, gradient(8).astype(np.uint8), "RGB")),
+        ("alpha.png", 8, lambda path: _save(path, gradient(8).astype(np.uint8), "LA")),
+        ("palette.png", 8, lambda path: _save(path, gradient(8).astype(np.uint8), "P")),
+        ("grey.jpg", 8, lambda path: _save(path, gradient(8).astype(np.uint8), quality=100)),
+        ("colour.jpg", 8, lambda path: _save(path, gradient(8).astype(np.uint8), "RGB", quality=100)),
+        ("progressive.jpg", 8, lambda path: _save(path, gradient(8).astype(np.uint8), quality=100, progressive=True)),
+    ],
+)
+def test_pictures_become_grey_radiographs(tmp_path: Path, file: str, bits: int, save: Callable[[Path], Path]) -> None:
+    radiograph = read_image(save(tmp_path / file))
+
+    assert radiograph.bits == bits
+    assert np.abs(radiograph.pixels.astype(int) - gradient(bits)).max() <= 2
+    assert radiograph.sop_class == ""
+
+
+def test_a_file_is_told_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
+    (tmp_path / "dicom.png").write_bytes(edited("name"))
+
+    assert read_image(tmp_path / "dicom.png").modality == "DX"
+
+
+def test_a_damaged_picture_is_undecodable(tmp_path: Path) -> None:
+    whole = _save(tmp_path / "whole.png", np.random.default_rng(0).integers(0, 255, (90, 90)).astype(np.uint8))
+    (tmp_path / "half.png").write_bytes(whole.read_bytes()[:3000])
+
+    with pytest.raises(Undecodable, match="damaged"):
+        read_image(tmp_path / "half.png")
+
+
+def test_a_picture_over_the_size_limit_is_skipped(tmp_path: Path) -> None:
+    picture = _save(tmp_path / "picture.png", gradient(8).astype(np.uint8))
+
+    with pytest.raises(Skipped, match="over the size limit"):
+        read_image(picture, Limits(max_pixels=100))
+    with pytest.raises(Skipped, match="over the size limit"):
+        read_image(picture, Limits(max_file_bytes=100))
+
+
+def test_a_text_file_is_no_image(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("nothing to see")
+
+    with pytest.raises(Undecodable, match="neither a DICOM, a PNG nor a JPEG"):
+        read_image(tmp_path / "notes.txt")

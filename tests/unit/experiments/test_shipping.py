@@ -1,0 +1,169 @@
+"""The shipped model's recipe: no patient is on both sides of a fold, and what took long is not done again."""
+
+import copy
+import json
+from dataclasses import replace
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from safetensors.torch import save_file
+
+from mskmodel.data.crops import Crops
+from mskmodel.experiments import shipping
+from mskmodel.judging.evaluation import score
+from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.network.weights import StartingWeights
+from mskmodel.registry.classifier import Classifier, Decision
+from mskmodel.registry.registry import Registry
+from mskmodel.training.loop import Progress
+from mskmodel.versions.making import finished, logits_of
+from tests.unit.training.test_loop import CLASSES, QUICK, pictures, weights
+from workers.cli import main
+
+RECIPE = shipping.Recipe(pretraining=QUICK, finetuning=QUICK, runs=2, folds=3)
+START = StartingWeights("stand-in", dict(weights()))
+
+
+def data() -> shipping.Data:
+    """Nine real radiographs of six patients, the last of which may only be judged, and parts of three of them."""
+    patients = np.array([0, 0, 1, 1, 2, 2, 3, 4, 5])
+    crops = Crops(pictures(3, seed=4), np.array([1, 6, 8]))
+    real = shipping.Real(pictures(9, seed=3), patients, patients < 5, crops)
+    return shipping.Data(CLASSES, pictures(12), pictures(6, seed=1), real)
+
+
+def test_folds_keep_patients_together_and_spread_the_classes() -> None:
+    random = np.random.default_rng(0)
+    patients = random.permutation(np.arange(200) % 40)
+    labels = patients % 4
+
+    folds = shipping.folds_of(patients, labels, 5)
+
+    for patient in range(40):
+        assert len(set(folds[patients == patient])) == 1
+    for label in range(4):
+        counts = np.bincount(folds[labels == label], minlength=5)
+        assert counts.min() > 0
+    np.testing.assert_array_equal(folds, shipping.folds_of(patients, labels, 5))
+
+
+def test_the_recipe_makes_a_version_that_serves_and_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+    steps: list[str] = []
+
+    def told(name: str, _: Progress) -> None:
+        steps.append(name)
+
+    def made() -> str:
+        base = shipping.pretrained(RECIPE, data(), START, tmp_path, told)
+        logits = shipping.by_folds(RECIPE, data(), base, tmp_path, told)
+        decision, figures = shipping.calibrated_by_folds(RECIPE, data(), logits)
+        assert (figures.count, figures.none_count) == (6, 3)
+        tensors, manifest = shipping.version(RECIPE, data(), base, decision, START, told)
+        assert [one["count"] for one in manifest["data"]] == [12, 8 + 2]
+        return Registry(tmp_path / "models").register(tensors, manifest)
+
+    first = made()
+    assert set(steps) == {"phantoms", "fold 1 of 3", "fold 2 of 3", "fold 3 of 3", "all"}
+    assert Classifier.load(Registry(tmp_path / "models").find(first), "cpu").classes == CLASSES
+
+    steps.clear()
+    made()
+    assert set(steps) == {"all"}
+
+
+def test_a_model_that_keeps_all_of_the_first_weights_says_what_they_say(tmp_path: Path) -> None:
+    base = shipping.pretrained(RECIPE, data(), START, tmp_path, lambda *_: None)
+    logits = shipping.by_folds(replace(RECIPE, kept=1.0), data(), base, tmp_path, lambda *_: None)
+    said = logits_of(finished(copy.deepcopy(base), RECIPE.finetuning), data().real.pictures, Preprocessing())
+    np.testing.assert_allclose(logits, said, atol=1e-5)
+    half = tmp_path / "half"
+    half.mkdir()
+    tuned = shipping.by_folds(replace(RECIPE, kept=0.5), data(), base, half, lambda *_: None)
+    assert np.abs(tuned - said).max() > 3e-4
+
+
+def test_what_is_kept_goes_by_recipe_data_and_weights_and_not_by_the_threshold() -> None:
+    one = data()
+    known = shipping.key(RECIPE, one, START)
+
+    assert shipping.key(replace(RECIPE, threshold=0.9), data(), START) == known
+    judged_only = replace(one.real, trainable=one.real.patients < 4)
+    others = (
+        shipping.key(replace(RECIPE, folds=4), one, START),
+        shipping.key(RECIPE, replace(one, phantoms=pictures(9)), START),
+        shipping.key(RECIPE, replace(one, real=judged_only), START),
+        shipping.key(RECIPE, replace(one, real=replace(one.real, crops=Crops.none())), START),
+        shipping.key(RECIPE, one, StartingWeights("others", {name: w + 1 for name, w in START.tensors.items()})),
+    )
+    assert len({known, *others}) == 6
+
+
+def test_a_fold_is_calibrated_by_the_others() -> None:
+    one = data()
+    folds = shipping.folds_of(one.real.patients, one.real.pictures.labels, 3)
+    logits = np.eye(3, dtype=np.float32)[one.real.pictures.labels] * 8
+    # Sure and wrong in one fold only: the others have no reason to doubt, and that fold none to be trusted less.
+    logits[folds == 0] = np.roll(logits[folds == 0], 1, axis=1)
+
+    decision, figures = shipping.calibrated_by_folds(RECIPE, one, logits)
+
+    together = score(logits / decision.temperature, one.real.pictures.labels, CLASSES, Decision(1.0, 0.5))
+    assert decision.temperature > 1
+    assert figures.calibration_error is not None
+    assert together.calibration_error is not None
+    assert figures.calibration_error > together.calibration_error
+
+
+def test_a_labels_file_that_names_no_patients_is_refused(tmp_path: Path) -> None:
+    Image.new("L", (40, 40)).save(tmp_path / "a.png")
+    labels = tmp_path / "labels.csv"
+    labels.write_text("file,label\na.png,knee_ap\n")
+
+    arguments = ["experiment", "ship", str(tmp_path / "out"), "--images", str(tmp_path), "--labels", str(labels)]
+    result = CliRunner().invoke(main, [*arguments, "--registry", str(tmp_path / "models")])
+
+    assert result.exit_code != 0
+    assert "patient" in result.output
+
+
+def test_the_command_makes_a_version_of_phantoms_radiographs_and_their_parts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = shipping.Recipe(phantoms=4, pretraining=QUICK, finetuning=QUICK, runs=1, folds=2)
+    monkeypatch.setattr(shipping, "Recipe", lambda: recipe)
+    monkeypatch.setattr(import_module("workers.commands.experiment.ship"), "_HELD_OUT_COUNT", 2)
+    save_file(dict(weights()), tmp_path / "start.safetensors")
+    rows = ("knee_ap,1,CC0", "knee_ap,2,CC0", ",3,CC0", ",4,CC BY-SA")
+    for number, one in enumerate(pictures(4).values):
+        Image.fromarray(one).save(tmp_path / f"{number}.png")
+    labels, crops, out = tmp_path / "labels.csv", tmp_path / "crops.csv", tmp_path / "out"
+    labels.write_text("\n".join(["file,label,patient,licence", *(f"{n}.png,{row}" for n, row in enumerate(rows))]))
+    crops.write_text("file,label,left,top,right,bottom\n0.png,,0,0,1,.5\n3.png,,0,0,.5,1\n7.png,,0,0,1,.5\n")
+
+    real = ["--images", tmp_path, "--labels", labels, "--crops", crops, "--skip", "licence=BY-SA"]
+    kept = ["--weights", tmp_path / "start.safetensors", "--registry", tmp_path / "models"]
+    result = CliRunner().invoke(main, ["experiment", "ship", str(out), *map(str, [*real, *kept])])
+
+    assert result.exit_code == 0, result.output
+    assert "7.png: listed in" in result.output
+    version = Registry(tmp_path / "models").find(result.stdout.split()[-1])
+    trained_on = json.loads((version / "model.json").read_text())["data"]
+    assert [one["count"] for one in trained_on] == [4, 3 + 1]
+    judged = json.loads((out / "figures.json").read_text())
+    assert judged["each real radiograph by a model that saw none of its patient"]["count"] == 2
+
+
+def test_parts_are_trained_on_with_their_radiograph_only() -> None:
+    real = data().real
+    first = np.arange(9) == 1  # has the first part
+    last = np.arange(9) == 8  # has the third, and is judged only
+
+    np.testing.assert_array_equal(
+        real.to_train_on(first).values, np.stack([real.pictures.values[1], real.crops.pictures.values[0]])
+    )
+    assert len(real.to_train_on(last)) == 0
+    assert len(real.to_train_on(~first & ~last)) == 7 + 1

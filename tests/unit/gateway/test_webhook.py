@@ -1,0 +1,70 @@
+"""The webhook's protocol: what is accepted, and what is not."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from standardwebhooks import Webhook
+
+from workers.gateway.webhook import InvalidSignature, MalformedEvent, parse, verify
+
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+INSTANCE = "9ee4ea42-0b3f6b9d-cd5c3f5d-8ba0a2d5-ab4e6d0c"
+BODY = json.dumps({"type": "instance.stored", "data": {"instance": INSTANCE}}).encode()
+
+
+def signed(body: bytes = BODY, age: timedelta = timedelta(), secret: str = SECRET) -> dict[str, str]:
+    moment = datetime.now(UTC) - age
+    signature = Webhook(secret).sign("event-1", moment, body.decode())
+    return {
+        "Webhook-Id": "event-1",
+        "webhook-timestamp": str(int(moment.timestamp())),
+        "webhook-signature": signature,
+    }
+
+
+def test_a_signed_event_is_accepted() -> None:
+    verify(SECRET, signed(), BODY)
+    assert parse(BODY).instance == INSTANCE
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        signed() | {"webhook-signature": "v1"},
+        signed() | {"webhook-signature": "v1,not base64!"},
+        signed() | {"webhook-signature": "v2,AAAA"},
+        signed() | {"webhook-timestamp": "yesterday"},
+        signed() | {"Webhook-Id": "event-2"},
+        signed(age=timedelta(hours=1)),
+        signed(age=-timedelta(hours=1)),
+        signed(secret="whsec_" + "A" * 32),
+    ],
+)
+def test_anything_else_about_the_signature_is_refused(headers: dict[str, str]) -> None:
+    with pytest.raises(InvalidSignature):
+        verify(SECRET, headers, BODY)
+
+
+@pytest.mark.parametrize("body", [BODY + b" ", b"\xff\xfe" + BODY, b""])
+def test_a_body_that_was_not_signed_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidSignature):
+        verify(SECRET, signed(), body)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"{",
+        b"[]",
+        b'{"type": "instance.deleted", "data": {"instance": "' + INSTANCE.encode() + b'"}}',
+        b'{"type": "instance.stored"}',
+        b'{"type": "instance.stored", "data": []}',
+        b'{"type": "instance.stored", "data": {"instance": 7}}',
+        b'{"type": "instance.stored", "data": {"instance": "../../patients"}}',
+    ],
+)
+def test_a_signed_body_that_is_no_event_is_malformed(body: bytes) -> None:
+    with pytest.raises(MalformedEvent):
+        parse(body)

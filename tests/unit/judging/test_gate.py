@@ -1,0 +1,148 @@
+"""The gate: what may be promoted, and why not."""
+
+import json
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from mskmodel.judging.gate import NONE, Answers, Paired, Verdict, judge, judge_answers
+from mskmodel.registry.classifier import Decision
+
+CLASSES = ("knee_ap", "knee_lateral")
+
+
+def right(*runs: tuple[int, bool]) -> NDArray[np.bool_]:
+    return np.concatenate([np.full(count, value) for count, value in runs])
+
+
+def labels(knees: int, laterals: int, none: int = 0) -> NDArray[np.int64]:
+    return np.repeat([0, 1, 2], [knees, laterals, none]).astype(np.int64)
+
+
+def test_the_chance_is_that_of_the_exact_binomial_test() -> None:
+    old, new = right((9, True), (1, False), (30, True)), right((9, False), (1, True), (30, True))
+
+    pair = Paired.of("all", old, new)
+
+    assert (pair.lost, pair.won) == (9, 1)
+    assert pair.p_worse == pytest.approx(11 / 1024)  # ten or nine heads of ten
+    assert Paired.of("all", new, old).p_worse == pytest.approx(1023 / 1024)
+    assert Paired.of("all", old, old).p_worse == 1
+
+
+def test_a_better_version_passes() -> None:
+    verdict = judge(right((15, True), (5, False)), right((20, True)), labels(10, 10), CLASSES)
+
+    assert verdict.passed
+    assert "20 of 20 right, before 15" in verdict.reasons[0]
+    assert verdict.limits == ()
+
+
+def test_the_same_version_again_passes() -> None:
+    same = right((18, True), (2, False))
+
+    assert judge(same, same, labels(10, 10), CLASSES).passed
+
+
+def test_one_picture_less_is_refused_though_it_may_be_chance() -> None:
+    verdict = judge(right((20, True)), right((19, True), (1, False)), labels(10, 10), CLASSES)
+
+    assert not verdict.passed
+    assert verdict.reasons == ("worse overall: 19 of 20 right, before 20 (lost 1, won 0), p = 0.5",)
+
+
+def test_a_class_that_is_given_up_for_another_is_refused_by_name() -> None:
+    verdict = judge(right((10, True), (10, False)), right((10, False), (10, True)), labels(10, 10), CLASSES)
+
+    assert not verdict.passed
+    assert len(verdict.reasons) == 1
+    assert verdict.reasons[0].startswith("knee_ap is worse: 0 of 10 right, before 10")
+
+
+def test_a_class_that_is_worse_within_chance_passes() -> None:
+    old, new = right((10, True), (10, False)), right((6, True), (4, False), (10, True))
+
+    verdict = judge(old, new, labels(10, 10), CLASSES)
+
+    assert verdict.passed
+    assert verdict.classes[0].p_worse == pytest.approx(1 / 16)
+
+
+def test_it_says_for_which_classes_there_are_too_few_pictures() -> None:
+    verdict = judge(right((13, True)), right((13, True)), labels(10, 3), CLASSES)
+
+    assert verdict.passed
+    assert verdict.limits == ("too few that were right before to notice a loss (less than 5): knee_lateral (3 of 3)",)
+    (limit,) = judge(right((2, True)), right((2, True)), labels(2, 0), CLASSES).limits
+    assert "2 pictures are too few" in limit
+
+
+def test_nothing_held_out_is_no_reason_to_promote() -> None:
+    verdict = judge(right((0, True)), right((0, True)), labels(0, 0), CLASSES)
+
+    assert not verdict.passed
+    assert "no picture is held out" in verdict.reasons[0]
+
+
+def test_pictures_of_no_class_are_a_class_of_their_own() -> None:
+    old, new = right((10, False), (10, True)), right((10, True), (10, False))
+
+    verdict = judge(old, new, labels(10, 0, 10), CLASSES)
+
+    assert not verdict.passed
+    assert verdict.reasons[0].startswith(f"{NONE} is worse")
+
+
+def test_a_version_that_leaves_everything_to_a_person_is_refused() -> None:
+    truth = labels(10, 10)
+    sure = Answers(truth, np.full(20, True))
+    silent = Answers(truth, np.full(20, False))
+
+    verdict = judge_answers(sure, silent, truth, CLASSES)
+
+    assert judge(sure.right(truth, 2), silent.right(truth, 2), truth, CLASSES).passed
+    assert not verdict.passed
+    assert "a wrong one or none: 0 of 20 right, before 20" in verdict.reasons[0]
+    assert judge_answers(silent, sure, truth, CLASSES).passed
+
+
+def test_wins_on_what_was_corrected_do_not_make_up_for_losses_elsewhere() -> None:
+    """A job's default hold-out has two or three phantoms of a class: too few to see one class go, enough for five."""
+    classes = tuple(f"class-{n}" for n in range(13))
+    phantoms = np.repeat(np.arange(13), 2)
+    truth = np.concatenate([phantoms, np.full(10, 12)])
+    old = Answers(np.concatenate([phantoms, np.full(10, 0)]), np.full(36, True))
+    new = Answers(np.concatenate([np.where(phantoms < 5, 12, phantoms), np.full(10, 12)]), np.full(36, True))
+    those = np.arange(36) < 26
+
+    assert judge_answers(old, new, truth, classes).passed
+    verdict = judge_answers(old, new, truth, classes, {"phantoms are": those})
+
+    assert not verdict.passed
+    assert verdict.reasons == ("phantoms are worse: 16 of 26 right, before 26 (lost 10, won 0), p = 0.00098",)
+    assert judge_answers(old, old, truth, classes, {"phantoms are": those}).passed
+
+
+def test_versions_of_other_classes_are_compared_by_name() -> None:
+    logits = np.array([[0.0, 9.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 9.0]], np.float32)
+
+    answers = Answers.of(logits, Decision(), ("wrist_ap", "knee_ap"), CLASSES)
+
+    assert answers.likeliest.tolist()[:2] == [0, -1]
+    assert answers.labelled.tolist() == [True, True, False]
+    assert answers.right(np.array([0, 1, 2]), 2).tolist() == [True, False, True]
+
+
+def test_a_verdict_survives_json() -> None:
+    verdict = judge(right((20, True)), right((19, True), (1, False)), labels(10, 10), CLASSES)
+
+    assert Verdict.from_json(json.loads(json.dumps(verdict.to_json()))) == verdict
+
+
+def test_ten_thousand_pictures_that_changed_are_still_counted_exactly() -> None:
+    old = right((5_100, True), (4_900, False))
+
+    pair = Paired.of("all", old, ~old)
+
+    assert pair.p_worse == pytest.approx(0.02333, abs=1e-4)  # the normal approximation says 0.0233

@@ -1,0 +1,115 @@
+"""The classifier: a version in, answers out."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mskmodel.dicom.reading import read_image
+from mskmodel.labels import KEYS
+from mskmodel.registry.abstention import LOW_CONFIDENCE, UNLIKE
+from mskmodel.registry.classifier import Classifier, Decision, choose_device
+from mskmodel.registry.registry import MANIFEST, SHIPPED, WEIGHTS, RegistryError
+from tests.unit.network.test_preprocessing import a_radiograph
+
+
+@pytest.fixture(scope="module")
+def shipped() -> Classifier:
+    return Classifier.load(SHIPPED, "cpu")
+
+
+def test_left_and_right_get_the_same_answer(shipped: Classifier) -> None:
+    image = shipped.prepare(a_radiograph(500, 400))
+
+    np.testing.assert_allclose(shipped.logits(image[None]), shipped.logits(image[None, :, :, ::-1].copy()), atol=1e-4)
+
+
+def test_the_shipped_version_is_small_and_knows_the_classes(shipped: Classifier) -> None:
+    assert shipped.classes == KEYS
+    assert shipped.version == json.loads((SHIPPED / MANIFEST).read_text())["version"]
+    assert sum(path.stat().st_size for path in SHIPPED.iterdir()) < 15_000_000
+
+
+def test_a_batch_gives_what_each_gives_alone(shipped: Classifier) -> None:
+    prepared = [shipped.prepare(a_radiograph(400 + 50 * n, 380, seed=n)) for n in range(5)]
+
+    together = shipped.classify(prepared)
+    alone = [shipped.classify([one])[0] for one in prepared]
+
+    assert [a.label for a in together] == [a.label for a in alone]
+    for a, b in zip(together, alone, strict=True):
+        assert [key for key, _ in a.top5] == [key for key, _ in b.top5]
+        np.testing.assert_allclose([p for _, p in a.top5], [p for _, p in b.top5], atol=1e-4)
+    assert shipped.classify([]) == []
+
+
+def test_an_answer_is_five_classes_in_order_of_their_probability(shipped: Classifier) -> None:
+    answer = shipped.classify([shipped.prepare(a_radiograph(500, 400))])[0]
+
+    probabilities = [p for _, p in answer.top5]
+    assert len({key for key, _ in answer.top5} & set(KEYS)) == 5
+    assert probabilities == sorted(probabilities, reverse=True)
+    assert answer.confidence == probabilities[0]
+    assert 0 <= sum(probabilities) <= 1 + 1e-6
+    assert (answer.label is None) == (answer.reason is not None)
+
+
+@pytest.mark.parametrize(
+    ("logits", "label", "reason"),
+    [
+        ([9.0, 0.0, 0.0, 0.0], "a", None),
+        ([1.0, 0.9, 0.8, 0.0], None, LOW_CONFIDENCE),
+        ([0.0, 0.0, 0.0, 5.0], None, UNLIKE),
+        ([5.0, 0.0, 0.0, 5.0], None, UNLIKE),
+    ],
+)
+def test_it_abstains_when_unsure_and_when_it_looks_like_no_class(
+    logits: list[float], label: str | None, reason: str | None
+) -> None:
+    decision = Decision(temperature=1.0, threshold=0.6)
+
+    answer = decision.decide(decision.probabilities(np.array([logits], np.float32))[0], ("a", "b", "c"))
+
+    assert (answer.label, answer.reason) == (label, reason)
+
+
+@pytest.mark.parametrize(
+    "name", ["RG1_UNCR.dcm", "RG1_J2KR.dcm", "RG3_UNCR.dcm", "RG3_J2KR.dcm"], ids=lambda name: name.split(".")[0]
+)
+def test_a_real_chest_and_a_real_lower_leg_are_left_to_a_person(shipped: Classifier, name: str) -> None:
+    data = pytest.importorskip("pydicom.data")
+
+    answer = shipped.classify([shipped.prepare(read_image(Path(data.get_testdata_file(name))))])[0]
+
+    assert answer.label is None
+
+
+def test_a_damaged_version_is_refused_by_name(tmp_path: Path) -> None:
+    for damage in (MANIFEST, WEIGHTS):
+        broken = tmp_path / damage
+        shutil.copytree(SHIPPED, broken)
+        (broken / damage).write_bytes((broken / damage).read_bytes()[:100])
+
+        with pytest.raises(RegistryError, match=damage.split(".")[0]):
+            Classifier.load(broken, "cpu")
+
+
+@pytest.mark.parametrize("name", ["tpu", "cuda:99", "meta", "gpu0"])
+def test_a_device_that_is_not_here_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        choose_device(name)
+
+
+def test_loading_takes_less_than_a_second_after_the_imports() -> None:
+    program = (
+        "import time; from mskmodel.registry.classifier import Classifier\n"
+        "from mskmodel.registry.registry import SHIPPED\n"
+        "began = time.process_time(); Classifier.load(SHIPPED, 'cpu'); print(time.process_time() - began)"
+    )
+    output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
+
+    assert float(output) < 1.0

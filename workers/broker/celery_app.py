@@ -1,0 +1,101 @@
+"""The Celery application: queues, and the settings that keep a message from getting lost.
+
+What each setting guards against was measured; a broker message is a hint all the same, and the
+ledger with the sweep is what makes the system complete.
+"""
+
+from typing import Any
+
+from celery import Celery
+from celery.schedules import schedule
+from kombu import Queue
+
+from workers.ledger.ledger import BACKFILL, LABEL
+from workers.settings import Settings
+
+__all__ = ["LABEL_TASK", "MAINTENANCE", "SWEEP_TASK", "TRAIN", "TRAIN_TASK", "make_app", "publisher"]
+
+MAINTENANCE = "maintenance"
+TRAIN = "train"
+
+#: Tasks are known by name, so that the gateway enqueues them without importing them.
+LABEL_TASK = "msk.label"
+SWEEP_TASK = "msk.sweep"
+TRAIN_TASK = "msk.train"
+
+#: Seconds after which an unacknowledged message is delivered again: longer than any label task.
+VISIBILITY_SECONDS = 300
+#: The same for training, whose bookkeeping has keys of its own: a worker with a shorter timeout
+#: on the same keys would deliver a running training job a second time.
+TRAIN_VISIBILITY_SECONDS = 24 * 3600
+
+SOFT_LIMIT_SECONDS = 120
+HARD_LIMIT_SECONDS = 150
+
+
+def _transport_options(queues: tuple[str, ...]) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "visibility_timeout": VISIBILITY_SECONDS,
+        "unacked_restore_interval": 2,
+        "unacked_restore_throttle": 1,
+        "queue_order_strategy": "priority",  # label before label.backfill
+        "socket_connect_timeout": 5,
+        "socket_timeout": 30,
+        "socket_keepalive": True,
+        "health_check_interval": 10,
+    }
+    if TRAIN in queues:
+        options |= {
+            "visibility_timeout": TRAIN_VISIBILITY_SECONDS,
+            "unacked_key": "unacked.train",
+            "unacked_index_key": "unacked_index.train",
+            "unacked_mutex_key": "unacked_mutex.train",
+        }
+    return options
+
+
+def make_app(settings: Settings, queues: tuple[str, ...] = ()) -> Celery:
+    """The application as a worker of these queues needs it (none for a mere publisher)."""
+    app = Celery("msk", broker=settings.broker_url, include=["workers.tasks"] if queues else [])
+    app.conf.update(
+        task_queues=[Queue(name) for name in (LABEL, BACKFILL, TRAIN, MAINTENANCE)],
+        task_default_queue=LABEL,
+        task_serializer="json",
+        accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_reject_on_worker_lost=True,
+        task_acks_on_timeout=False,
+        task_soft_time_limit=SOFT_LIMIT_SECONDS,
+        task_time_limit=HARD_LIMIT_SECONDS,
+        worker_prefetch_multiplier=1,
+        worker_pool="prefork",
+        worker_pool_start_method="spawn",  # a forked child cannot use CUDA
+        worker_proc_alive_timeout=120,  # a child is up when its model is loaded
+        worker_max_memory_per_child=3_000_000,  # KiB
+        worker_soft_shutdown_timeout=20,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_hijack_root_logger=False,
+        worker_enable_remote_control=True,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        broker_transport_options=_transport_options(queues),
+        beat_schedule={
+            "sweep": {
+                "task": SWEEP_TASK,
+                "schedule": schedule(settings.sweep_seconds),
+                # Sweeps that nobody took while the worker was away are not worth catching up on.
+                "options": {"queue": MAINTENANCE, "expires": settings.sweep_seconds},
+            }
+        },
+        beat_max_loop_interval=5,
+    )
+    return app
+
+
+def publisher(settings: Settings) -> Celery:
+    """An application that only sends, and gives up on a dead broker within seconds."""
+    app = make_app(settings)
+    app.conf.task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.2}
+    app.conf.broker_transport_options = {**_transport_options(()), "socket_timeout": 5}
+    return app

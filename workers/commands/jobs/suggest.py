@@ -1,0 +1,72 @@
+"""`msk jobs suggest`: what to correct next, as a list to look through and a table to fill in."""
+
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workers.terminal.bars import counting
+from workers.terminal.output_file import OutputFile, write
+from workers.terminal.tables import on_screen
+
+__all__ = ["suggest"]
+
+#: More than a person looks through at once.
+MOST = 10_000
+
+
+@click.command()
+@click.argument("count", type=click.IntRange(1, MOST))
+@click.option("--csv", "csv_file", type=OutputFile(), metavar="FILE", help="Table to fill in for msk truth import.")
+@click.option("--json", "json_file", type=OutputFile(dash=True), metavar="FILE", help="As JSON; - prints only that.")
+@click.option(
+    "--state", type=click.Path(path_type=Path, dir_okay=False), help="State file of a local stack [the one that runs]."
+)
+def suggest(count: int, csv_file: Path | None, json_file: Path | None, state: Path | None) -> None:
+    """Suggest COUNT instances that a person should look at, of those that nobody has said anything about.
+
+    First come those of which the model is least certain, or that the header contradicts; the same answer and the same
+    patient count for less each time. In the table's column label put what an instance shows, nothing for none of the
+    classes; rows that still say ? are passed over by `msk truth import`.
+    """
+    from workers.corrections.suggesting import as_plain, suggestions
+    from workers.pacs.client import OrthancClient
+    from workers.stack.discovery import find_settings
+
+    settings = find_settings(state)
+    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    with counting("looking", orthanc.statistics().instances) as show:
+        found = suggestions(orthanc, count, show)
+    rows = [as_plain(each, settings.orthanc_url) for each in found]
+    try:
+        if csv_file:
+            _write_table(csv_file, rows)
+        if json_file:
+            write(json_file, json.dumps(rows, indent=1))
+    except OSError as error:
+        raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}") from error
+    if json_file != Path("-"):
+        _print(rows)
+
+
+def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    from workers.corrections.table import UNANSWERED
+
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("instance", "label", "suggested", "why", "link"))
+        writer.writerows((row["instance"], UNANSWERED, row["suggested"], row["why"], row["link"]) for row in rows)
+
+
+def _print(rows: Sequence[dict[str, Any]]) -> None:
+    from rich.console import Console
+
+    from mskmodel.judging.report import Table
+
+    if not rows:
+        click.echo("nothing to suggest: somebody has looked at every instance that the model has labelled or left")
+        return
+    Console().print(on_screen(Table(("why", "link"), [(row["why"], row["link"]) for row in rows])))

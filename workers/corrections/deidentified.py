@@ -1,0 +1,135 @@
+"""De-identified folders: images with what they show, for those who train elsewhere; and back into an Orthanc.
+
+The headers are Orthanc's anonymization (PS3.15, basic profile) without overlays. Identifiers are replaced by ones that
+only this site can compute, the same every time, so that the images of a patient stay together. Pixels stay as they are.
+"""
+
+import csv
+import os
+from collections.abc import Callable, Collection, Sequence
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+
+from pydicom import dcmread
+
+from mskmodel.data.patient_key import SiteSecret, is_held_out
+from mskmodel.data.snapshot import LeftOut
+from mskmodel.dicom.reading import Limits, NotClassifiable, Skipped, read_radiograph
+from mskmodel.dicom.scan import is_dicom
+from workers.corrections.finding import Progress, truths
+from workers.corrections.importing import Assignment, without_repeats
+from workers.corrections.table import Problem, Row
+from workers.metadata.truth import TruthError, checked_label
+from workers.pacs.client import OrthancClient, OrthancNotFound, OrthancRefused, Parents
+
+__all__ = ["TABLE", "FolderError", "check_files", "export_folder"]
+
+#: In the folder; written last, so that its existence means that the folder is whole.
+TABLE = "truth.csv"
+COLUMNS = ("file", "label", "patient", "held_out")
+#: Overlay data and comments, which the basic profile removes and Orthanc does not.
+_OVERLAYS = tuple(f"60{group:02x}-{element}" for group in range(0, 32, 2) for element in ("3000", "4000"))
+
+
+class FolderError(TruthError):
+    """A folder cannot be exported to."""
+
+
+def export_folder(orthanc: OrthancClient, root: Path, folder: Path, progress: Progress) -> tuple[int, list[LeftOut]]:
+    """Write every image with a truth, and `TABLE`; how many, and what was left out with the reason.
+
+    Args:
+        root: of the model registry, which holds the site's secret.
+        folder: new or empty. A file in it is ``<patient>/<image>.dcm``.
+
+    Raises:
+        FolderError: the folder is not empty, or no image could be written.
+        OrthancError, OSError, SiteSecretError: as they come; the folder then has no `TABLE`.
+    """
+    secret = SiteSecret.of(root)
+    folder.mkdir(parents=True, exist_ok=True)
+    if next(folder.iterdir(), None):
+        raise FolderError(f"{folder} is not empty; name a new folder")
+    said, unusable = truths(orthanc, None, progress)
+    left_out = [LeftOut(instance_id, reason) for instance_id, reason in unusable.items()]
+    parents = orthanc.parents_of(list(said))
+    rows = []
+    for done, (instance_id, truth) in enumerate(said.items(), 1):
+        try:
+            above = parents[instance_id]
+            data = _deidentified(orthanc, secret, instance_id, above)
+        except (KeyError, OrthancNotFound):
+            left_out.append(LeftOut(instance_id, "it was deleted from Orthanc"))
+        except (NotClassifiable, OrthancRefused) as reason:
+            left_out.append(LeftOut(instance_id, str(reason)))
+        else:
+            patient = secret.patient(above.patient)
+            name = f"{patient}/{secret.digest('file', instance_id).hex()[:16]}.dcm"
+            (folder / patient).mkdir(exist_ok=True)
+            (folder / name).write_bytes(data)
+            rows.append((name, truth.label or "", patient, str(is_held_out(patient)).lower()))
+        progress("writing images", done, len(said))
+    if not rows:
+        raise FolderError("nothing to export: no instance has a truth and readable pixels")
+    _write_table(folder / TABLE, sorted(rows))
+    return len(rows), left_out
+
+
+def _deidentified(orthanc: OrthancClient, secret: SiteSecret, instance_id: str, above: Parents) -> bytes:
+    """The file to hand out. Raises NotClassifiable for one that nobody could train on, or that may show a name."""
+    patient = secret.patient(above.patient)
+    replace = {
+        "PatientID": patient,
+        "PatientName": patient,
+        "StudyInstanceUID": secret.uid("study", above.study),
+        "SeriesInstanceUID": secret.uid("series", above.series),
+        "SOPInstanceUID": secret.uid("instance", instance_id),
+    }
+    data = orthanc.anonymized(instance_id, replace, _OVERLAYS)
+    read_radiograph(data, Limits())
+    if dcmread(BytesIO(data), stop_before_pixels=True).get("BurnedInAnnotation", "NO") == "YES":
+        raise Skipped("its header says that a name may be burned into the picture (Burned In Annotation)")
+    return data
+
+
+def _write_table(path: Path, rows: Sequence[tuple[str, ...]]) -> None:
+    partial = path.with_name(f".{path.name}")
+    with partial.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        writer.writerows(rows)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def check_files(
+    folder: Path, rows: Sequence[Row], classes: Collection[str], progress: Callable[[int], None]
+) -> tuple[list[Assignment], list[Problem]]:
+    """What may be stored and written, and why the rest may not, before anything is."""
+    assignments, problems = [], []
+    for done, row in enumerate(rows, 1):
+        try:
+            assignments.append(Assignment(row.line, _file(folder, row.name), checked_label(row.label, classes)))
+        except (TruthError, NotClassifiable) as error:
+            problems.append(Problem(row.line, str(error)))
+        except OSError as error:
+            problems.append(Problem(row.line, f"the file cannot be read: {error.strerror}"))
+        progress(done)
+    return without_repeats(assignments, problems)
+
+
+def _file(folder: Path, name: str) -> Path:
+    """A DICOM file in the folder. Raises Skipped or OSError."""
+    relative = PurePosixPath(name)
+    if relative.is_absolute() or ".." in relative.parts:
+        raise Skipped("the file does not lie in the folder")
+    path = folder / relative
+    if path.exists() and not path.is_file():
+        raise Skipped("not a file")  # reading a pipe would wait for ever
+    if path.stat().st_size > Limits().max_file_bytes:
+        raise Skipped("the file is over the size limit")
+    with path.open("rb") as file:
+        if not is_dicom(file.read(4096)):
+            raise Skipped("not a DICOM file")
+    return path

@@ -1,0 +1,87 @@
+"""The gateway: receives Orthanc's webhook and answers 2xx once the event is durable; serves /api.
+
+It enqueues by task name and never loads torch.
+"""
+
+import json
+import logging
+from typing import Any
+
+import redis
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
+from kombu.exceptions import OperationalError
+from starlette.concurrency import run_in_threadpool
+
+from workers.broker.celery_app import publisher
+from workers.gateway.api import api
+from workers.gateway.bounded_body import bounded_body
+from workers.gateway.webhook import InvalidSignature, MalformedEvent, parse, verify
+from workers.ledger.enqueueing import enqueue
+from workers.ledger.ledger import LABEL, Ledger
+from workers.settings import MissingSetting, Settings
+
+__all__ = ["create_app"]
+
+#: An event carries identifiers only.
+MAX_BODY_BYTES = 16 * 1024
+
+#: Seconds after which a sender that got 503 may try again.
+RETRY_AFTER = "2"
+
+log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The gateway's ASGI application.
+
+    Raises:
+        MissingSetting: there is no webhook secret.
+    """
+    if settings.webhook_secret is None:
+        raise MissingSetting("MSK_WEBHOOK_SECRET")
+    secret = settings.webhook_secret
+    ledger, celery = Ledger(settings.broker_url), publisher(settings)
+    # FastAPI's pages load their scripts from the internet, which a hospital's network does not reach.
+    app = FastAPI(title="Musculoskeletal radiograph labelling", docs_url=None, redoc_url=None)
+
+    @app.post("/hooks/orthanc", status_code=202)
+    async def stored_instance(request: Request) -> Response:
+        """An instance was stored: 202 when accepted, 401 or 422 when not, 503 when to be sent again."""
+        body = await bounded_body(request, MAX_BODY_BYTES)
+        if body is None:
+            return _refusal(413, f"an event has at most {MAX_BODY_BYTES} bytes")
+        try:
+            verify(secret, request.headers, body)
+            event = parse(body)
+            await run_in_threadpool(enqueue, celery, ledger, [event.instance], LABEL)
+        except InvalidSignature as error:
+            return _refusal(401, str(error))
+        except MalformedEvent as error:
+            return _refusal(422, str(error))
+        except (redis.RedisError, OperationalError) as error:
+            log.warning("broker unavailable: %s", type(error).__name__)
+            return _refusal(503, "the broker is away", {"Retry-After": RETRY_AFTER})
+        return Response(status_code=202)
+
+    @app.get("/healthz")
+    async def alive() -> dict[str, str]:
+        """The process runs."""
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    def ready() -> Response:
+        """Events can be accepted: the broker answers. Shows how much work is open."""
+        try:
+            open_entries = ledger.depth()
+        except redis.RedisError:
+            return _refusal(503, "the broker is away", {"Retry-After": RETRY_AFTER})
+        return JSONResponse({"status": "ready", "open": open_entries})
+
+    app.include_router(api(settings, celery))
+    return app
+
+
+def _refusal(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:
+    content: dict[str, Any] = {"detail": reason}
+    return Response(json.dumps(content), status, headers, media_type="application/json")

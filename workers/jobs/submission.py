@@ -1,0 +1,126 @@
+"""Submitting a training job: checked first against what can be known at once, then queued."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from celery import Celery
+from kombu.exceptions import OperationalError
+
+from mskmodel.data.patient_key import SiteSecret, SiteSecretError, is_held_out
+from mskmodel.labels import KEYS
+from mskmodel.registry.registry import Registry, RegistryError, read_manifest
+from workers.corrections.finding import Progress, truths
+from workers.jobs.request import IMAGENET, PROMOTED, InvalidRequest, JobRequest
+from workers.jobs.store import JobStore
+from workers.ledger.enqueueing import hint_jobs
+from workers.pacs.client import OrthancClient
+
+__all__ = ["base_of", "check", "check_labels", "classes_of", "submit"]
+
+#: How many of a kind a message names.
+_NAMED = 3
+
+
+def submit(
+    app: Celery,
+    store: JobStore,
+    orthanc: OrthancClient,
+    registry: Registry,
+    request: JobRequest,
+    author: str,
+    progress: Progress = lambda step, done, total: None,  # noqa: ARG005
+) -> str:
+    """Queue a job; its identifier.
+
+    Raises:
+        InvalidRequest: it cannot be done, and why.
+        OrthancError: Orthanc is away, so that nobody knows whether it can be done.
+        redis.RedisError: the broker is away.
+    """
+    author = author.strip()
+    if not author or len(author) > 64 or not author.isprintable():
+        raise InvalidRequest("say who asks for it: an author of 1 to 64 printable characters")
+    check(orthanc, registry, request, progress)
+    job_id = store.submit(request, author)
+    with suppress(OperationalError):  # the job is in; the sweep sends what makes a worker look
+        hint_jobs(app, 1)
+    return job_id
+
+
+def check(
+    orthanc: OrthancClient,
+    registry: Registry,
+    request: JobRequest,
+    progress: Progress = lambda step, done, total: None,  # noqa: ARG005
+) -> None:
+    """Raises as `submit` does. What an image shows is not looked at: files that cannot be read count here."""
+    if registry.root is None:
+        raise InvalidRequest("there is no model registry to keep what is learned: set MSK_MODELS to a folder")
+    classes = classes_of(registry, request)
+    said, unusable = truths(orthanc, request.instances, progress)
+    if request.instances is not None and unusable:
+        raise InvalidRequest(f"{_some(unusable)} cannot be learned from: {_reasons(unusable)}")
+    try:
+        secret = SiteSecret.of(registry.root)
+    except SiteSecretError as error:
+        raise InvalidRequest(f"patients cannot be told apart: {error}") from error
+    parents = orthanc.parents_of(list(said))
+    rows = [(said[i].label, is_held_out(secret.patient(parents[i].patient))) for i in said if i in parents]
+    # Phantoms show the program's own classes; how many of each is counted when the job begins.
+    check_labels(rows, classes, request.minimum, dict.fromkeys(KEYS, request.minimum) if request.rehearsal else {})
+
+
+def check_labels(
+    rows: Sequence[tuple[str | None, bool]], classes: Sequence[str], minimum: int, rehearsed: Mapping[str, int]
+) -> None:
+    """Whether these images, of a label and whether held out, are enough to learn and to judge. Raises InvalidRequest.
+
+    Args:
+        rehearsed: how many images to learn from each class has besides.
+    """
+    if not rows:
+        raise InvalidRequest("there is nothing to learn from: nobody has said what any instance shows (msk truth set)")
+    unknown = Counter(label for label, _ in rows if label is not None and label not in classes)
+    if unknown:
+        found = ", ".join(f"{key} ({count})" for key, count in unknown.most_common())
+        raise InvalidRequest(f"not among the classes: {found}; name all classes of the new model, or leave these out")
+    if not any(held_out for _, held_out in rows):
+        raise InvalidRequest(
+            f"none of the patients of these {len(rows)} images is held out, so that nothing would tell whether the new "
+            "model is better; one patient in five is, by a hash: say what images of more patients show"
+        )
+    counts = Counter(label for label, held_out in rows if not held_out)
+    there_are = {key: counts[key] + rehearsed.get(key, 0) for key in classes}
+    if few := {key: count for key, count in there_are.items() if count < minimum}:
+        found = ", ".join(f"{key} ({count})" for key, count in few.items())
+        raise InvalidRequest(f"fewer than {minimum} images to learn from: {found}, those of held-out patients apart")
+
+
+def base_of(registry: Registry, request: JobRequest) -> Path | None:
+    """Directory of the version to go on from, None for ImageNet's weights. Raises InvalidRequest."""
+    if request.base == IMAGENET:
+        return None
+    try:
+        return registry.promoted() if request.base == PROMOTED else registry.find(request.base)
+    except RegistryError as error:
+        raise InvalidRequest(f"base {request.base}: {error}") from error
+
+
+def classes_of(registry: Registry, request: JobRequest) -> tuple[str, ...]:
+    """Those asked for, or the base's. Raises InvalidRequest."""
+    base = base_of(registry, request)
+    if request.classes is not None:
+        return request.classes
+    return KEYS if base is None else tuple(read_manifest(base)["classes"])
+
+
+def _some(unusable: Mapping[str, str]) -> str:
+    return "1 instance" if len(unusable) == 1 else f"{len(unusable)} instances"
+
+
+def _reasons(unusable: Mapping[str, str]) -> str:
+    named: Iterable[tuple[str, str]] = list(unusable.items())[:_NAMED]
+    more = f" and {len(unusable) - _NAMED} more" if len(unusable) > _NAMED else ""
+    return "; ".join(f"{instance_id}: {reason}" for instance_id, reason in named) + more

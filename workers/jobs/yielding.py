@@ -1,0 +1,85 @@
+"""Giving way to labelling: training takes what is left over of processors and GPU."""
+
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redis import RedisError
+
+from workers.ledger.ledger import LABEL, Ledger
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["GivingWay", "cap_memory", "end_with_parent", "take_low_priority", "threads"]
+
+#: Seconds that a new study may wait before training stops for it.
+_PATIENCE = 1.0
+#: Seconds between two looks at what waits.
+_INTERVAL = 0.5
+#: Of a GPU's memory: what AlexNet takes in training at a batch of 50, several times over.
+_GPU_BYTES = 4_000_000_000
+_PR_SET_PDEATHSIG = 1
+
+
+def take_low_priority() -> None:
+    """Get processor time only where nobody else wants it, within the container.
+
+    Niceness alone lets a running thread finish its slice of some milliseconds; from the idle class, whoever wakes takes
+    the core at once.
+    """
+    os.nice(19 - os.nice(0))
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    if os.getsid(0) == os.getpid():
+        # Where the kernel shares time among sessions first (Debian's does), niceness counts only within one.
+        with suppress(OSError):
+            Path("/proc/self/autogroup").write_text("19")
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process when the thread that started it ends, however it ends."""
+    parent = os.getppid()
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:
+        raise SystemExit("the process that started this one has gone")
+
+
+def threads() -> int:
+    """Threads to train with: half of the cores, so that the others are labelling's even while it has much to do."""
+    return max(1, len(os.sched_getaffinity(0)) // 2)
+
+
+def cap_memory(device: "torch.device") -> None:
+    """Leave the most of a GPU's memory to the label workers on it; beyond the cap, training fails and they do not."""
+    if device.type == "cuda":
+        import torch
+
+        total = torch.cuda.get_device_properties(device).total_memory
+        torch.cuda.set_per_process_memory_fraction(min(1.0, _GPU_BYTES / total), device)
+
+
+class GivingWay:
+    """Stops the caller for as long as new studies wait and somebody works on them."""
+
+    def __init__(self, ledger: Ledger, tell: Callable[[], None]) -> None:
+        """``tell`` is called over and over while stopped."""
+        self._ledger, self._tell, self._next = ledger, tell, 0.0
+
+    def __call__(self) -> None:
+        """To be called often."""
+        while time.monotonic() >= self._next and self._is_wanted():
+            self._tell()
+            time.sleep(_INTERVAL)
+        if time.monotonic() >= self._next:
+            self._next = time.monotonic() + _INTERVAL
+
+    def _is_wanted(self) -> bool:
+        try:
+            return self._ledger.depth()["leased"] > 0 and self._ledger.lag(LABEL) > _PATIENCE
+        except RedisError:  # then nothing is labelled either
+            return False

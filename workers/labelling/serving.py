@@ -1,0 +1,79 @@
+"""Which classifier this process labels with: that of the promoted version, from the moment it is promoted."""
+
+import logging
+import time
+from contextlib import suppress
+
+from mskmodel.registry.classifier import Classifier
+from mskmodel.registry.registry import Registry, RegistryError, check_weights
+
+__all__ = ["Serving"]
+
+#: Seconds until a promoted version that could not be loaded is tried again: it may still be on its way to this host.
+RETRY_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+class Serving:
+    """Holds one classifier and changes it between two calls of `classifier`, never while somebody works with it.
+
+    A promoted version that is missing or damaged is not served: what was served goes on, and the log says so once.
+    A process that starts then takes what was served before.
+    """
+
+    def __init__(self, registry: Registry, device: str) -> None:
+        """Load the promoted version.
+
+        Raises:
+            RegistryError: neither that one nor any that was served before can be loaded.
+            ValueError: the device is not here.
+        """
+        self._registry, self._device = registry, device
+        self._complaint = ""
+        self._name: str | None = None
+        self._failed: str | None = None
+        self._retry_at = 0.0
+        self._classifier = self._load_first()
+
+    def classifier(self) -> Classifier:
+        """The classifier to label the next instances with; takes a promotion's time only after a promotion."""
+        try:
+            name = self._registry.promoted_name()
+            if name == self._name or (name == self._failed and time.monotonic() < self._retry_at):
+                return self._classifier
+            if name is None:
+                raise RegistryError("the registry's folder is gone, or its pointer to the promoted version")
+            self._failed, self._retry_at = name, time.monotonic() + RETRY_SECONDS
+            self._classifier = self._load(name)
+        except (RegistryError, RuntimeError, MemoryError) as error:  # a full GPU raises RuntimeError
+            self._complain(error)
+        else:
+            log.info("model-loaded version=%s", self._classifier.version)
+            self._name, self._failed, self._complaint = name, None, ""
+        return self._classifier
+
+    def _load_first(self) -> Classifier:
+        """The promoted version, or else the latest of those before it that can be loaded."""
+        try:
+            name = self._registry.promoted_name()
+            classifier = self._load(name or "shipped")
+        except RegistryError as error:
+            for before in self._registry.served_before():
+                with suppress(RegistryError):
+                    self._classifier = self._load(before)
+                    self._complain(error)
+                    return self._classifier
+            raise
+        self._name = name
+        return classifier
+
+    def _load(self, name: str) -> Classifier:
+        directory = self._registry.find(name)
+        check_weights(directory)
+        return Classifier.load(directory, self._device)
+
+    def _complain(self, error: Exception) -> None:
+        if str(error) != self._complaint:
+            self._complaint = str(error)
+            log.error("model-not-loaded still=%s reason=%s", self._classifier.version, error)

