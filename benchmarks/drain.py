@@ -28,8 +28,10 @@ from mskmodel.dicom.writing import Header, write_dx
 from tests.broker import valkey
 from tests.servers import Orthanc, running_orthanc
 from workers.broker.celery_app import publisher
-from workers.ledger.enqueueing import CHUNK, enqueue
-from workers.ledger.ledger import LABEL, Ledger
+from workers.broker.messages import CHUNK
+from workers.broker.queues import LABEL
+from workers.ledger.enqueueing import enqueue
+from workers.ledger.ledger import Ledger
 from workers.settings import Settings
 
 ROWS, COLUMNS, BITS = 2560, 2048, 12

@@ -9,10 +9,11 @@ from celery.signals import worker_process_init, worker_ready
 from celery.worker import state as worker_state
 from redis import RedisError
 
-from workers.broker.celery_app import LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN_TASK, publisher
+from workers.broker.celery_app import publisher
+from workers.broker.messages import CHUNK
+from workers.broker.queues import BACKFILL, LABEL, LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN_TASK
 from workers.jobs.store import JobStore
-from workers.ledger.enqueueing import CHUNK
-from workers.ledger.ledger import BACKFILL, LABEL, Ledger
+from workers.ledger.ledger import Ledger
 from workers.pacs.client import OrthancClient, OrthancError
 from workers.settings import Settings
 

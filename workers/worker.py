@@ -5,8 +5,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
 from mskmodel.data.patient_key import SiteSecret
-from workers.broker.celery_app import TRAIN, make_app
-from workers.ledger.ledger import QUEUES
+from workers.broker.celery_app import make_app
+from workers.broker.queues import INSTANCE_QUEUES, TRAIN
 from workers.settings import Settings
 
 __all__ = ["MixedQueues", "ModelUnavailable", "run_worker"]
@@ -49,7 +49,7 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
         # The children share the cores; each would otherwise start a thread for every one of them.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // concurrency)))
         arguments += [f"--concurrency={concurrency}"]
-    if set(queues) & set(QUEUES):
+    if set(queues) & set(INSTANCE_QUEUES):
         _try_model(settings)
     app.worker_main(arguments)
 

@@ -10,18 +10,10 @@ from celery import Celery
 from celery.schedules import schedule
 from kombu import Queue
 
-from workers.ledger.ledger import BACKFILL, LABEL
+from workers.broker.queues import BACKFILL, LABEL, MAINTENANCE, SWEEP_TASK, TRAIN
 from workers.settings import Settings
 
-__all__ = ["LABEL_TASK", "MAINTENANCE", "SWEEP_TASK", "TRAIN", "TRAIN_TASK", "make_app", "publisher"]
-
-MAINTENANCE = "maintenance"
-TRAIN = "train"
-
-#: Tasks are known by name, so that the gateway enqueues them without importing them.
-LABEL_TASK = "msk.label"
-SWEEP_TASK = "msk.sweep"
-TRAIN_TASK = "msk.train"
+__all__ = ["make_app", "publisher"]
 
 #: Seconds after which an unacknowledged message is delivered again: longer than any label task.
 VISIBILITY_SECONDS = 300

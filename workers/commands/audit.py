@@ -25,8 +25,9 @@ __all__ = ["command"]
 def command(state: Path | None, fix: bool, as_json: bool) -> None:
     """Count the instances in Orthanc by what became of them; exit 1 if any is unaccounted for."""
     from workers.broker.celery_app import publisher
+    from workers.broker.queues import BACKFILL
     from workers.ledger.enqueueing import enqueue
-    from workers.ledger.ledger import BACKFILL, Ledger
+    from workers.ledger.ledger import Ledger
     from workers.pacs.client import OrthancClient
     from workers.stack.discovery import find_settings
 

@@ -75,7 +75,7 @@ def _wait(version: str, result: "Relabelling", ledger: "Ledger", again: "Callabl
 
 def _watch(ledger: "Ledger") -> None:
     """Until nothing waits any more. What was taken last is on its way then, and gets a moment."""
-    from workers.ledger.ledger import BACKFILL
+    from workers.broker.queues import BACKFILL
 
     total = ledger.depth()[BACKFILL]
     with counting("labelling", total) as show:

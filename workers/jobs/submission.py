@@ -11,10 +11,10 @@ from kombu.exceptions import OperationalError
 from mskmodel.data.patient_key import SiteSecret, SiteSecretError, is_held_out
 from mskmodel.labels import KEYS
 from mskmodel.registry.registry import Registry, RegistryError, read_manifest
+from workers.broker.messages import hint_jobs
 from workers.corrections.finding import Progress, truths
 from workers.jobs.request import IMAGENET, PROMOTED, InvalidRequest, JobRequest
 from workers.jobs.store import JobStore
-from workers.ledger.enqueueing import hint_jobs
 from workers.pacs.client import OrthancClient
 
 __all__ = ["base_of", "check", "check_labels", "classes_of", "submit"]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 from redis import RedisError
 
-from workers.ledger.ledger import LABEL, Ledger
+from workers.broker.queues import LABEL
+from workers.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     import torch

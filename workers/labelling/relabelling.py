@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 from celery import Celery
 
+from workers.broker.queues import BACKFILL
 from workers.ledger.enqueueing import enqueue
-from workers.ledger.ledger import BACKFILL, Ledger
+from workers.ledger.ledger import Ledger
 from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, Outcome
 from workers.pacs.client import OrthancClient
 

@@ -4,13 +4,10 @@ from collections.abc import Sequence
 
 from celery import Celery
 
-from workers.broker.celery_app import LABEL_TASK, TRAIN, TRAIN_TASK
+from workers.broker.messages import hint
 from workers.ledger.ledger import Ledger
 
-__all__ = ["CHUNK", "enqueue", "hint", "hint_jobs"]
-
-#: How many instances one run of the label task takes at most.
-CHUNK = 16
+__all__ = ["enqueue"]
 
 
 def enqueue(app: Celery, ledger: Ledger, instance_ids: Sequence[str], queue: str) -> None:
@@ -21,15 +18,3 @@ def enqueue(app: Celery, ledger: Ledger, instance_ids: Sequence[str], queue: str
     """
     ledger.open(instance_ids, queue)
     hint(app, instance_ids, queue)
-
-
-def hint(app: Celery, instance_ids: Sequence[str], queue: str) -> None:
-    """Send the messages that make a worker look at instances which are in the ledger already."""
-    for start in range(0, len(instance_ids), CHUNK):
-        app.send_task(LABEL_TASK, args=[list(instance_ids[start : start + CHUNK]), queue], queue=queue)
-
-
-def hint_jobs(app: Celery, count: int) -> None:
-    """Send messages that make a worker look for training jobs that wait, one each."""
-    for _ in range(count):
-        app.send_task(TRAIN_TASK, queue=TRAIN)

@@ -15,14 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from workers.broker.database import connect
+from workers.broker.queues import INSTANCE_QUEUES
 
-__all__ = ["BACKFILL", "LABEL", "QUEUES", "Claim", "Ledger"]
-
-#: Queue of newly stored instances.
-LABEL = "label"
-#: Queue of the archive, which gives way to `label`.
-BACKFILL = "label.backfill"
-QUEUES = (LABEL, BACKFILL)
+__all__ = ["Claim", "Ledger"]
 
 #: How many identifiers go into one script call.
 BATCH = 1000
@@ -103,7 +98,7 @@ class Ledger:
 
     def depth(self) -> dict[str, int]:
         """Entries that wait, by queue, and those leased to a run."""
-        counts = {queue: int(self._redis.zcard(f"msk:waiting:{queue}")) for queue in QUEUES}
+        counts = {queue: int(self._redis.zcard(f"msk:waiting:{queue}")) for queue in INSTANCE_QUEUES}
         return {**counts, "leased": int(self._redis.zcard("msk:leased"))}
 
     def lag(self, queue: str) -> float:

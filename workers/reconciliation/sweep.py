@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 from celery import Celery
 
-from workers.broker.celery_app import TRAIN
+from workers.broker.messages import CHUNK, hint, hint_jobs
+from workers.broker.queues import BACKFILL, INSTANCE_QUEUES, LABEL, TRAIN
 from workers.jobs.store import JobStore
-from workers.ledger.enqueueing import CHUNK, enqueue, hint, hint_jobs
-from workers.ledger.ledger import BACKFILL, LABEL, QUEUES, Ledger
+from workers.ledger.enqueueing import enqueue
+from workers.ledger.ledger import Ledger
 from workers.metadata.outcome import Outcome
 from workers.metadata.truth import may_be_hidden, show_label
 from workers.pacs.client import ChangesPage, OrthancClient, OrthancError, OrthancUnavailable
@@ -101,7 +102,7 @@ def without_outcome(orthanc: OrthancClient, ledger: Ledger, instance_ids: Sequen
 def _revive_stranded(app: Celery, ledger: Ledger) -> int:
     """Send hints for what waits in the ledger while the broker has no message that would lead there."""
     revived = 0
-    for queue in QUEUES:
+    for queue in INSTANCE_QUEUES:
         if ledger.messages(queue):
             continue  # a worker that takes one of these will take what waits along
         stranded = ledger.due(queue, STRANDED)

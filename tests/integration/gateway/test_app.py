@@ -14,7 +14,8 @@ from tests import gateway_process
 from tests.broker import valkey
 from tests.servers import free_port
 from tests.unit.gateway.test_webhook import BODY, INSTANCE, SECRET, signed
-from workers.ledger.ledger import LABEL, Ledger
+from workers.broker.queues import LABEL
+from workers.ledger.ledger import Ledger
 
 
 @contextmanager

@@ -22,9 +22,10 @@ from tests.broker import valkey
 from tests.servers import Orthanc, running_orthanc
 from tests.waiting import until
 from workers.broker.celery_app import publisher
+from workers.broker.queues import BACKFILL, LABEL
 from workers.labelling.labeller import MAX_TRIES, Labeller
 from workers.ledger.enqueueing import enqueue
-from workers.ledger.ledger import BACKFILL, LABEL, Ledger
+from workers.ledger.ledger import Ledger
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, TRUTH, Outcome
 from workers.pacs.client import OrthancClient, OrthancError
 from workers.settings import Settings

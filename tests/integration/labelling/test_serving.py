@@ -21,9 +21,10 @@ from tests.model_versions import register_saying
 from tests.servers import running_orthanc
 from tests.waiting import until
 from workers.broker.celery_app import publisher
+from workers.broker.queues import BACKFILL, LABEL
 from workers.labelling.relabelling import relabel_older
 from workers.ledger.enqueueing import enqueue
-from workers.ledger.ledger import BACKFILL, LABEL, Ledger
+from workers.ledger.ledger import Ledger
 from workers.metadata.outcome import LABEL_METADATA, LABELLED, PREDICTION, TRUTH, Outcome
 from workers.pacs.client import OrthancClient
 from workers.settings import Settings

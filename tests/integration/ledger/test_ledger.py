@@ -7,7 +7,8 @@ import pytest
 import redis
 
 from tests.broker import valkey
-from workers.ledger.ledger import BACKFILL, LABEL, Ledger
+from workers.broker.queues import BACKFILL, LABEL
+from workers.ledger.ledger import Ledger
 
 
 @pytest.fixture(scope="module")

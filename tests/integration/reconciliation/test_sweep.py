@@ -13,8 +13,9 @@ from mskmodel.labels import KEYS
 from tests.broker import valkey
 from tests.servers import Orthanc, running_orthanc
 from workers.broker.celery_app import publisher
+from workers.broker.queues import BACKFILL, LABEL
 from workers.ledger.enqueueing import enqueue
-from workers.ledger.ledger import BACKFILL, LABEL, Ledger
+from workers.ledger.ledger import Ledger
 from workers.metadata.outcome import LABEL_METADATA, LABELLED, PREDICTION, TRUTH, Outcome
 from workers.metadata.truth import Statement, Truth, set_truth
 from workers.pacs.client import OrthancClient, OrthancRefused
