@@ -18,7 +18,7 @@ KNOWN_ERRORS = {
     "mskmodel.dicom.reading": ("NotClassifiable",),
     "mskmodel.data.patient_key": ("SiteSecretError",),
     "mskmodel.phantoms.requirements": ("RenderingUnavailable",),
-    "mskmodel.registry.registry": ("RegistryError",),
+    "mskmodel.registry.version": ("RegistryError",),
     "mskmodel.data.snapshot": ("SnapshotError",),
     "redis.exceptions": ("ConnectionError", "TimeoutError"),
     "workers.pacs.client": ("OrthancError",),

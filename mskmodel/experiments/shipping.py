@@ -27,7 +27,7 @@ from mskmodel.judging.evaluation import Evaluation, score
 from mskmodel.network.alexnet import AlexNet
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.network.weights import StartingWeights
-from mskmodel.registry.classifier import Decision
+from mskmodel.registry.decision import Decision
 from mskmodel.training.augmentation import Augmentation
 from mskmodel.training.checkpoint import Checkpoint
 from mskmodel.training.loop import Epoch, Progress, Settings, Source, new_model, train

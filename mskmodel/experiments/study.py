@@ -29,7 +29,7 @@ from mskmodel.judging.evaluation import Evaluation, Judgement, score
 from mskmodel.network.alexnet import AlexNet, mirrored_logits, with_outputs
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.network.weights import StartingWeights
-from mskmodel.registry.classifier import Decision
+from mskmodel.registry.decision import Decision
 from mskmodel.training.loop import Epoch, Progress, Settings, Source, new_model, train
 from mskmodel.training.precision import mixed
 

@@ -12,7 +12,8 @@ from mskmodel.data.dataset import Labelled, Unreadable
 from mskmodel.dicom.reading import read_image
 from mskmodel.judging.intervals import Interval, auroc_interval, mean_of_rates, wilson
 from mskmodel.radiograph import NotClassifiable
-from mskmodel.registry.classifier import Classifier, Decision
+from mskmodel.registry.classifier import Classifier
+from mskmodel.registry.decision import Decision
 
 __all__ = ["Answers", "ClassScore", "Evaluation", "Judgement", "answers", "score"]
 

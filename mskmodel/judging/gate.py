@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.registry.classifier import Decision
+from mskmodel.registry.decision import Decision
 
 __all__ = ["NONE", "SIGNIFICANT", "Answers", "Paired", "Verdict", "judge", "judge_answers"]
 

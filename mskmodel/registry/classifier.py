@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,62 +14,10 @@ from safetensors.torch import load_file
 from mskmodel.network.alexnet import AlexNet, Architecture, mirrored_logits
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.radiograph import Radiograph
-from mskmodel.registry.abstention import LOW_CONFIDENCE, UNLIKE
-from mskmodel.registry.registry import WEIGHTS, RegistryError, read_manifest
+from mskmodel.registry.decision import Classification, Decision
+from mskmodel.registry.version import WEIGHTS, RegistryError, read_manifest
 
-__all__ = ["Classification", "Classifier", "Decision", "choose_device"]
-
-
-@dataclass(frozen=True)
-class Classification:
-    """What the model says of one radiograph.
-
-    ``label``: None where it abstains, and then ``reason`` says why. ``top5``: the likeliest classes with their
-    calibrated probabilities, descending; with the probability of none of the classes they add up to at most 1.
-    ``confidence``: the probability of the first of them.
-    """
-
-    label: str | None
-    top5: tuple[tuple[str, float], ...]
-    confidence: float
-    reason: str | None
-
-
-@dataclass(frozen=True)
-class Decision:
-    """How probabilities are made of logits, and when they do not suffice. Part of a model version."""
-
-    temperature: float = 1.0
-    #: Smallest probability of the likeliest class that is a label.
-    threshold: float = 0.5
-    #: The log odds of none of the classes against all of them are multiplied by the slope, then the shift is added
-    #: (Platt 1999): training shows none of the classes as often as suits training, and is too sure of it or too unsure.
-    none_slope: float = 1.0
-    none_shift: float = 0.0
-
-    def scaled(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Calibrated logits, (n, classes + 1), the last column none of the classes."""
-        scaled = np.asarray(logits, np.float64) / self.temperature
-        classes = np.logaddexp.reduce(scaled[:, :-1], axis=1)
-        scaled[:, -1] = classes + self.none_slope * (scaled[:, -1] - classes) + self.none_shift
-        return scaled
-
-    def probabilities(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Softmax of ``scaled``."""
-        scaled = self.scaled(logits)
-        powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
-
-    def decide(self, probabilities: NDArray[np.float64], classes: Sequence[str]) -> Classification:
-        """One row of ``probabilities`` to a label or an abstention."""
-        order = np.argsort(-probabilities[:-1], kind="stable")[:5]
-        top5 = tuple((classes[i], float(probabilities[i])) for i in order)
-        best, confidence = top5[0]
-        if probabilities[-1] >= confidence:
-            return Classification(None, top5, confidence, UNLIKE)
-        if confidence < self.threshold:
-            return Classification(None, top5, confidence, LOW_CONFIDENCE)
-        return Classification(best, top5, confidence, None)
+__all__ = ["Classifier", "choose_device"]
 
 
 class Classifier:

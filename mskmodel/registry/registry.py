@@ -1,4 +1,4 @@
-"""Model versions: immutable directories of weights and a manifest, and a pointer to the one that is served.
+"""The registry: a folder of model versions, and a pointer to the one that is served.
 
 Reads without torch, so that what only lists or names versions need not load it.
 """
@@ -6,51 +6,34 @@ Reads without torch, so that what only lists or names versions need not load it.
 from __future__ import annotations
 
 import fcntl
-import hashlib
 import json
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors.numpy import save
-
+from mskmodel.registry.version import (
+    MANIFEST,
+    SHIPPED,
+    RegistryError,
+    Version,
+    check_weights,
+    read_manifest,
+    write_version,
+)
 from mskmodel.whole_file import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = [
-    "MANIFEST",
-    "REPORT",
-    "SHIPPED",
-    "WEIGHTS",
-    "AnotherServes",
-    "Registry",
-    "RegistryError",
-    "Version",
-    "check_weights",
-    "read_manifest",
-    "write_version",
-]
+__all__ = ["AnotherServes", "Registry"]
 
-#: The version that comes with the program, served until a site promotes one of its own.
-SHIPPED = Path(__file__).parents[1] / "shipped"
-MANIFEST = "model.json"
-WEIGHTS = "weights.safetensors"
-#: A page for people, where one was made.
-REPORT = "report.html"
 _POINTER = "promoted"
 _HISTORY = "promoted.history.jsonl"
 _LOCK = ".promoting"
-
-
-class RegistryError(Exception):
-    """A model version is missing, incomplete or damaged."""
 
 
 class AnotherServes(RegistryError):
@@ -59,54 +42,6 @@ class AnotherServes(RegistryError):
     def __init__(self, compared: str, served: str) -> None:
         super().__init__(f"it was compared with {compared}, and meanwhile {served} serves")
         self.compared, self.served = compared, served
-
-
-@dataclass(frozen=True)
-class Version:
-    """Name of a version: when it was made (UTC) and what it contains."""
-
-    made: datetime
-    content: str
-
-    def __str__(self) -> str:
-        return f"{self.made:%Y%m%dT%H%M%SZ}-{self.content[:12]}"
-
-    @classmethod
-    def parse(cls, text: str) -> Version:
-        """From its name; ValueError if it is none."""
-        time, _, content = text.partition("-")
-        if len(content) != 12 or set(content) - set("0123456789abcdef"):
-            raise ValueError(f"{text!r} is not the name of a model version")
-        return cls(datetime.strptime(time, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC), content)
-
-
-def read_manifest(directory: Path) -> dict[str, Any]:
-    """The manifest of a whole version. RegistryError if there is none or it cannot be read."""
-    try:
-        manifest = json.loads((directory / MANIFEST).read_text())
-    except FileNotFoundError as error:
-        raise RegistryError(f"{directory} holds no whole model version: {MANIFEST} is missing") from error
-    except (OSError, ValueError) as error:
-        raise RegistryError(f"{directory / MANIFEST} cannot be read: {error}") from error
-    if not isinstance(manifest, dict) or "version" not in manifest:
-        raise RegistryError(f"{directory / MANIFEST} is not the manifest of a model version")
-    return manifest
-
-
-def write_version(directory: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any]) -> str:
-    """Write weights, then the manifest (its existence says that the version is whole); returns the version's name.
-
-    ``directory`` must exist. The manifest gains ``version``, ``made`` and ``weights_sha256``.
-    """
-    weights = save({name: tensor.contiguous().numpy() for name, tensor in tensors.items()})
-    contents = dict(manifest) | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
-    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
-    made = datetime.now(UTC)
-    name = str(Version(made, digest))
-    write_whole(directory / WEIGHTS, weights)
-    contents = {"version": name, "made": made.isoformat(timespec="seconds")} | contents
-    write_whole(directory / MANIFEST, json.dumps(contents, indent=1).encode() + b"\n")
-    return name
 
 
 class Registry:
@@ -247,18 +182,6 @@ class Registry:
 def _pointer_of(version: str) -> str:
     """The word that the pointer has for it."""
     return "shipped" if version == read_manifest(SHIPPED)["version"] else version
-
-
-def check_weights(directory: Path) -> None:
-    """RegistryError unless they are the very bytes that the manifest was written for."""
-    wanted = read_manifest(directory).get("weights_sha256")
-    try:
-        with (directory / WEIGHTS).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise RegistryError(f"{directory / WEIGHTS} cannot be read: {error.strerror}") from error
-    if found != wanted:
-        raise RegistryError(f"{directory / WEIGHTS} is damaged: it is not what was registered")
 
 
 def _is_name(text: str) -> bool:

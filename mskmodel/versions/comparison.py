@@ -21,7 +21,8 @@ from mskmodel.judging.evaluation import Judgement
 from mskmodel.judging.gate import Answers, Verdict, judge_answers
 from mskmodel.network.alexnet import AlexNet
 from mskmodel.network.preprocessing import Preprocessing
-from mskmodel.registry.classifier import Classifier, Decision
+from mskmodel.registry.classifier import Classifier
+from mskmodel.registry.decision import Decision
 from mskmodel.versions.making import logits_of
 
 __all__ = ["ANSWERS", "ANSWERS_BEFORE", "Comparison", "ComparisonError", "Said", "beside", "compare", "identifiers"]

@@ -17,7 +17,8 @@ from mskmodel.data.dataset import Pictures
 from mskmodel.judging.evaluation import score
 from mskmodel.network.alexnet import AlexNet, expanded, factorised, mirrored_logits, with_outputs
 from mskmodel.network.preprocessing import Preprocessing
-from mskmodel.registry.classifier import Classifier, Decision
+from mskmodel.registry.classifier import Classifier
+from mskmodel.registry.decision import Decision
 from mskmodel.training.loop import Settings, Source
 
 __all__ = [

@@ -35,7 +35,8 @@ def command(older: bool, wait: bool, state: Path | None, as_json: bool) -> None:
 
     It may be stopped and run again at any time: what is done or waits already is left out.
     """
-    from mskmodel.registry.registry import Registry, read_manifest
+    from mskmodel.registry.registry import Registry
+    from mskmodel.registry.version import read_manifest
     from workers.broker.celery_app import publisher
     from workers.labelling.relabelling import relabel_older
     from workers.ledger.ledger import Ledger

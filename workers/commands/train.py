@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from mskmodel.data.dataset import Pictures
     from mskmodel.network.alexnet import AlexNet
-    from mskmodel.registry.classifier import Decision
+    from mskmodel.registry.decision import Decision
     from mskmodel.training.loop import Settings
 
 __all__ = ["command"]

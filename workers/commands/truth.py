@@ -190,7 +190,8 @@ def _connect(state: Path | None) -> tuple["Settings", "OrthancClient"]:
 
 def _classes(settings: "Settings", new_classes: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the model that is served, and the ones declared."""
-    from mskmodel.registry.registry import Registry, read_manifest
+    from mskmodel.registry.registry import Registry
+    from mskmodel.registry.version import read_manifest
 
     served: dict[str, Any] = read_manifest(Registry(settings.models).promoted())
     return (*served["classes"], *new_classes)

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from mskmodel.judging.active_learning import Candidate, doubtful, suggest
-from mskmodel.registry.abstention import UNLIKE
+from mskmodel.registry.decision import UNLIKE
 from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, TRUTH, Outcome
 from workers.pacs.client import OrthancClient
 

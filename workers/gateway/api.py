@@ -14,7 +14,8 @@ from celery import Celery
 from fastapi import APIRouter, Depends, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
-from mskmodel.registry.registry import Registry, RegistryError, read_manifest
+from mskmodel.registry.registry import Registry
+from mskmodel.registry.version import RegistryError, read_manifest
 from workers.corrections.suggesting import as_plain, suggestions
 from workers.gateway.bounded_body import bounded_body
 from workers.jobs.request import InvalidRequest, JobRequest

@@ -11,7 +11,8 @@ from mskmodel.data.dataset import STORED, Pictures
 from mskmodel.data.rehearsal import rehearsal
 from mskmodel.data.snapshot import MANIFEST, Snapshot
 from mskmodel.network.preprocessing import Preprocessing
-from mskmodel.registry.registry import Registry, read_manifest
+from mskmodel.registry.registry import Registry
+from mskmodel.registry.version import read_manifest
 from mskmodel.training.loop import Source
 from mskmodel.whole_file import write_whole
 from workers.jobs.collecting import collect_snapshot

@@ -30,8 +30,10 @@ from mskmodel.data.snapshot import SnapshotError
 from mskmodel.judging.gate import Verdict
 from mskmodel.network.alexnet import AlexNet, Architecture
 from mskmodel.network.weights import WeightsUnavailable, find
-from mskmodel.registry.classifier import Classifier, Decision, choose_device
-from mskmodel.registry.registry import AnotherServes, Registry, RegistryError, read_manifest
+from mskmodel.registry.classifier import Classifier, choose_device
+from mskmodel.registry.decision import Decision
+from mskmodel.registry.registry import AnotherServes, Registry
+from mskmodel.registry.version import RegistryError, read_manifest
 from mskmodel.training import loop as training
 from mskmodel.training.checkpoint import Checkpoint, CheckpointError
 from mskmodel.training.loop import new_model

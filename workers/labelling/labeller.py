@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from pydicom.uid import UID
 
 from mskmodel.dicom.reading import RADIOGRAPH_SOP_CLASSES, Limits, Radiograph, Skipped, Undecodable, read_radiograph
-from mskmodel.registry.classifier import Classification, Classifier
+from mskmodel.registry.classifier import Classifier
+from mskmodel.registry.decision import Classification
 from workers.ledger.ledger import Claim, Ledger
 from workers.metadata.outcome import (
     FAILED,

@@ -166,7 +166,8 @@ def _torch() -> Finding:
 def _model(models: Path) -> Finding:
     try:
         from mskmodel.registry.classifier import Classifier
-        from mskmodel.registry.registry import Registry, RegistryError
+        from mskmodel.registry.registry import Registry
+        from mskmodel.registry.version import RegistryError
     except ImportError as error:
         return Finding("Model", MISSING, str(error), INSTALL_FIX)
     fix = "git checkout -- mskmodel/shipped"

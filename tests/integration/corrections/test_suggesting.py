@@ -13,7 +13,7 @@ from fastapi import FastAPI
 
 from mskmodel.dicom.writing import Header, write_dx
 from mskmodel.labels import KEYS
-from mskmodel.registry.abstention import UNLIKE
+from mskmodel.registry.decision import UNLIKE
 from tests import dicom_files
 from tests.servers import Orthanc, running_orthanc
 from workers.broker.celery_app import publisher

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from mskmodel.dicom.writing import Header, write_dx
-from mskmodel.registry.registry import SHIPPED, Registry, read_manifest
+from mskmodel.registry.registry import Registry
+from mskmodel.registry.version import SHIPPED, read_manifest
 from tests import dicom_files
 from tests.broker import valkey
 from tests.model_versions import register_saying

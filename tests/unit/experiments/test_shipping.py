@@ -17,7 +17,8 @@ from mskmodel.experiments import shipping
 from mskmodel.judging.evaluation import score
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.network.weights import StartingWeights
-from mskmodel.registry.classifier import Classifier, Decision
+from mskmodel.registry.classifier import Classifier
+from mskmodel.registry.decision import Decision
 from mskmodel.registry.registry import Registry
 from mskmodel.training.loop import Progress
 from mskmodel.versions.making import finished, logits_of

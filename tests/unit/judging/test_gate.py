@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from mskmodel.judging.gate import NONE, Answers, Paired, Verdict, judge, judge_answers
-from mskmodel.registry.classifier import Decision
+from mskmodel.registry.decision import Decision
 
 CLASSES = ("knee_ap", "knee_lateral")
 

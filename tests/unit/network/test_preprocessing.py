@@ -14,7 +14,8 @@ from mskmodel.dicom.reading import read_image
 from mskmodel.network.alexnet import AlexNet, Architecture
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.radiograph import Radiograph
-from mskmodel.registry.classifier import Classifier, Decision
+from mskmodel.registry.classifier import Classifier
+from mskmodel.registry.decision import Decision
 from mskmodel.training.augmentation import Augmentation
 from mskmodel.training.loop import Settings, Source, train
 from mskmodel.versions.making import logits_of

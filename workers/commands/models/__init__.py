@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from mskmodel.judging.gate import Paired
+    from mskmodel.registry.standing import VersionFacts
     from mskmodel.versions.comparison import Comparison
-    from workers.commands.models.versions import VersionFacts
     from workers.jobs.store import JobStore
 
 __all__ = ["command"]
@@ -35,7 +35,7 @@ def command(ctx: click.Context, as_json: bool) -> None:
 @_JSON
 def list_versions(as_json: bool) -> None:
     """List the versions; the one that is served is marked."""
-    from workers.commands.models.versions import all_versions
+    from mskmodel.registry.standing import all_versions
     from workers.terminal.model_option import open_registry
 
     registry = open_registry()
@@ -57,7 +57,7 @@ def list_versions(as_json: bool) -> None:
 @_JSON
 def show(version: str | None, as_json: bool) -> None:
     """Show figures, data, the gate's verdict and the standing of VERSION [the one that is served]."""
-    from workers.commands.models.versions import VersionFacts
+    from mskmodel.registry.standing import VersionFacts
     from workers.terminal.model_option import open_registry
 
     registry = open_registry()
@@ -81,7 +81,7 @@ def compare(old: str, new: str, images: Path | None, labels: Path | None, device
     """Compare NEW with OLD picture by picture, as the gate does, on a folder or on the hold-outs kept with them."""
     from mskmodel.data.dataset import LabelsError
     from mskmodel.versions.comparison import ComparisonError
-    from workers.commands.models.versions import compare_kept, compare_on_folder
+    from workers.commands.models.comparing import compare_kept, compare_on_folder
 
     if (images is None) != (labels is None):
         raise click.UsageError("--images and --labels go together")
@@ -104,7 +104,7 @@ def compare(old: str, new: str, images: Path | None, labels: Path | None, device
 def promote(version: str, anyway: bool) -> None:
     """Serve VERSION from now on (`shipped` = the one that came with the program)."""
     from mskmodel.registry.registry import AnotherServes
-    from workers.commands.models.versions import VersionFacts
+    from mskmodel.registry.standing import VersionFacts
     from workers.terminal.model_option import open_registry
 
     registry = open_registry()
@@ -128,7 +128,7 @@ def promote(version: str, anyway: bool) -> None:
 @command.command()
 def rollback() -> None:
     """Serve again what was served before; once more, and it is what was served before that."""
-    from workers.commands.models.versions import VersionFacts
+    from mskmodel.registry.standing import VersionFacts
     from workers.terminal.model_option import open_registry
 
     registry = open_registry()

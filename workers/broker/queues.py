@@ -1,0 +1,21 @@
+"""Names that both sides of the broker know: its queues, and the tasks by which workers are found.
+
+A task is sent by its name, so that who sends it need not import what does it.
+"""
+
+__all__ = ["BACKFILL", "INSTANCE_QUEUES", "LABEL", "LABEL_TASK", "MAINTENANCE", "SWEEP_TASK", "TRAIN", "TRAIN_TASK"]
+
+#: Queue of newly stored instances.
+LABEL = "label"
+#: Queue of the archive, which gives way to `label`.
+BACKFILL = "label.backfill"
+#: Queues whose messages name instances, the more urgent first.
+INSTANCE_QUEUES = (LABEL, BACKFILL)
+#: Queue of training jobs.
+TRAIN = "train"
+#: Queue of the sweep.
+MAINTENANCE = "maintenance"
+
+LABEL_TASK = "msk.label"
+SWEEP_TASK = "msk.sweep"
+TRAIN_TASK = "msk.train"
