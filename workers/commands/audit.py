@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workers.terminal.bars import counting
+from workers.terminal.options import json_option, state_option
 
 if TYPE_CHECKING:
     from workers.ledger.ledger import Ledger
@@ -17,11 +18,9 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.option(
-    "--state", type=click.Path(path_type=Path, dir_okay=False), help="State file of a local stack [the one that runs]."
-)
+@state_option
 @click.option("--fix", is_flag=True, help="Enqueue what is unaccounted for.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(state: Path | None, fix: bool, as_json: bool) -> None:
     """Count the instances in Orthanc by what became of them; exit 1 if any is unaccounted for."""
     from workers.broker.celery_app import publisher

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from workers.terminal.options import json_option
 from workers.terminal.stack_options import data_option
 
 __all__ = ["command"]
@@ -15,7 +16,7 @@ MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "missing": ("✗", 
 
 @click.command()
 @data_option()
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_context
 def command(context: click.Context, data: Path, as_json: bool) -> None:
     """Say what is missing on this machine and how to put it right; exit 1 if labelling cannot work."""

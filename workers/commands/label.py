@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.terminal.options import json_option
+
 if TYPE_CHECKING:
     from mskmodel.registry.classifier import Classifier
 
@@ -16,7 +18,7 @@ __all__ = ["command"]
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", help="A version's name or directory; without it, the one that is served.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(files: tuple[Path, ...], model: str | None, device: str, as_json: bool) -> None:
     """Label radiographs: DICOM, PNG or JPEG FILES. Exit 1 if any of them could not be read."""
     from workers.terminal.model_option import load_classifier

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workers.terminal.bars import counting
+from workers.terminal.options import json_option, state_option
 
 if TYPE_CHECKING:
     from workers.labelling.relabelling import Relabelling
@@ -26,10 +27,8 @@ PASSES = 3
 @click.command()
 @click.option("--older", is_flag=True, required=True, help="All that another version than the served one labelled.")
 @click.option("--wait", is_flag=True, help="Until it is done. Ctrl-C ends the waiting, not the work.")
-@click.option(
-    "--state", type=click.Path(path_type=Path, dir_okay=False), help="State file of a local stack [the one that runs]."
-)
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@state_option
+@json_option
 def command(older: bool, wait: bool, state: Path | None, as_json: bool) -> None:  # noqa: ARG001 - --older is required
     """Enqueue instances for labelling once more, behind all new studies; what people said stays.
 

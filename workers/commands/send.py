@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workers.terminal.options import json_option
+
 if TYPE_CHECKING:
     from workers.pacs.outgoing import Outbox
     from workers.pacs.send import Sent, Target
@@ -29,7 +31,7 @@ SHOWN = 50
     help="State file of a local stack, as the receiver [without --host and --port: the one that runs].",
 )
 @click.option("--senders", type=click.IntRange(1, 64), default=1, show_default=True, help="Associations side by side.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(
     paths: tuple[Path, ...],
     host: str | None,

@@ -83,7 +83,8 @@ def command(
     from mskmodel.registry.classifier import choose_device
     from mskmodel.registry.registry import Registry
     from mskmodel.training.loop import Settings, Source, train
-    from mskmodel.versions.making import calibrated, finished, version_of
+    from mskmodel.versions.calibration import calibrated
+    from mskmodel.versions.making import finished, version_of
 
     try:
         on = choose_device(device)

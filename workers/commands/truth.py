@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.terminal.bars import in_steps
+from workers.terminal.options import state_option
 
 if TYPE_CHECKING:
     from workers.corrections.table import Problem
@@ -18,9 +19,6 @@ __all__ = ["command"]
 #: Problems that are listed.
 SHOWN = 50
 
-state_option = click.option(
-    "--state", type=click.Path(path_type=Path, dir_okay=False), help="State file of a local stack [the one that runs]."
-)
 author_option = click.option(
     "--author", required=True, envvar="MSK_AUTHOR", show_envvar=True, help="Who says so; kept with every truth."
 )

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import click
 
+from workers.terminal.options import json_option
+
 __all__ = ["command"]
 
 
 @click.command()
 @click.option("--path", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="A file of your own.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(path: Path | None, as_json: bool) -> None:
     """Find ImageNet weights of AlexNet (and download them once); exit 1 if there are none."""
     import logging

@@ -38,8 +38,9 @@ from mskmodel.training import loop as training
 from mskmodel.training.checkpoint import Checkpoint, CheckpointError
 from mskmodel.training.loop import new_model
 from mskmodel.training.parallel import Team
+from mskmodel.versions.calibration import calibrated
 from mskmodel.versions.comparison import beside
-from mskmodel.versions.making import calibrated, finished, logits_of, model_of_version, version_of
+from mskmodel.versions.making import finished, logits_of, model_of_version, version_of
 from mskmodel.versions.version_report import reports
 from mskmodel.whole_file import write_whole
 from workers.jobs.data import Data, Plan, collect, joined

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from workers.terminal.bars import counting
+from workers.terminal.options import state_option
 from workers.terminal.output_file import OutputFile, write
 from workers.terminal.tables import on_screen
 
@@ -22,9 +23,7 @@ MOST = 10_000
 @click.argument("count", type=click.IntRange(1, MOST))
 @click.option("--csv", "csv_file", type=OutputFile(), metavar="FILE", help="Table to fill in for msk truth import.")
 @click.option("--json", "json_file", type=OutputFile(dash=True), metavar="FILE", help="As JSON; - prints only that.")
-@click.option(
-    "--state", type=click.Path(path_type=Path, dir_okay=False), help="State file of a local stack [the one that runs]."
-)
+@state_option
 def suggest(count: int, csv_file: Path | None, json_file: Path | None, state: Path | None) -> None:
     """Suggest COUNT instances that a person should look at, of those that nobody has said anything about.
 

@@ -1,22 +1,54 @@
-"""Two versions beside each other, on the hold-outs that are kept with them or on a folder of radiographs."""
+"""`msk models compare`: two versions beside each other, picture by picture."""
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from mskmodel.registry.version import read_manifest
 from workers.terminal.bars import through
 from workers.terminal.model_option import load_classifier, open_registry
+from workers.terminal.options import json_option
 
 if TYPE_CHECKING:
     from mskmodel.data.dataset import Labelled
+    from mskmodel.judging.gate import Paired
     from mskmodel.registry.classifier import Classifier
     from mskmodel.versions.comparison import Comparison, Said
 
-__all__ = ["compare_kept", "compare_on_folder"]
+__all__ = ["compare"]
 
 
-def compare_kept(old: str, new: str) -> "Comparison":
+@click.command()
+@click.argument("old")
+@click.argument("new")
+@click.option("--images", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder of radiographs.")
+@click.option("--labels", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="CSV of file and label.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@json_option
+def compare(old: str, new: str, images: Path | None, labels: Path | None, device: str, as_json: bool) -> None:
+    """Compare NEW with OLD picture by picture, as the gate does, on a folder or on the hold-outs kept with them."""
+    from mskmodel.data.dataset import LabelsError
+    from mskmodel.versions.comparison import ComparisonError
+
+    if (images is None) != (labels is None):
+        raise click.UsageError("--images and --labels go together")
+    try:
+        if images is None or labels is None:
+            result = _compare_kept(old, new)
+        else:
+            result = _compare_on_folder(old, new, images, labels, device, lambda line: click.echo(line, err=True))
+    except (ComparisonError, LabelsError) as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        click.echo(json.dumps({"version": result.new.version, **result.to_json()}))
+    else:
+        _print_comparison(result)
+
+
+def _compare_kept(old: str, new: str) -> "Comparison":
     """On the hold-outs that are kept with the versions. Raises ComparisonError, RegistryError."""
     from mskmodel.versions.comparison import ANSWERS, ANSWERS_BEFORE, Said, compare
 
@@ -30,7 +62,7 @@ def compare_kept(old: str, new: str) -> "Comparison":
     return compare(*said, after["classes"], before["classes"])
 
 
-def compare_on_folder(
+def _compare_on_folder(
     old: str, new: str, images: Path, labels: Path, device: str, tell: Callable[[str], None]
 ) -> "Comparison":
     """On labelled files; of those that cannot be read, ``tell`` is told. Raises LabelsError, RegistryError."""
@@ -58,3 +90,23 @@ def _answers(classifier: "Classifier", rows: "Sequence[Labelled]", images: Path)
     names = [str(file.relative_to(images)) for file in files]
     told = [truths[file] for file in files]
     return Said.of(classifier.version, found.logits, classifier.decision, classifier.classes, names, told)
+
+
+def _print_comparison(result: "Comparison") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    def row(one: "Paired") -> tuple[str, ...]:
+        counts = (one.count, one.old_right, one.new_right, one.lost, one.won)
+        return (one.label, *map(str, counts), f"{one.p_worse:.2g}")
+
+    verdict, console = result.verdict, Console(highlight=False, soft_wrap=True)
+    console.print(f"{result.new.version} beside {result.old.version}, on the same {len(result.labels)} images:")
+    table = Table("class", "images", "right before", "right now", "lost", "won", "p (worse)")
+    for one in (verdict.overall, *verdict.classes):
+        if one.count:
+            table.add_row(*row(one))
+    console.print(table)
+    console.print("the gate would let it pass" if verdict.passed else "the gate would refuse it")
+    for text in (*verdict.reasons, *verdict.limits):
+        console.print(f"  {text}", markup=False)

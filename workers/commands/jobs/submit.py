@@ -1,0 +1,59 @@
+"""`msk jobs submit`: ask for a training job."""
+
+import getpass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from workers.commands.jobs.follow import connect, watch_to_its_end
+from workers.terminal.bars import in_steps
+from workers.terminal.options import state_option
+
+__all__ = ["submit"]
+
+
+@click.command()
+@click.option("--base", help="Version to go on from, or imagenet.  [default: the one that is served]")
+@click.option("--classes", help="Keys of the classes, with commas.  [default: those of the base]")
+@click.option("--epochs", type=int, help="Passes of --views pictures.  [default: 6]")
+@click.option("--views", type=int, help="Pictures drawn an epoch, whatever their number.  [default: 600]")
+@click.option("--rate", type=float, help="Highest learning rate.  [default: 0.004]")
+@click.option("--seed", type=int, help="Of everything that is random.  [default: 1]")
+@click.option("--instances", type=click.File(), help="File of Orthanc identifiers, one a line.  [default: all truths]")
+@click.option("--rehearsal", type=int, help="Phantoms against forgetting, 0 for none.  [default: 260]")
+@click.option("--minimum", type=int, help="Images to learn from that each class must have.  [default: 5]")
+@click.option("--approve", is_flag=True, help="Wait for a person to promote what passed the gate.")
+@click.option("--author", envvar="MSK_AUTHOR", show_envvar=True, help="Who asks for it.  [default: the user]")
+@click.option("--watch", "watch_it", is_flag=True, help="Watch it to its end.")
+@state_option
+def submit(
+    classes: str | None, instances: Any, author: str | None, watch_it: bool, state: Path | None, **chosen: Any
+) -> None:
+    """Submit a training job; prints its identifier.
+
+    It learns from every instance that has a truth, but for those of one patient in five, which judge what comes out.
+    """
+    from mskmodel.registry.registry import Registry
+    from workers.broker.celery_app import publisher
+    from workers.jobs.request import InvalidRequest, JobRequest
+    from workers.jobs.submission import submit as submit_job
+    from workers.pacs.client import OrthancClient
+
+    given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
+    if classes is not None:
+        given["classes"] = [key.strip() for key in classes.split(",")]
+    if instances is not None:
+        given["instances"] = instances.read().split()
+    settings, store = connect(state)
+    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    try:
+        request = JobRequest.of(given)
+        with in_steps() as progress:
+            arguments = (orthanc, Registry(settings.models), request, author or getpass.getuser(), progress)
+            job_id = submit_job(publisher(settings), store, *arguments)
+    except InvalidRequest as error:
+        raise click.ClickException(str(error)) from error
+    click.echo(job_id)
+    if watch_it:
+        watch_to_its_end(store, job_id)

@@ -1,0 +1,84 @@
+"""`msk models promote` and `rollback`: which version serves from now on."""
+
+import getpass
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from workers.jobs.store import JobStore
+
+__all__ = ["promote", "rollback"]
+
+T = TypeVar("T")
+
+
+@click.command()
+@click.argument("version")
+@click.option("--anyway", is_flag=True, help="Although the gate refused it or its job was cancelled.")
+def promote(version: str, anyway: bool) -> None:
+    """Serve VERSION from now on (`shipped` = the one that came with the program)."""
+    from mskmodel.registry.registry import AnotherServes
+    from mskmodel.registry.standing import VersionFacts
+    from workers.terminal.model_option import open_registry
+
+    registry = open_registry()
+    facts = VersionFacts.of(registry, registry.find(version))
+    if facts.verdict and not facts.verdict["passed"] and not anyway:
+        reasons = "; ".join(facts.verdict["reasons"])
+        raise click.ClickException(f"the gate refused {version}: {reasons}. To serve it all the same: --anyway")
+    job = facts.manifest.get("job")
+    if job and not anyway and _is_cancelled(str(job)):
+        raise click.ClickException(f"job {job}, which made it, was cancelled; to serve {version} anyway: --anyway")
+    try:
+        registry.promote(version, instead_of=facts.verdict["against"] if facts.verdict else None)
+    except AnotherServes as error:
+        click.echo(f"{error}; beside each other: msk models compare {error.served} {facts.name}", err=True)
+        registry.promote(version)
+    click.echo(f"serving {facts.name}")
+    if job:
+        _approve(str(job))
+
+
+@click.command()
+def rollback() -> None:
+    """Serve again what was served before; once more, and it is what was served before that."""
+    from mskmodel.registry.standing import VersionFacts
+    from workers.terminal.model_option import open_registry
+
+    registry = open_registry()
+    before = registry.promoted_name()
+    name = registry.rollback()
+    click.echo(f"serving {VersionFacts.of(registry, registry.find(name)).name} again, no longer {before}")
+
+
+def _is_cancelled(job: str) -> bool:
+    """As far as its record can be reached."""
+    from workers.jobs.store import CANCELLED
+
+    found = _in_record(job, lambda store: store.find(job), "whether it was cancelled is not known")
+    return found is not None and found.state == CANCELLED
+
+
+def _approve(job: str) -> None:
+    """The version serves, whether or not its job's record can be reached."""
+    again = "if it awaits approval, promote once more when it can be reached"
+    _in_record(job, lambda store: store.approve(job, getpass.getuser()), again)
+
+
+def _in_record(job: str, do: "Callable[[JobStore], T]", otherwise: str) -> "T | None":
+    """None where the job's record cannot be reached, and that is said."""
+    from redis import RedisError
+
+    from workers.jobs.store import JobStore
+    from workers.settings import InvalidSetting, MissingSetting
+    from workers.stack.discovery import find_settings
+    from workers.stack.errors import StackError
+
+    try:
+        return do(JobStore(find_settings(None).broker_url))
+    except (RedisError, StackError, InvalidSetting, MissingSetting) as error:
+        click.echo(f"the record of job {job} cannot be reached ({error}): {otherwise}", err=True)
+        return None
