@@ -22,7 +22,7 @@ from mskmodel.dicom.writing import Header, write_dx
 from tests.local_stack import LocalStack
 from tests.waiting import until
 from workers.metadata.outcome import Outcome
-from workers.metadata.truth import set_truth
+from workers.metadata.truth_changes import set_truth
 
 CLASSES = ("knee_ap", "knee_lateral")
 #: Images to train on, of a patient each.

@@ -28,7 +28,7 @@ from workers.jobs.request import JobRequest
 from workers.jobs.store import Job, JobStore
 from workers.jobs.submission import submit
 from workers.ledger.ledger import Ledger
-from workers.metadata.truth import set_truth
+from workers.metadata.truth_changes import set_truth
 from workers.pacs.client import OrthancClient
 from workers.reconciliation.sweep import revive_jobs
 from workers.settings import Settings as WorkerSettings

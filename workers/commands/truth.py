@@ -48,7 +48,7 @@ def command() -> None:
 def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...], state: Path | None) -> None:
     """Say that INSTANCE (its Orthanc identifier or SOP Instance UID) shows LABEL ('' = none of the classes)."""
     from workers.corrections.importing import find_instance
-    from workers.metadata.truth import set_truth
+    from workers.metadata.truth_changes import set_truth
 
     settings, orthanc = _connect(state)
     instance_id = find_instance(orthanc, instance)
@@ -63,7 +63,7 @@ def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...]
 def withdraw(instance: str, author: str, state: Path | None) -> None:
     """Take back what people said of INSTANCE, so that the model's word counts again; that they said it is kept."""
     from workers.corrections.importing import find_instance
-    from workers.metadata.truth import withdraw_truth
+    from workers.metadata.truth_changes import withdraw_truth
 
     _, orthanc = _connect(state)
     instance_id = find_instance(orthanc, instance)
@@ -77,7 +77,7 @@ def withdraw(instance: str, author: str, state: Path | None) -> None:
 def show(instance: str, state: Path | None) -> None:
     """Print what people said of INSTANCE and when, as JSON; null where nobody did."""
     from workers.corrections.importing import find_instance
-    from workers.metadata.truth import get_truth
+    from workers.metadata.truth_changes import get_truth
 
     _, orthanc = _connect(state)
     truth = get_truth(orthanc, find_instance(orthanc, instance))

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from workers.corrections.table import Problem, Row
 from workers.metadata.outcome import TRUTH
-from workers.metadata.truth import Truth, TruthConflict, TruthError, UnknownInstance, checked_label, set_truth
+from workers.metadata.truth import Truth, TruthConflict, TruthError, UnknownInstance, checked_label
+from workers.metadata.truth_changes import set_truth
 from workers.pacs.client import OrthancClient, OrthancError, OrthancRefused, OrthancUnavailable
 
 __all__ = [

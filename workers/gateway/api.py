@@ -21,7 +21,8 @@ from workers.gateway.bounded_body import bounded_body
 from workers.jobs.request import InvalidRequest, JobRequest
 from workers.jobs.store import CANCELLED, CANCELLING, Job, JobStore
 from workers.jobs.submission import submit
-from workers.metadata.truth import BadTruth, NoTruth, TruthConflict, UnknownInstance, set_truth, withdraw_truth
+from workers.metadata.truth import BadTruth, NoTruth, TruthConflict, UnknownInstance
+from workers.metadata.truth_changes import set_truth, withdraw_truth
 from workers.pacs.client import OrthancClient, OrthancError
 from workers.settings import Settings
 

@@ -18,16 +18,9 @@ from mskmodel.dicom.reading import RADIOGRAPH_SOP_CLASSES, Limits, Radiograph, S
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Classification
 from workers.ledger.ledger import Claim, Ledger
-from workers.metadata.outcome import (
-    FAILED,
-    LABELLED,
-    NEEDS_REVIEW,
-    PREDICTION,
-    SKIPPED,
-    Outcome,
-    disagrees,
-)
-from workers.metadata.truth import show_label
+from workers.metadata.header import disagrees
+from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
+from workers.metadata.shown_label import show_label
 from workers.pacs.client import OrthancClient, OrthancError, OrthancNotFound, TooLarge
 
 __all__ = ["MAX_TRIES", "Labeller"]

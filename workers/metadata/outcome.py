@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from mskmodel.labels import BY_KEY
-
 __all__ = [
     "FAILED",
     "LABELLED",
@@ -16,7 +14,6 @@ __all__ = [
     "SKIPPED",
     "TRUTH",
     "Outcome",
-    "disagrees",
 ]
 
 PREDICTION = "MskPrediction"
@@ -92,25 +89,3 @@ class Outcome:
     def orthanc_label(self) -> str:
         """The instance's Orthanc label: the class, or what keeps it from having one."""
         return f"msk-{(self.label or self.status).replace('_', '-')}"
-
-
-#: Values of View Position that say the same; AP and PA cannot be told apart by these classes.
-_SAME_VIEW = (
-    frozenset({"AP", "PA", "DP"}),
-    frozenset({"LL", "RL", "LAT", "LATERAL", "ML", "LM"}),
-    frozenset({"AXIAL", "AX", "AXILLARY"}),
-)
-#: Values of Body Part Examined that claim nothing in particular.
-_UNSPECIFIC = frozenset({"", "EXTREMITY", "UNKNOWN", "OTHER"})
-
-
-def disagrees(label: str, body_part: str, view_position: str) -> bool | None:
-    """Whether the header names another body part or view than `label`; None where it names neither."""
-    expected = BY_KEY.get(label)
-    body_part, view_position = body_part.strip().upper(), view_position.strip().upper()
-    if expected is None or (body_part in _UNSPECIFIC and not view_position):
-        return None
-    if body_part not in _UNSPECIFIC and body_part != expected.body_part:
-        return True
-    same = next(views for views in _SAME_VIEW if expected.view_position in views)
-    return bool(view_position) and view_position not in same

@@ -1,17 +1,12 @@
-"""Truth: what a person says that an instance shows, as `MskTruth` holds it in Orthanc.
-
-No model overwrites or hides it: `MskLabel` and the Orthanc label say what the truth says, whatever is predicted.
-"""
+"""Truth: what a person says that an instance shows, as `MskTruth` holds it in Orthanc."""
 
 import json
 import re
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from typing import Any
 
-from workers.metadata.outcome import LABEL_METADATA, TRUTH, Outcome
-from workers.pacs.client import OrthancClient, OrthancConflict, OrthancNotFound
+from workers.metadata.outcome import TRUTH
 
 __all__ = [
     "BadTruth",
@@ -23,11 +18,6 @@ __all__ = [
     "UnknownInstance",
     "checked_author",
     "checked_label",
-    "get_truth",
-    "may_be_hidden",
-    "set_truth",
-    "show_label",
-    "withdraw_truth",
 ]
 
 #: The Orthanc label of what a person found to be none of the classes.
@@ -146,115 +136,6 @@ class Truth:
     def followed_by(self, statement: Statement) -> "Truth":
         """The truth after somebody has said something else."""
         return Truth(statement, (*self.history, self.now))
-
-
-def get_truth(orthanc: OrthancClient, instance_id: str) -> Truth | None:
-    """What people said of an instance, None where nobody did. Raises UnknownInstance, OrthancError."""
-    try:
-        return Truth.of(orthanc.metadata(instance_id))
-    except OrthancNotFound:
-        raise UnknownInstance("Orthanc holds no such instance") from None
-
-
-def set_truth(
-    orthanc: OrthancClient, instance_id: str, label: str | None, author: str, classes: Collection[str]
-) -> Truth:
-    """Write what a person says, keep what was said before, and show it; the truth as it is afterwards.
-
-    The same word of the same author again adds nothing to the history.
-
-    Args:
-        label: one of `classes`; None or "" for none of them.
-
-    Raises:
-        BadTruth: the label is not among the classes, or the author has no name.
-        UnknownInstance: Orthanc holds no such instance.
-        TruthConflict: another truth came in between; look at that one first.
-        OrthancError: Orthanc is away or turns us down. Setting it again does no harm.
-    """
-    label = checked_label(label, classes)
-    return _say(orthanc, instance_id, Statement(label, checked_author(author), _now()))
-
-
-def withdraw_truth(orthanc: OrthancClient, instance_id: str, author: str) -> Truth:
-    """Take back what people said, keep that they did, and show what the model says; the truth as it is afterwards.
-
-    Raises as `set_truth`, and:
-        NoTruth: nobody has said anything.
-    """
-    return _say(orthanc, instance_id, Statement(None, checked_author(author), _now(), withdrawn=True))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")
-
-
-def _say(orthanc: OrthancClient, instance_id: str, said: Statement) -> Truth:
-    try:
-        metadata = orthanc.metadata(instance_id)
-        truth = _written(orthanc, instance_id, metadata, said)
-        show_label(orthanc, instance_id, metadata | {TRUTH: truth.to_json()}, None)
-    except OrthancNotFound:
-        raise UnknownInstance("Orthanc holds no such instance") from None
-    return truth
-
-
-def _written(orthanc: OrthancClient, instance_id: str, metadata: Mapping[str, str], said: Statement) -> Truth:
-    before = Truth.of(metadata)
-    if before is None and TRUTH in metadata:
-        raise TruthConflict(
-            f"{TRUTH} of instance {instance_id} was written by something else and cannot be read; "
-            "delete it in Orthanc if nobody needs it"
-        )
-    if before is None and said.withdrawn:
-        raise NoTruth("nobody has said what the instance shows")
-    if before and replace(before.now, time=said.time) == said:
-        return before
-    truth = before.followed_by(said) if before else Truth(said)
-    try:
-        orthanc.replace_metadata(instance_id, TRUTH, metadata.get(TRUTH), truth.to_json())
-    except OrthancConflict:
-        raise TruthConflict(
-            f"somebody else said at the same moment what instance {instance_id} shows; look, then set it again"
-        ) from None
-    return truth
-
-
-def may_be_hidden(metadata: Mapping[str, str]) -> bool:
-    """Whether an instance has a truth that its labels may not say: who wrote it may have died before it showed it."""
-    said = Truth.standing(metadata) or Outcome.of(metadata)
-    label = said.label if said else None
-    # MskLabel comes last, and says all; but where there is none, it may also be that the model abstained.
-    return Truth.of(metadata) is not None and (label is None or label != metadata.get(LABEL_METADATA))
-
-
-def show_label(orthanc: OrthancClient, instance_id: str, metadata: Mapping[str, str], outcome: Outcome | None) -> None:
-    """Make `MskLabel` and the Orthanc label say the truth; where none stands, the outcome of labelling.
-
-    What says so already is not written again.
-
-    Args:
-        metadata: of the instance, as it was read. A truth that has come since then is found and shown.
-        outcome: None for the one in the metadata.
-    """
-    while True:
-        shown = Truth.standing(metadata) or outcome or Outcome.of(metadata)
-        label = shown.label if shown else None
-        orthanc.set_labels(instance_id, {shown.orthanc_label} if shown else set())
-        if label != metadata.get(LABEL_METADATA):
-            _write_label(orthanc, instance_id, label)
-        # Who writes a truth shows it afterwards, and so do we: whoever comes last has seen the last one.
-        now = orthanc.metadata(instance_id)
-        if now.get(TRUTH) == metadata.get(TRUTH) and now.get(LABEL_METADATA) == label:
-            return
-        metadata = now
-
-
-def _write_label(orthanc: OrthancClient, instance_id: str, label: str | None) -> None:
-    if label:
-        orthanc.put_metadata(instance_id, LABEL_METADATA, label)
-    else:
-        orthanc.delete_metadata(instance_id, LABEL_METADATA)
 
 
 def checked_label(label: str | None, classes: Collection[str]) -> str | None:

@@ -15,7 +15,7 @@ from workers.jobs.store import JobStore
 from workers.ledger.enqueueing import enqueue
 from workers.ledger.ledger import Ledger
 from workers.metadata.outcome import Outcome
-from workers.metadata.truth import may_be_hidden, show_label
+from workers.metadata.shown_label import may_be_hidden, show_label
 from workers.pacs.client import ChangesPage, OrthancClient, OrthancError, OrthancUnavailable
 
 __all__ = ["revive_jobs", "run", "without_outcome"]

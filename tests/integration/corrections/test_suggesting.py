@@ -21,7 +21,8 @@ from workers.cli import main
 from workers.corrections.suggesting import suggestions
 from workers.gateway.api import api
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, Outcome
-from workers.metadata.truth import Truth, set_truth
+from workers.metadata.truth import Truth
+from workers.metadata.truth_changes import set_truth
 from workers.pacs.client import OrthancClient
 from workers.settings import Settings
 

@@ -22,15 +22,9 @@ from workers.cli import main
 from workers.corrections.finding import truths
 from workers.corrections.importing import Assignment, Interrupted, assign
 from workers.metadata.outcome import LABELLED, PREDICTION, Outcome
-from workers.metadata.truth import (
-    BadTruth,
-    Truth,
-    TruthConflict,
-    UnknownInstance,
-    set_truth,
-    show_label,
-    withdraw_truth,
-)
+from workers.metadata.shown_label import show_label
+from workers.metadata.truth import BadTruth, Truth, TruthConflict, UnknownInstance
+from workers.metadata.truth_changes import set_truth, withdraw_truth
 from workers.pacs.client import OrthancClient, OrthancRefused
 
 NOBODY = "00000000-11111111-22222222-33333333-44444444"

@@ -17,7 +17,7 @@ from workers.jobs.request import InvalidRequest, JobRequest
 from workers.jobs.store import AWAITING_APPROVAL, CANCELLED, CANCELLING, FAILED, PROMOTED, QUEUED, REFUSED, RUNNING
 from workers.jobs.submission import check_labels
 from workers.jobs.watch import MAX_TRIES, do_next
-from workers.metadata.truth import set_truth
+from workers.metadata.truth_changes import set_truth
 
 #: What a job may need on a machine that has much else to do.
 PATIENCE = 120.0

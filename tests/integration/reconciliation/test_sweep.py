@@ -17,7 +17,8 @@ from workers.broker.queues import BACKFILL, LABEL
 from workers.ledger.enqueueing import enqueue
 from workers.ledger.ledger import Ledger
 from workers.metadata.outcome import LABEL_METADATA, LABELLED, PREDICTION, TRUTH, Outcome
-from workers.metadata.truth import Statement, Truth, set_truth
+from workers.metadata.truth import Statement, Truth
+from workers.metadata.truth_changes import set_truth
 from workers.pacs.client import OrthancClient, OrthancRefused
 from workers.reconciliation import sweep
 from workers.reconciliation.audit import audit

@@ -2,7 +2,8 @@
 
 import pytest
 
-from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, SKIPPED, Outcome, disagrees
+from workers.metadata.header import disagrees
+from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, SKIPPED, Outcome
 
 MD5 = "d41d8cd98f00b204e9800998ecf8427e"
 

@@ -1,0 +1,26 @@
+"""What a DICOM header claims, held against a label."""
+
+from mskmodel.labels import BY_KEY
+
+__all__ = ["disagrees"]
+
+#: Values of View Position that say the same; AP and PA cannot be told apart by these classes.
+_SAME_VIEW = (
+    frozenset({"AP", "PA", "DP"}),
+    frozenset({"LL", "RL", "LAT", "LATERAL", "ML", "LM"}),
+    frozenset({"AXIAL", "AX", "AXILLARY"}),
+)
+#: Values of Body Part Examined that claim nothing in particular.
+_UNSPECIFIC = frozenset({"", "EXTREMITY", "UNKNOWN", "OTHER"})
+
+
+def disagrees(label: str, body_part: str, view_position: str) -> bool | None:
+    """Whether the header names another body part or view than `label`; None where it names neither."""
+    expected = BY_KEY.get(label)
+    body_part, view_position = body_part.strip().upper(), view_position.strip().upper()
+    if expected is None or (body_part in _UNSPECIFIC and not view_position):
+        return None
+    if body_part not in _UNSPECIFIC and body_part != expected.body_part:
+        return True
+    same = next(views for views in _SAME_VIEW if expected.view_position in views)
+    return bool(view_position) and view_position not in same
