@@ -26,6 +26,7 @@ KNOWN_ERRORS = {
     "workers.pacs.send": ("SendError",),
     "workers.settings": ("InvalidSetting", "MissingSetting"),
     "workers.stack.errors": ("StackError",),
+    "workers.supervision.service": ("ServiceError",),
     "workers.metadata.truth": ("TruthError",),
 }
 

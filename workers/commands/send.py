@@ -10,7 +10,7 @@ import click
 from workers.terminal.options import json_option
 
 if TYPE_CHECKING:
-    from workers.pacs.outgoing import Outbox
+    from workers.pacs.outgoing import Outgoing
     from workers.pacs.send import Sent, Target
 
 __all__ = ["command"]
@@ -55,23 +55,23 @@ def command(
     try:
         named = Target(host or "127.0.0.1", port or 4242, called_aet, aet)
         target = Target.from_state(state, aet) if state else named
-        outbox = collect(paths)
-        if not (outbox.files or outbox.unsendable):
+        outgoing = collect(paths)
+        if not (outgoing.files or outgoing.unsendable):
             raise click.ClickException("nothing to send: no DICOM, PNG or JPEG file was found there")
         start = time.monotonic()
-        sent = _send_with_progress(outbox, target, senders)
+        sent = _send_with_progress(outgoing, target, senders)
     except SendError as error:
         raise click.ClickException(str(error)) from error
     seconds = time.monotonic() - start
     if as_json:
-        click.echo(json.dumps(_as_dict(sent, outbox, seconds)))
+        click.echo(json.dumps(_as_dict(sent, outgoing, seconds)))
     else:
-        _print(sent, outbox, seconds, target)
+        _print(sent, outgoing, seconds, target)
     if any(one.status != STORED for one in sent):
         raise SystemExit(1)
 
 
-def _send_with_progress(outbox: "Outbox", target: "Target", senders: int) -> list["Sent"]:
+def _send_with_progress(outgoing: "Outgoing", target: "Target", senders: int) -> list["Sent"]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn
     from rich.text import Text
@@ -84,18 +84,18 @@ def _send_with_progress(outbox: "Outbox", target: "Target", senders: int) -> lis
 
     columns = (TextColumn("sending"), BarColumn(), MofNCompleteColumn(), Rate())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("send", total=len(outbox.files) + len(outbox.unsendable))
-        return deliver(outbox, target, senders, lambda _: bar.advance(task))
+        task = bar.add_task("send", total=len(outgoing.files) + len(outgoing.unsendable))
+        return deliver(outgoing, target, senders, lambda _: bar.advance(task))
 
 
-def _as_dict(sent: list["Sent"], outbox: "Outbox", seconds: float) -> dict[str, object]:
+def _as_dict(sent: list["Sent"], outgoing: "Outgoing", seconds: float) -> dict[str, object]:
     from workers.pacs.send import STORED
 
     stored = sum(one.status == STORED for one in sent)
     return {
         "stored": stored,
         "failed": len(sent) - stored,
-        "ignored": outbox.ignored,
+        "ignored": outgoing.ignored,
         "seconds": round(seconds, 3),
         "files": [
             {
@@ -109,7 +109,7 @@ def _as_dict(sent: list["Sent"], outbox: "Outbox", seconds: float) -> dict[str, 
     }
 
 
-def _print(sent: list["Sent"], outbox: "Outbox", seconds: float, target: "Target") -> None:
+def _print(sent: list["Sent"], outgoing: "Outgoing", seconds: float, target: "Target") -> None:
     from rich.console import Console
     from rich.table import Table
 
@@ -126,8 +126,8 @@ def _print(sent: list["Sent"], outbox: "Outbox", seconds: float, target: "Target
     stored = len(sent) - len(failed)
     rate = f", {stored / seconds:.1f} a second" if seconds > 0 else ""
     click.echo(f"{stored} of {len(sent)} stored in {target}{rate}")
-    if outbox.ignored:
-        click.echo(f"{outbox.ignored} files that are neither DICOM nor pictures were left out", err=True)
+    if outgoing.ignored:
+        click.echo(f"{outgoing.ignored} files that are neither DICOM nor pictures were left out", err=True)
     for one in sent:
         if one.status == STORED and one.reason:
             click.echo(f"{one.path}: stored {one.reason}", err=True)

@@ -15,14 +15,14 @@ from mskmodel.dicom.reading import NotClassifiable, read_image
 from mskmodel.dicom.scan import FileMeta, is_dicom, scan_meta
 from mskmodel.dicom.writing import DX_PRESENTATION, Header, radiograph_dataset
 
-__all__ = ["Outbox", "Outgoing", "collect", "wrapped"]
+__all__ = ["Outgoing", "OutgoingFile", "collect", "wrapped"]
 
 #: Bytes of a file that hold its File Meta Information, nearly always and always.
 _BEGINNING, _LONG_BEGINNING = 4096, 1_048_576
 
 
 @dataclass(frozen=True)
-class Outgoing:
+class OutgoingFile:
     """A file to send."""
 
     path: Path
@@ -38,26 +38,26 @@ class Outgoing:
 
 
 @dataclass
-class Outbox:
+class Outgoing:
     """What was found."""
 
-    files: list[Outgoing] = field(default_factory=list)
+    files: list[OutgoingFile] = field(default_factory=list)
     #: Files that were named, or that begin as DICOM, and cannot be sent: with the reason.
     unsendable: list[tuple[Path, str]] = field(default_factory=list)
     #: How many files in folders are neither DICOM nor a picture.
     ignored: int = 0
 
 
-def collect(paths: Iterable[Path]) -> Outbox:
+def collect(paths: Iterable[Path]) -> Outgoing:
     """Look at files, and at all files in folders, however deep."""
-    outbox = Outbox()
+    outgoing = Outgoing()
     for path in paths:
         if path.is_dir():
             for file in _walk(path):
-                _look_at(file, outbox, named=False)
+                _look_at(file, outgoing, named=False)
         else:
-            _look_at(path, outbox, named=True)
-    return outbox
+            _look_at(path, outgoing, named=True)
+    return outgoing
 
 
 def _walk(folder: Path) -> Iterator[Path]:
@@ -66,31 +66,31 @@ def _walk(folder: Path) -> Iterator[Path]:
         yield from (Path(root) / name for name in sorted(files))
 
 
-def _look_at(path: Path, outbox: Outbox, *, named: bool) -> None:
+def _look_at(path: Path, outgoing: Outgoing, *, named: bool) -> None:
     try:
         beginning = _read_beginning(path, _BEGINNING)
         if is_picture(beginning):
-            outbox.files.append(Outgoing(path, DX_PRESENTATION, uid.ExplicitVRLittleEndian))
+            outgoing.files.append(OutgoingFile(path, DX_PRESENTATION, uid.ExplicitVRLittleEndian))
         elif is_dicom(beginning):
-            _add_dicom(path, beginning, outbox)
+            _add_dicom(path, beginning, outgoing)
         elif named:
-            outbox.unsendable.append((path, "neither a DICOM, a PNG nor a JPEG file"))
+            outgoing.unsendable.append((path, "neither a DICOM, a PNG nor a JPEG file"))
         else:
-            outbox.ignored += 1
+            outgoing.ignored += 1
     except NotClassifiable as error:
-        outbox.unsendable.append((path, error.reason))
+        outgoing.unsendable.append((path, error.reason))
     except OSError as error:
-        outbox.unsendable.append((path, f"cannot be read: {error.strerror or 'input/output error'}"))
+        outgoing.unsendable.append((path, f"cannot be read: {error.strerror or 'input/output error'}"))
 
 
-def _add_dicom(path: Path, beginning: bytes, outbox: Outbox) -> None:
+def _add_dicom(path: Path, beginning: bytes, outgoing: Outgoing) -> None:
     meta = _meta(path, beginning)
     if meta.sop_class == uid.MediaStorageDirectoryStorage:  # a DICOMDIR lists instances and is none
-        outbox.ignored += 1
+        outgoing.ignored += 1
     elif not (meta.sop_class and meta.sop_instance):
-        outbox.unsendable.append((path, "the file does not name its SOP class and instance"))
+        outgoing.unsendable.append((path, "the file does not name its SOP class and instance"))
     else:
-        outbox.files.append(Outgoing(path, meta.sop_class, meta.transfer_syntax, meta.sop_instance))
+        outgoing.files.append(OutgoingFile(path, meta.sop_class, meta.transfer_syntax, meta.sop_instance))
 
 
 def _meta(path: Path, beginning: bytes) -> FileMeta:

@@ -19,7 +19,7 @@ from pynetdicom import AE, Association, _config, evt
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 
 from mskmodel.dicom.reading import NotClassifiable
-from workers.pacs.outgoing import Outbox, Outgoing, collect, wrapped
+from workers.pacs.outgoing import Outgoing, OutgoingFile, collect, wrapped
 
 __all__ = ["FAILED", "STORED", "SendError", "Sent", "Target", "deliver", "send"]
 
@@ -101,15 +101,15 @@ def send(
 
 
 def deliver(
-    outbox: Outbox, target: Target, senders: int = 1, on_result: Callable[[Sent], None] | None = None
+    outgoing: Outgoing, target: Target, senders: int = 1, on_result: Callable[[Sent], None] | None = None
 ) -> list[Sent]:
     """Send what was collected, over `senders` associations side by side; otherwise as `send`."""
     # Files go out in pieces, byte for byte, instead of being parsed and encoded again.
     _config.STORE_SEND_CHUNKED_DATASET = True
     results = _Results(on_result)
-    for path, reason in outbox.unsendable:
+    for path, reason in outgoing.unsendable:
         results.add(Sent(path, FAILED, reason=reason))
-    for contexts, files in _batches(outbox.files):
+    for contexts, files in _batches(outgoing.files):
         _Batch(target, contexts, files, results).run(min(senders, len(files)))
     return results.all
 
@@ -131,9 +131,9 @@ class _Results:
 Context = tuple[str, str]
 
 
-def _batches(files: Sequence[Outgoing]) -> Iterator[tuple[list[Context], list[Outgoing]]]:
+def _batches(files: Sequence[OutgoingFile]) -> Iterator[tuple[list[Context], list[OutgoingFile]]]:
     """Split files so that each batch fits the presentation contexts of one association."""
-    by_context: dict[Context, list[Outgoing]] = {}
+    by_context: dict[Context, list[OutgoingFile]] = {}
     for file in files:
         by_context.setdefault((file.sop_class, file.transfer_syntax), []).append(file)
     contexts = list(by_context)
@@ -149,9 +149,9 @@ class _Unreachable(Exception):
 class _Batch:
     """Files that associations of one kind can carry, and the senders that share them."""
 
-    def __init__(self, target: Target, contexts: list[Context], files: list[Outgoing], results: _Results) -> None:
+    def __init__(self, target: Target, contexts: list[Context], files: list[OutgoingFile], results: _Results) -> None:
         self._target, self._contexts, self._results = target, contexts, results
-        self._waiting: SimpleQueue[Outgoing] = SimpleQueue()
+        self._waiting: SimpleQueue[OutgoingFile] = SimpleQueue()
         for file in files:
             self._waiting.put(file)
         self._stop = threading.Event()
@@ -172,7 +172,7 @@ class _Batch:
             reason = f"the connection was lost: {self._problem}"
             self._results.add(Sent(file.path, FAILED, file.sop_instance, reason, time.time()))
 
-    def _next(self) -> Outgoing | None:
+    def _next(self) -> OutgoingFile | None:
         try:
             return self._waiting.get_nowait()
         except Empty:
@@ -180,7 +180,7 @@ class _Batch:
 
     def _work(self) -> None:
         """One sender: until nothing waits, or until the receiver can no longer be reached."""
-        file: Outgoing | None = None
+        file: OutgoingFile | None = None
         line = _Line(self._target, self._contexts)
         try:
             line.open()
@@ -232,7 +232,7 @@ class _Line:
         if self._association is not None and self._association.is_established:
             self._association.release()
 
-    def store(self, file: Outgoing) -> Sent:
+    def store(self, file: OutgoingFile) -> Sent:
         """Send one file, once more where the association breaks under it. Raises `_Unreachable`."""
         instance = file.sop_instance
         try:
@@ -266,7 +266,7 @@ def _send_at_once(event: evt.Event) -> None:
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
-def _not_accepted(file: Outgoing) -> str:
+def _not_accepted(file: OutgoingFile) -> str:
     return f"the receiver does not take {_name(file.sop_class)} in {_name(file.transfer_syntax)}"
 
 
@@ -274,7 +274,7 @@ def _name(identifier: str) -> str:
     return str(uid.UID(identifier, validation_mode=config.IGNORE).name)
 
 
-def _judged(file: Outgoing, instance: str, status: int) -> Sent:
+def _judged(file: OutgoingFile, instance: str, status: int) -> Sent:
     """Read the receiver's answer (PS3.4 table B.2-1)."""
     category, meaning = STORAGE_SERVICE_CLASS_STATUS.get(status, ("Failure", ""))
     said = f"{meaning or category} (status 0x{status:04X})"

@@ -6,7 +6,7 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from workers.stack.data_directory import DataDirectory, Secrets
 from workers.stack.errors import StackError
 from workers.stack.ports import LOOPBACK, Ports
 from workers.supervision.leftovers import MARKER
+from workers.supervision.service import STOP, Service, StopSignals
 
 __all__ = [
     "AET",
@@ -23,8 +24,6 @@ __all__ = [
     "PACS_SIDE",
     "PYTHON_PLUGIN",
     "Addresses",
-    "Service",
-    "StopSignals",
     "broker_binary",
     "orthanc_binary",
     "services",
@@ -37,10 +36,6 @@ AET = "MSK"
 PACS_SIDE = Path(__file__).resolve().parents[2] / "orthanc"
 PYTHON_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
 
-StopSignals = tuple[tuple[signal.Signals, float], ...]
-
-#: How a service is asked to end: a signal, and the seconds that it has before the next one; SIGKILL is last.
-STOP: StopSignals = ((signal.SIGTERM, 20),)
 #: A worker first finishes what it holds; a second signal makes Celery hand back what it cannot finish.
 STOP_LABELLING: StopSignals = ((signal.SIGTERM, 30), (signal.SIGQUIT, 25))
 #: A training job goes on from its last epoch at the next start.
@@ -63,26 +58,6 @@ class Addresses:
             gateway=f"http://{LOOPBACK}:{ports.gateway}",
             broker=f"redis://:{secrets.broker_password}@{LOOPBACK}:{ports.broker}/0",
         )
-
-
-@dataclass(frozen=True)
-class Service:
-    """One process of the stack."""
-
-    name: str
-    command: tuple[str, ...]
-    environment: Mapping[str, str] = field(repr=False)
-    ready: Callable[[], bool]
-    address: str = ""
-    """What to show of where it listens; nothing secret."""
-    ready_within: float = 120
-    """Seconds that it may take from its start until `ready()`."""
-    stop: StopSignals = STOP
-    """How it is asked to end."""
-    starts: int = 1
-    """It starts when all with a lower number are ready."""
-    stops: int = 0
-    """It is asked to end when all with a lower number have ended."""
 
 
 def services(data: DataDirectory, ports: Ports, secrets: Secrets, *, workers: int, device: str) -> tuple[Service, ...]:

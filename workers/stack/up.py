@@ -35,6 +35,7 @@ def up(
 
     Raises:
         StackError: it cannot start, or another stack runs on the data.
+        ServiceError: one of its services did not become ready.
     """
     data = DataDirectory(options.data.resolve())
     data.prepare()
@@ -47,7 +48,7 @@ def up(
         cores = len(os.sched_getaffinity(0))
         to_run = services(data, ports, secrets, workers=options.workers or cores, device=options.device)
         with LogView(data.logs, show_log) as logs:
-            supervisor = Supervisor(data, to_run, logs, say, state.write)
+            supervisor = Supervisor(data.path, to_run, logs, say, state.write)
             supervisor.install_signals()
             try:
                 supervisor.start()

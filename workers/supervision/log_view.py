@@ -27,7 +27,7 @@ class LogView:
         self._rest: dict[str, bytes] = {}
 
     def follow(self, name: str) -> Path:
-        """Start a fresh log for a process and follow it; returns its file."""
+        """Follow the log of a process, a fresh one at the first call; returns its file."""
         path = self._folder / f"{name}.log"
         if name not in self._files:
             if path.exists():

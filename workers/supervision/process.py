@@ -9,7 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from workers.stack.services import Service
+from workers.supervision.service import Service
 
 __all__ = ["Process"]
 

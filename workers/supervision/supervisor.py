@@ -4,13 +4,12 @@ import select
 import signal
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 from types import FrameType
 
-from workers.stack.data_directory import DataDirectory
-from workers.stack.errors import StackError
-from workers.stack.services import Service
 from workers.supervision.log_view import LogView, last_lines
 from workers.supervision.process import Process
+from workers.supervision.service import Service, ServiceError
 
 __all__ = ["Stopped", "Supervisor"]
 
@@ -27,11 +26,11 @@ class Stopped(Exception):
 
 
 class Supervisor:
-    """Runs services on a data directory that the caller has locked; lives on the main thread."""
+    """Runs services; lives on the main thread."""
 
     def __init__(
         self,
-        data: DataDirectory,
+        folder: Path,
         services: Sequence[Service],
         logs: LogView,
         say: Callable[[str, str], None],
@@ -40,13 +39,13 @@ class Supervisor:
         """Nothing starts yet.
 
         Args:
-            data: where logs go, and where the processes run.
+            folder: where the processes run.
             services: what to run.
             logs: follows and shows what the processes write.
             say: called with a service's name and what became of it.
             changed: called with all process ids by name when all is ready, and again after each restart.
         """
-        self._data, self._services, self._logs, self._say, self._changed = data, services, logs, say, changed
+        self._folder, self._services, self._logs, self._say, self._changed = folder, services, logs, say, changed
         self._processes: dict[str, Process] = {}
         self._deaths: dict[str, int] = {}
         self._due: dict[str, float] = {}
@@ -62,7 +61,7 @@ class Supervisor:
         """Start everything and wait until it is ready.
 
         Raises:
-            StackError: a service died or was not ready in time; what it said last is in the message.
+            ServiceError: a service died or was not ready in time.
             Stopped: a signal came first.
         """
         for phase in sorted({service.starts for service in self._services}):
@@ -100,7 +99,7 @@ class Supervisor:
         self._changed({name: process.pid for name, process in self._processes.items()})
 
     def _start(self, service: Service) -> None:
-        self._processes[service.name] = Process(service, self._logs.follow(service.name), self._data.path)
+        self._processes[service.name] = Process(service, self._logs.follow(service.name), self._folder)
 
     def _await(self, service: Service) -> None:
         process = self._processes[service.name]
@@ -112,8 +111,8 @@ class Supervisor:
                 raise Stopped
             if ended or late:
                 what = _ending(process) if ended else f"was not ready within {service.ready_within:g} s"
-                log = self._data.logs / f"{service.name}.log"
-                raise StackError(f"{service.name} {what}; the end of {log}:\n{last_lines(log)}")
+                log = self._logs.follow(service.name)
+                raise ServiceError(f"{service.name} {what}; the end of {log}:\n{last_lines(log)}")
         seconds = time.monotonic() - process.started
         self._logs.pump()
         self._say(service.name, f"ready after {seconds:.1f} s  {service.address}".rstrip())
