@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.terminal.bars import through
+from workers.terminal.bars import TrainingBar, through
 from workers.terminal.skip_option import SkipRules, skip_rules
-from workers.terminal.training_bar import TrainingBar
 
 if TYPE_CHECKING:
     import numpy as np

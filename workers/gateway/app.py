@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from workers.broker.celery_app import publisher
 from workers.broker.queues import LABEL
 from workers.gateway.api import api
-from workers.gateway.bounded_body import bounded_body
+from workers.gateway.request_body import bounded_body
 from workers.gateway.webhook import InvalidSignature, MalformedEvent, parse, verify
 from workers.ledger.enqueueing import enqueue
 from workers.ledger.ledger import Ledger

@@ -1,13 +1,14 @@
-"""Progress bars on standard error, which vanish when what they count is done."""
+"""Progress bars on standard error."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    from mskmodel.training.loop import Progress as TrainingProgress
     from workers.corrections.finding import Progress
 
-__all__ = ["counting", "in_steps", "through"]
+__all__ = ["TrainingBar", "counting", "in_steps", "through"]
 
 T = TypeVar("T")
 
@@ -42,3 +43,28 @@ def through(what: str) -> Callable[[Sequence[T]], Iterator[T]]:
                 show(done)
 
     return go
+
+
+class TrainingBar:
+    """A training run, shown while its ``with`` block runs: steps, loss, pictures a second, time left."""
+
+    def __init__(self, name: str = "training") -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        fields = TextColumn("loss {task.fields[loss]:.3f}  {task.fields[speed]:.0f} pictures/s")
+        columns = (TextColumn(name), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), fields)
+        self._progress = Progress(*columns, console=Console(stderr=True))
+        self._task = self._progress.add_task(name, total=None, loss=0.0, speed=0.0)
+
+    def __enter__(self) -> "TrainingBar":
+        self._progress.start()
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._progress.stop()
+
+    def show(self, progress: "TrainingProgress") -> None:
+        """After each step of training."""
+        now = {"completed": progress.step, "total": progress.steps}
+        self._progress.update(self._task, **now, loss=progress.loss, speed=progress.pictures_per_second)  # type: ignore[arg-type]

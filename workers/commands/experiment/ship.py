@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.terminal.bars import counting, through
+from workers.terminal.bars import TrainingBar, counting, through
 from workers.terminal.skip_option import skip_rules
 from workers.terminal.tables import on_screen
-from workers.terminal.training_bar import TrainingBar
 
 if TYPE_CHECKING:
     from mskmodel.data.dataset import Pictures

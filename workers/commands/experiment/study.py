@@ -6,10 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.terminal.bars import counting, through
+from workers.terminal.bars import TrainingBar, counting, through
 from workers.terminal.output_file import OutputFile, write
 from workers.terminal.tables import on_screen
-from workers.terminal.training_bar import TrainingBar
 
 if TYPE_CHECKING:
     from mskmodel.data.cases import Cases

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mskmodel.registry.version import read_manifest
 from workers.terminal.bars import through
 from workers.terminal.model_option import load_classifier, open_registry
 from workers.terminal.options import json_option
@@ -50,6 +49,7 @@ def compare(old: str, new: str, images: Path | None, labels: Path | None, device
 
 def _compare_kept(old: str, new: str) -> "Comparison":
     """On the hold-outs that are kept with the versions. Raises ComparisonError, RegistryError."""
+    from mskmodel.registry.version import read_manifest
     from mskmodel.versions.comparison import ANSWERS, ANSWERS_BEFORE, Said, compare
 
     registry = open_registry()

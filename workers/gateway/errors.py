@@ -1,0 +1,34 @@
+"""Errors of what the routes call, as statuses of HTTP."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import redis
+from fastapi import HTTPException
+
+from mskmodel.registry.version import RegistryError
+from workers.jobs.request import InvalidRequest
+from workers.metadata.truth import BadTruth, NoTruth, TruthConflict, UnknownInstance
+from workers.pacs.client import OrthancError
+
+__all__ = ["answering"]
+
+T = TypeVar("T")
+
+
+def answering(run: Callable[[], T]) -> T:
+    """What it returns; errors that are the asker's or another server's become statuses."""
+    try:
+        return run()
+    except (InvalidRequest, BadTruth) as error:
+        raise HTTPException(422, str(error)) from None
+    except (UnknownInstance, NoTruth) as error:
+        raise HTTPException(404, str(error)) from None
+    except TruthConflict as error:
+        raise HTTPException(409, str(error)) from None
+    except redis.RedisError:
+        raise HTTPException(503, "the broker is away", {"Retry-After": "2"}) from None
+    except OrthancError as error:
+        raise HTTPException(503, f"Orthanc does not do it: {error}", {"Retry-After": "2"}) from None
+    except RegistryError as error:
+        raise HTTPException(503, f"the model registry cannot be used: {error}") from None

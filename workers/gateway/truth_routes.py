@@ -1,0 +1,57 @@
+"""Truths over HTTP: what people say that instances show, and what they should look at next."""
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from starlette.concurrency import run_in_threadpool
+
+from mskmodel.registry.registry import Registry
+from mskmodel.registry.version import read_manifest
+from workers.corrections.suggesting import as_plain, suggestions
+from workers.gateway.errors import answering
+from workers.gateway.request_body import LONGEST_LIST, json_object, text
+from workers.metadata.truth import Truth
+from workers.metadata.truth_changes import set_truth, withdraw_truth
+from workers.pacs.client import OrthancClient
+
+__all__ = ["truth_routes"]
+
+
+def truth_routes(orthanc: OrthancClient, registry: Registry, orthanc_url: str) -> APIRouter:
+    """Routes under /instances, and /suggestions."""
+    router = APIRouter()
+
+    @router.get("/suggestions")
+    def suggest(count: int = 20) -> list[dict[str, Any]]:
+        """The instances that a person should look at next, the most doubtful first."""
+        number = max(1, min(count, LONGEST_LIST))
+        return [as_plain(each, orthanc_url) for each in answering(lambda: suggestions(orthanc, number))]
+
+    @router.put("/instances/{instance_id}/truth")
+    async def say_truth(instance_id: str, request: Request) -> dict[str, Any]:
+        """Say what an instance shows: `label` (null = none of them), `author`, `new_class` (true if it is one)."""
+        said = await json_object(request)
+        if "label" not in said:
+            raise HTTPException(422, "label is missing; null says that it is none of the classes")
+        label = None if said["label"] is None else text("label", said["label"])
+        author, is_new = text("author", said.get("author", "")), said.get("new_class") is True
+
+        def run() -> Truth:
+            classes = tuple(read_manifest(registry.promoted())["classes"])
+            known = (*classes, label) if is_new and label else classes
+            return set_truth(orthanc, instance_id, label, author, known)
+
+        return _plain(await run_in_threadpool(answering, run))
+
+    @router.delete("/instances/{instance_id}/truth")
+    def withdraw(instance_id: str, author: str = "") -> dict[str, Any]:
+        """Take back what was said of an instance; 404 where nobody said anything."""
+        return _plain(answering(lambda: withdraw_truth(orthanc, instance_id, author)))
+
+    return router
+
+
+def _plain(truth: Truth) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(truth.to_json())
+    return found
