@@ -30,8 +30,7 @@ from tests.servers import Orthanc, running_orthanc
 from workers.broker.celery_app import publisher
 from workers.broker.messages import CHUNK
 from workers.broker.queues import LABEL
-from workers.ledger.enqueueing import enqueue
-from workers.ledger.ledger import Ledger
+from workers.ledger import Ledger, enqueue
 from workers.settings import Settings
 
 ROWS, COLUMNS, BITS = 2560, 2048, 12
@@ -54,8 +53,8 @@ def make_instances(count: int, series: str) -> Iterator[bytes]:
 def from_memory(files: list[bytes], ready: Any, start: Any) -> None:
     """One process's share of the work, with nothing but the model side."""
     from mskmodel.dicom.reading import read_radiograph
+    from mskmodel.registry import Registry
     from mskmodel.registry.classifier import Classifier
-    from mskmodel.registry.registry import Registry
 
     classifier = Classifier.load(Registry(None).promoted(), "cpu")
     classifier.classify([classifier.prepare(read_radiograph(files[0]))])

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 from workers.stack.discovery import environment_of
 from workers.supervision.leftovers import leftovers
 

@@ -7,8 +7,7 @@ from typing import Any
 from safetensors.torch import load_file
 from torch import Tensor
 
-from mskmodel.registry.registry import Registry
-from mskmodel.registry.version import SHIPPED, WEIGHTS, read_manifest
+from mskmodel.registry import SHIPPED, WEIGHTS, Registry, read_manifest
 
 
 @cache

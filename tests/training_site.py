@@ -17,8 +17,8 @@ from mskmodel.data.patient_key import FILE, SiteSecret, is_held_out
 from mskmodel.dicom.writing import Header, write_dx
 from mskmodel.network.alexnet import AlexNet, Architecture
 from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.registry import Registry
 from mskmodel.registry.classifier import Classifier
-from mskmodel.registry.registry import Registry
 from mskmodel.training.loop import Settings
 from mskmodel.versions.making import version_of
 from tests.servers import Orthanc, free_port, running_orthanc
@@ -27,9 +27,9 @@ from workers.broker.celery_app import publisher
 from workers.jobs.request import JobRequest
 from workers.jobs.store import Job, JobStore
 from workers.jobs.submission import submit
-from workers.ledger.ledger import Ledger
+from workers.ledger import Ledger
 from workers.metadata.truth_changes import set_truth
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 from workers.reconciliation.sweep import revive_jobs
 from workers.settings import Settings as WorkerSettings
 from workers.stack.readiness import broker_answers

@@ -21,7 +21,7 @@ KNOWN_ERRORS = {
     "mskmodel.registry.version": ("RegistryError",),
     "mskmodel.data.snapshot": ("SnapshotError",),
     "redis.exceptions": ("ConnectionError", "TimeoutError"),
-    "workers.pacs.client": ("OrthancError",),
+    "workers.pacs.http": ("OrthancError",),
     "workers.worker": ("MixedQueues", "ModelUnavailable"),
     "workers.pacs.send": ("SendError",),
     "workers.settings": ("InvalidSetting", "MissingSetting"),

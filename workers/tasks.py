@@ -13,8 +13,8 @@ from workers.broker.celery_app import publisher
 from workers.broker.messages import CHUNK
 from workers.broker.queues import BACKFILL, LABEL, LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN_TASK
 from workers.jobs.store import JobStore
-from workers.ledger.ledger import Ledger
-from workers.pacs.client import OrthancClient, OrthancError
+from workers.ledger import Ledger
+from workers.pacs import OrthancClient, OrthancError
 from workers.settings import Settings
 
 __all__ = ["label", "serving", "sweep", "train"]
@@ -46,7 +46,7 @@ def jobs() -> JobStore:
 def serving() -> Any:
     """The one model of this process, which follows promotions."""
     # Here and not above: the sweep's worker and the publishers need no torch.
-    from mskmodel.registry.registry import Registry
+    from mskmodel.registry import Registry
     from workers.labelling.serving import Serving
 
     settings = Settings.from_environment()

@@ -63,8 +63,7 @@ def _try_model(settings: Settings) -> None:
 
 
 def _why_no_model(settings: Settings) -> str | None:
-    from mskmodel.registry.registry import Registry
-    from mskmodel.registry.version import RegistryError
+    from mskmodel.registry import Registry, RegistryError
     from workers.labelling.serving import Serving
 
     try:

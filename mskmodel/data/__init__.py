@@ -1,0 +1,1 @@
+"""Labelled radiographs: from folders, from snapshots, from phantoms; split by patient."""

@@ -1,0 +1,1 @@
+"""AlexNet, the weights it starts from, and the one way from pixels to its input."""

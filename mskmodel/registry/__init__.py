@@ -1,0 +1,28 @@
+"""Model versions on disk, the one that is served, and its classifier. Only `classifier` needs torch."""
+
+from mskmodel.registry.registry import AnotherServes, Registry
+from mskmodel.registry.version import (
+    MANIFEST,
+    REPORT,
+    SHIPPED,
+    WEIGHTS,
+    RegistryError,
+    Version,
+    check_weights,
+    read_manifest,
+    write_version,
+)
+
+__all__ = [
+    "MANIFEST",
+    "REPORT",
+    "SHIPPED",
+    "WEIGHTS",
+    "AnotherServes",
+    "Registry",
+    "RegistryError",
+    "Version",
+    "check_weights",
+    "read_manifest",
+    "write_version",
+]

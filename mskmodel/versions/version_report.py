@@ -13,7 +13,7 @@ from mskmodel.judging import plots
 from mskmodel.judging.evaluation_report import unpadded
 from mskmodel.judging.gate import NONE, Paired
 from mskmodel.judging.report import Figure, Figures, Item, Picture, Pictures, Section, Table, page
-from mskmodel.registry.version import REPORT
+from mskmodel.registry import REPORT
 from mskmodel.versions.comparison import ANSWERS, ANSWERS_BEFORE, Comparison, Said
 
 __all__ = ["reports", "version_report"]

@@ -11,8 +11,7 @@ import pytest
 
 from mskmodel.phantoms import CLASSES, NEIGHBOURS
 from mskmodel.phantoms.making import make
-from mskmodel.registry.registry import Registry
-from mskmodel.registry.version import SHIPPED, read_manifest
+from mskmodel.registry import SHIPPED, Registry, read_manifest
 
 TWENTY = (*CLASSES, *list(NEIGHBOURS)[:7])
 

@@ -17,7 +17,7 @@ import requests
 from mskmodel.dicom.writing import Header, write_dx
 from tests.local_stack import LocalStack
 from tests.waiting import until
-from workers.ledger.ledger import Ledger
+from workers.ledger import Ledger
 from workers.pacs.send import Target, send
 from workers.supervision.leftovers import MARKER
 

@@ -11,7 +11,7 @@ import pydicom
 import pytest
 
 from mskmodel.data.patient_key import FILE
-from mskmodel.registry.registry import Registry
+from mskmodel.registry import Registry
 from tests.local_stack import LocalStack
 from tests.model_versions import register_confusing
 from tests.waiting import until

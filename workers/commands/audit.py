@@ -10,8 +10,8 @@ from workers.terminal.bars import counting
 from workers.terminal.options import json_option, state_option
 
 if TYPE_CHECKING:
-    from workers.ledger.ledger import Ledger
-    from workers.pacs.client import OrthancClient
+    from workers.ledger import Ledger
+    from workers.pacs import OrthancClient
     from workers.reconciliation.audit import Audit
 
 __all__ = ["command"]
@@ -25,9 +25,8 @@ def command(state: Path | None, fix: bool, as_json: bool) -> None:
     """Count the instances in Orthanc by what became of them; exit 1 if any is unaccounted for."""
     from workers.broker.celery_app import publisher
     from workers.broker.queues import BACKFILL
-    from workers.ledger.enqueueing import enqueue
-    from workers.ledger.ledger import Ledger
-    from workers.pacs.client import OrthancClient
+    from workers.ledger import Ledger, enqueue
+    from workers.pacs import OrthancClient
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)

@@ -62,7 +62,7 @@ def _show(state: dict[str, Any], count: int, seed: int, patience: float, as_json
     from rich.live import Live
     from rich.progress import MofNCompleteColumn, Progress
 
-    from workers.pacs.client import OrthancClient
+    from workers.pacs import OrthancClient
     from workers.stack import demo
     from workers.stack.data_directory import DataDirectory
 

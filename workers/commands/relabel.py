@@ -14,7 +14,7 @@ from workers.terminal.options import json_option, state_option
 
 if TYPE_CHECKING:
     from workers.labelling.relabelling import Relabelling
-    from workers.ledger.ledger import Ledger
+    from workers.ledger import Ledger
 
 __all__ = ["command"]
 
@@ -34,12 +34,11 @@ def command(older: bool, wait: bool, state: Path | None, as_json: bool) -> None:
 
     It may be stopped and run again at any time: what is done or waits already is left out.
     """
-    from mskmodel.registry.registry import Registry
-    from mskmodel.registry.version import read_manifest
+    from mskmodel.registry import Registry, read_manifest
     from workers.broker.celery_app import publisher
     from workers.labelling.relabelling import relabel_older
-    from workers.ledger.ledger import Ledger
-    from workers.pacs.client import OrthancClient
+    from workers.ledger import Ledger
+    from workers.pacs import OrthancClient
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)

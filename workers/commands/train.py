@@ -79,8 +79,8 @@ def command(
     """
     from mskmodel.labels import KEYS
     from mskmodel.network.preprocessing import Preprocessing
+    from mskmodel.registry import Registry
     from mskmodel.registry.classifier import choose_device
-    from mskmodel.registry.registry import Registry
     from mskmodel.training.loop import Settings, Source, train
     from mskmodel.versions.calibration import calibrated
     from mskmodel.versions.making import finished, version_of

@@ -11,7 +11,7 @@ from workers.terminal.options import state_option
 
 if TYPE_CHECKING:
     from workers.corrections.table import Problem
-    from workers.pacs.client import OrthancClient
+    from workers.pacs import OrthancClient
     from workers.settings import Settings
 
 __all__ = ["command"]
@@ -177,7 +177,7 @@ def _export_folder(orthanc: "OrthancClient", settings: "Settings", target: Path)
 
 
 def _connect(state: Path | None) -> tuple["Settings", "OrthancClient"]:
-    from workers.pacs.client import OrthancClient
+    from workers.pacs import OrthancClient
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)
@@ -188,8 +188,7 @@ def _connect(state: Path | None) -> tuple["Settings", "OrthancClient"]:
 
 def _classes(settings: "Settings", new_classes: tuple[str, ...]) -> tuple[str, ...]:
     """Those of the model that is served, and the ones declared."""
-    from mskmodel.registry.registry import Registry
-    from mskmodel.registry.version import read_manifest
+    from mskmodel.registry import Registry, read_manifest
 
     served: dict[str, Any] = read_manifest(Registry(settings.models).promoted())
     return (*served["classes"], *new_classes)

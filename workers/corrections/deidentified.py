@@ -20,7 +20,7 @@ from workers.corrections.finding import Progress, truths
 from workers.corrections.importing import Assignment, without_repeats
 from workers.corrections.table import Problem, Row
 from workers.metadata.truth import TruthError, checked_label
-from workers.pacs.client import OrthancClient, OrthancNotFound, OrthancRefused, Parents
+from workers.pacs import OrthancClient, OrthancNotFound, OrthancRefused, Parents
 
 __all__ = ["TABLE", "FolderError", "check_files", "export_folder"]
 

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from workers.metadata.outcome import TRUTH
 from workers.metadata.truth import Truth
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 
 __all__ = ["Progress", "truths"]
 

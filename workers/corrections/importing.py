@@ -10,7 +10,7 @@ from workers.corrections.table import Problem, Row
 from workers.metadata.outcome import TRUTH
 from workers.metadata.truth import Truth, TruthConflict, TruthError, UnknownInstance, checked_label
 from workers.metadata.truth_changes import set_truth
-from workers.pacs.client import OrthancClient, OrthancError, OrthancRefused, OrthancUnavailable
+from workers.pacs import OrthancClient, OrthancError, OrthancRefused, OrthancUnavailable
 
 __all__ = [
     "INSTANCE",

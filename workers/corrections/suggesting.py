@@ -7,7 +7,7 @@ from typing import Any
 from mskmodel.judging.active_learning import Candidate, doubtful, suggest
 from mskmodel.registry.decision import UNLIKE
 from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, TRUTH, Outcome
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 
 __all__ = ["as_plain", "suggestions"]
 

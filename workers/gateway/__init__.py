@@ -1,0 +1,1 @@
+"""The gateway process: receives Orthanc's webhook, and serves the REST interface."""

@@ -9,11 +9,11 @@ import hmac
 from celery import Celery
 from fastapi import APIRouter, Depends, HTTPException, Request
 
-from mskmodel.registry.registry import Registry
+from mskmodel.registry import Registry
 from workers.gateway.job_routes import job_routes
 from workers.gateway.truth_routes import truth_routes
 from workers.jobs.store import JobStore
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 from workers.settings import Settings
 
 __all__ = ["api"]

@@ -18,8 +18,7 @@ from workers.broker.queues import LABEL
 from workers.gateway.api import api
 from workers.gateway.request_body import bounded_body
 from workers.gateway.webhook import InvalidSignature, MalformedEvent, parse, verify
-from workers.ledger.enqueueing import enqueue
-from workers.ledger.ledger import Ledger
+from workers.ledger import Ledger, enqueue
 from workers.settings import MissingSetting, Settings
 
 __all__ = ["create_app"]

@@ -6,10 +6,10 @@ from typing import TypeVar
 import redis
 from fastapi import HTTPException
 
-from mskmodel.registry.version import RegistryError
+from mskmodel.registry import RegistryError
 from workers.jobs.request import InvalidRequest
 from workers.metadata.truth import BadTruth, NoTruth, TruthConflict, UnknownInstance
-from workers.pacs.client import OrthancError
+from workers.pacs import OrthancError
 
 __all__ = ["answering"]
 

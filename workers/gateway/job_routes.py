@@ -6,13 +6,13 @@ from celery import Celery
 from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
-from mskmodel.registry.registry import Registry
+from mskmodel.registry import Registry
 from workers.gateway.errors import answering
 from workers.gateway.request_body import LONGEST_LIST, json_object, text
 from workers.jobs.request import JobRequest
 from workers.jobs.store import CANCELLED, CANCELLING, Job, JobStore
 from workers.jobs.submission import submit
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 
 __all__ = ["job_routes"]
 

@@ -6,14 +6,13 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
-from mskmodel.registry.registry import Registry
-from mskmodel.registry.version import read_manifest
+from mskmodel.registry import Registry, read_manifest
 from workers.corrections.suggesting import as_plain, suggestions
 from workers.gateway.errors import answering
 from workers.gateway.request_body import LONGEST_LIST, json_object, text
 from workers.metadata.truth import Truth
 from workers.metadata.truth_changes import set_truth, withdraw_truth
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 
 __all__ = ["truth_routes"]
 

@@ -11,7 +11,7 @@ from mskmodel.data.snapshot import LeftOut, Row, Snapshot, write_snapshot
 from mskmodel.dicom.reading import Limits, NotClassifiable, read_radiograph
 from mskmodel.network.preprocessing import Preprocessing
 from workers.corrections.finding import Progress, truths
-from workers.pacs.client import OrthancClient, OrthancNotFound, TooLarge
+from workers.pacs import OrthancClient, OrthancNotFound, TooLarge
 
 __all__ = ["collect_snapshot"]
 

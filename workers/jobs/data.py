@@ -11,8 +11,7 @@ from mskmodel.data.dataset import STORED, Pictures
 from mskmodel.data.rehearsal import rehearsal
 from mskmodel.data.snapshot import MANIFEST, Snapshot
 from mskmodel.network.preprocessing import Preprocessing
-from mskmodel.registry.registry import Registry
-from mskmodel.registry.version import read_manifest
+from mskmodel.registry import Registry, read_manifest
 from mskmodel.training.loop import Source
 from mskmodel.whole_file import write_whole
 from workers.jobs.collecting import collect_snapshot
@@ -20,7 +19,7 @@ from workers.jobs.request import JobRequest
 from workers.jobs.run import JobRun
 from workers.jobs.submission import base_of, check_labels, classes_of
 from workers.jobs.yielding import threads
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 
 __all__ = ["Data", "Plan", "collect", "joined"]
 

@@ -30,10 +30,9 @@ from mskmodel.data.snapshot import SnapshotError
 from mskmodel.judging.gate import Verdict
 from mskmodel.network.alexnet import AlexNet, Architecture
 from mskmodel.network.weights import WeightsUnavailable, find
+from mskmodel.registry import AnotherServes, Registry, RegistryError, read_manifest
 from mskmodel.registry.classifier import Classifier, choose_device
 from mskmodel.registry.decision import Decision
-from mskmodel.registry.registry import AnotherServes, Registry
-from mskmodel.registry.version import RegistryError, read_manifest
 from mskmodel.training import loop as training
 from mskmodel.training.checkpoint import Checkpoint, CheckpointError
 from mskmodel.training.loop import new_model
@@ -48,8 +47,8 @@ from workers.jobs.request import InvalidRequest, JobRequest
 from workers.jobs.run import JobRun, Superseded
 from workers.jobs.store import AWAITING_APPROVAL, FAILED, PROMOTED, REFUSED, JobStore
 from workers.jobs.yielding import GivingWay, cap_memory, end_with_parent, take_low_priority
-from workers.ledger.ledger import Ledger
-from workers.pacs.client import OrthancClient, OrthancError
+from workers.ledger import Ledger
+from workers.pacs import OrthancClient, OrthancError
 from workers.settings import Settings
 
 __all__ = ["main"]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from redis import RedisError
 
 from workers.broker.queues import LABEL
-from workers.ledger.ledger import Ledger
+from workers.ledger import Ledger
 
 if TYPE_CHECKING:
     import torch

@@ -17,11 +17,11 @@ from pydicom.uid import UID
 from mskmodel.dicom.reading import RADIOGRAPH_SOP_CLASSES, Limits, Radiograph, Skipped, Undecodable, read_radiograph
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Classification
-from workers.ledger.ledger import Claim, Ledger
+from workers.ledger import Claim, Ledger
 from workers.metadata.header import disagrees
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.metadata.shown_label import show_label
-from workers.pacs.client import OrthancClient, OrthancError, OrthancNotFound, TooLarge
+from workers.pacs import OrthancClient, OrthancError, OrthancNotFound, TooLarge
 
 __all__ = ["MAX_TRIES", "Labeller"]
 

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from celery import Celery
 
 from workers.broker.queues import BACKFILL
-from workers.ledger.enqueueing import enqueue
-from workers.ledger.ledger import Ledger
+from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, Outcome
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 
 __all__ = ["Relabelling", "relabel_older"]
 

@@ -4,9 +4,8 @@ import logging
 import time
 from contextlib import suppress
 
+from mskmodel.registry import Registry, RegistryError, check_weights
 from mskmodel.registry.classifier import Classifier
-from mskmodel.registry.registry import Registry
-from mskmodel.registry.version import RegistryError, check_weights
 
 __all__ = ["Serving"]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from workers.metadata.outcome import LABEL_METADATA, TRUTH, Outcome
 from workers.metadata.truth import Truth
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 
 __all__ = ["may_be_hidden", "show_label"]
 

@@ -15,7 +15,7 @@ from workers.metadata.truth import (
     checked_author,
     checked_label,
 )
-from workers.pacs.client import OrthancClient, OrthancConflict, OrthancNotFound
+from workers.pacs import OrthancClient, OrthancConflict, OrthancNotFound
 
 __all__ = ["get_truth", "set_truth", "withdraw_truth"]
 

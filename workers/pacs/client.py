@@ -15,7 +15,7 @@ from urllib.parse import quote
 import requests
 import urllib3
 
-from workers.pacs.answers import Change, ChangesPage, Parents, Statistics, System
+from workers.pacs.answers import ChangesPage, Parents, Statistics, System
 from workers.pacs.http import (
     OrthancConflict,
     OrthancError,
@@ -25,20 +25,7 @@ from workers.pacs.http import (
     OrthancUnavailable,
 )
 
-__all__ = [
-    "Change",
-    "ChangesPage",
-    "OrthancClient",
-    "OrthancConflict",
-    "OrthancError",
-    "OrthancNotFound",
-    "OrthancRefused",
-    "OrthancUnavailable",
-    "Parents",
-    "Statistics",
-    "System",
-    "TooLarge",
-]
+__all__ = ["OrthancClient", "TooLarge"]
 
 #: Instances asked for at a time in `metadata_of`.
 BULK = 1000

@@ -1,0 +1,1 @@
+"""What makes labelling complete, and proves it: Orthanc compared with the ledger."""

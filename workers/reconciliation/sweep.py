@@ -12,11 +12,10 @@ from celery import Celery
 from workers.broker.messages import CHUNK, hint, hint_jobs
 from workers.broker.queues import BACKFILL, INSTANCE_QUEUES, LABEL, TRAIN
 from workers.jobs.store import JobStore
-from workers.ledger.enqueueing import enqueue
-from workers.ledger.ledger import Ledger
+from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import Outcome
 from workers.metadata.shown_label import may_be_hidden, show_label
-from workers.pacs.client import ChangesPage, OrthancClient, OrthancError, OrthancUnavailable
+from workers.pacs import ChangesPage, OrthancClient, OrthancError, OrthancUnavailable
 
 __all__ = ["revive_jobs", "run", "without_outcome"]
 

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from mskmodel.labels import BY_KEY, KEYS
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 from workers.stack.errors import StackError
 
 __all__ = ["Radiograph", "as_dict", "follow", "phantoms", "real_radiographs", "store", "summary", "table"]

@@ -165,9 +165,8 @@ def _torch() -> Finding:
 
 def _model(models: Path) -> Finding:
     try:
+        from mskmodel.registry import Registry, RegistryError
         from mskmodel.registry.classifier import Classifier
-        from mskmodel.registry.registry import Registry
-        from mskmodel.registry.version import RegistryError
     except ImportError as error:
         return Finding("Model", MISSING, str(error), INSTALL_FIX)
     fix = "git checkout -- mskmodel/shipped"
@@ -223,7 +222,7 @@ def _configured_servers() -> Iterator[Finding]:
 def _answers(name: str, ask: Callable[[], str]) -> Finding:
     from redis import RedisError
 
-    from workers.pacs.client import OrthancError
+    from workers.pacs import OrthancError
 
     try:
         return Finding(name, OK, ask())
@@ -232,7 +231,7 @@ def _answers(name: str, ask: Callable[[], str]) -> Finding:
 
 
 def _orthanc_version(settings: Settings) -> str:
-    from workers.pacs.client import OrthancClient
+    from workers.pacs import OrthancClient
 
     orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
     return f"version {orthanc.system().version}, {orthanc.statistics().instances} instances"

@@ -10,15 +10,15 @@ import click
 from workers.stack.discovery import environment_of, local_state_file
 
 if TYPE_CHECKING:
+    from mskmodel.registry import Registry
     from mskmodel.registry.classifier import Classifier
-    from mskmodel.registry.registry import Registry
 
 __all__ = ["find_version", "load_classifier", "open_registry"]
 
 
 def open_registry() -> "Registry":
     """The site's registry: at MSK_MODELS, or of the stack that runs here; else there is the shipped version only."""
-    from mskmodel.registry.registry import Registry
+    from mskmodel.registry import Registry
 
     root = os.environ.get("MSK_MODELS")
     if not root and (state_file := local_state_file()):

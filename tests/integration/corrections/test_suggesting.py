@@ -23,7 +23,7 @@ from workers.gateway.api import api
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, Outcome
 from workers.metadata.truth import Truth
 from workers.metadata.truth_changes import set_truth
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 from workers.settings import Settings
 
 TOPS = {

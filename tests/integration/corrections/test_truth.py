@@ -25,7 +25,7 @@ from workers.metadata.outcome import LABELLED, PREDICTION, Outcome
 from workers.metadata.shown_label import show_label
 from workers.metadata.truth import BadTruth, Truth, TruthConflict, UnknownInstance
 from workers.metadata.truth_changes import set_truth, withdraw_truth
-from workers.pacs.client import OrthancClient, OrthancRefused
+from workers.pacs import OrthancClient, OrthancRefused
 
 NOBODY = "00000000-11111111-22222222-33333333-44444444"
 

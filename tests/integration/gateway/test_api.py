@@ -9,7 +9,7 @@ import pytest
 from tests import gateway_process
 from tests.servers import new_webhook_secret
 from tests.training_site import Site
-from workers.gateway.api import MAX_BODY_BYTES
+from workers.gateway.request_body import MAX_BODY_BYTES
 
 TOKEN = "a-token-of-this-test"
 

@@ -15,7 +15,7 @@ from tests.broker import valkey
 from tests.servers import free_port
 from tests.unit.gateway.test_webhook import BODY, INSTANCE, SECRET, signed
 from workers.broker.queues import LABEL
-from workers.ledger.ledger import Ledger
+from workers.ledger import Ledger
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from tests import dicom_files
 from tests.servers import Orthanc, running_orthanc
 from workers.jobs.collecting import collect_snapshot
 from workers.metadata.truth_changes import set_truth
-from workers.pacs.client import OrthancClient, OrthancUnavailable
+from workers.pacs import OrthancClient, OrthancUnavailable
 
 NOBODY = "00000000-11111111-22222222-33333333-44444444"
 

@@ -15,8 +15,8 @@ import redis
 import requests
 
 from mskmodel.dicom.writing import Header, write_dx
+from mskmodel.registry import Registry
 from mskmodel.registry.classifier import Classifier
-from mskmodel.registry.registry import Registry
 from tests import dicom_files
 from tests.broker import valkey
 from tests.servers import Orthanc, running_orthanc
@@ -24,10 +24,9 @@ from tests.waiting import until
 from workers.broker.celery_app import publisher
 from workers.broker.queues import BACKFILL, LABEL
 from workers.labelling.labeller import MAX_TRIES, Labeller
-from workers.ledger.enqueueing import enqueue
-from workers.ledger.ledger import Ledger
+from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, TRUTH, Outcome
-from workers.pacs.client import OrthancClient, OrthancError
+from workers.pacs import OrthancClient, OrthancError
 from workers.settings import Settings
 
 #: MiB that a worker's child may ever take: the interpreter with torch and the model, and decoding on top.

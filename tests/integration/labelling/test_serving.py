@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 
 from mskmodel.dicom.writing import Header, write_dx
-from mskmodel.registry.registry import Registry
-from mskmodel.registry.version import SHIPPED, read_manifest
+from mskmodel.registry import SHIPPED, Registry, read_manifest
 from tests import dicom_files
 from tests.broker import valkey
 from tests.model_versions import register_saying
@@ -24,10 +23,9 @@ from tests.waiting import until
 from workers.broker.celery_app import publisher
 from workers.broker.queues import BACKFILL, LABEL
 from workers.labelling.relabelling import relabel_older
-from workers.ledger.enqueueing import enqueue
-from workers.ledger.ledger import Ledger
+from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import LABEL_METADATA, LABELLED, PREDICTION, TRUTH, Outcome
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 from workers.settings import Settings
 
 SHIPPED_VERSION = str(read_manifest(SHIPPED)["version"])

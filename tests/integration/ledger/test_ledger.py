@@ -8,7 +8,7 @@ import redis
 
 from tests.broker import valkey
 from workers.broker.queues import BACKFILL, LABEL
-from workers.ledger.ledger import Ledger
+from workers.ledger import Ledger
 
 
 @pytest.fixture(scope="module")

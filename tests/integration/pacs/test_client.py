@@ -18,7 +18,7 @@ from pydicom import dcmread
 from mskmodel.dicom.writing import Header, write_dx
 from mskmodel.labels import BY_KEY
 from tests.servers import Orthanc, free_port, running_orthanc
-from workers.pacs.client import (
+from workers.pacs import (
     OrthancClient,
     OrthancConflict,
     OrthancError,

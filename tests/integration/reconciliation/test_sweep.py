@@ -14,12 +14,11 @@ from tests.broker import valkey
 from tests.servers import Orthanc, running_orthanc
 from workers.broker.celery_app import publisher
 from workers.broker.queues import BACKFILL, LABEL
-from workers.ledger.enqueueing import enqueue
-from workers.ledger.ledger import Ledger
+from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import LABEL_METADATA, LABELLED, PREDICTION, TRUTH, Outcome
 from workers.metadata.truth import Statement, Truth
 from workers.metadata.truth_changes import set_truth
-from workers.pacs.client import OrthancClient, OrthancRefused
+from workers.pacs import OrthancClient, OrthancRefused
 from workers.reconciliation import sweep
 from workers.reconciliation.audit import audit
 from workers.settings import Settings

@@ -11,8 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from mskmodel.network.alexnet import AlexNet, Architecture
-from mskmodel.registry.registry import Registry
-from mskmodel.registry.version import SHIPPED, read_manifest
+from mskmodel.registry import SHIPPED, Registry, read_manifest
 from workers.cli import main
 
 TENSORS = {"features.0.weight": torch.zeros(2, dtype=torch.float16)}

@@ -12,9 +12,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from mskmodel.data.dataset import STORED, Pictures
+from mskmodel.registry import MANIFEST, REPORT, SHIPPED, WEIGHTS, Registry, read_manifest
 from mskmodel.registry.decision import Decision
-from mskmodel.registry.registry import Registry
-from mskmodel.registry.version import MANIFEST, REPORT, SHIPPED, WEIGHTS, read_manifest
 from mskmodel.versions.comparison import Said, compare
 from mskmodel.versions.version_report import reports
 from tests.model_versions import register_saying

@@ -17,9 +17,9 @@ from mskmodel.experiments import shipping
 from mskmodel.judging.evaluation import score
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.network.weights import StartingWeights
+from mskmodel.registry import Registry
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
-from mskmodel.registry.registry import Registry
 from mskmodel.training.loop import Progress
 from mskmodel.versions.making import finished, logits_of
 from tests.unit.training.test_loop import CLASSES, QUICK, pictures, weights

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mskmodel.registry.registry import Registry
-from mskmodel.registry.version import MANIFEST, SHIPPED, WEIGHTS, RegistryError, read_manifest
+from mskmodel.registry import MANIFEST, SHIPPED, WEIGHTS, Registry, RegistryError, read_manifest
 from tests.model_versions import register_saying
 from workers.labelling import serving
 from workers.labelling.serving import Serving

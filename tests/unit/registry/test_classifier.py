@@ -11,9 +11,9 @@ import pytest
 
 from mskmodel.dicom.reading import read_image
 from mskmodel.labels import KEYS
+from mskmodel.registry import MANIFEST, SHIPPED, WEIGHTS, RegistryError
 from mskmodel.registry.classifier import Classifier, choose_device
 from mskmodel.registry.decision import LOW_CONFIDENCE, UNLIKE, Decision
-from mskmodel.registry.version import MANIFEST, SHIPPED, WEIGHTS, RegistryError
 from tests.unit.network.test_preprocessing import a_radiograph
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mskmodel.registry.registry import AnotherServes, Registry
-from mskmodel.registry.version import MANIFEST, SHIPPED, WEIGHTS, RegistryError, Version, read_manifest
+from mskmodel.registry import MANIFEST, SHIPPED, WEIGHTS, AnotherServes, Registry, RegistryError, Version, read_manifest
 
 TENSORS = {"features.0.weight": torch.zeros(2, 2, dtype=torch.float16)}
 

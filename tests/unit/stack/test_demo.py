@@ -8,7 +8,7 @@ from typing import Any, cast
 from rich.console import Console
 
 from workers.metadata.outcome import Outcome
-from workers.pacs.client import OrthancClient
+from workers.pacs import OrthancClient
 from workers.stack.demo import Radiograph, follow, real_radiographs, summary, table
 
 

@@ -16,9 +16,9 @@ from mskmodel.data.dataset import STORED, Labelled, LabelsError, Pictures, read_
 from mskmodel.judging.evaluation import answers, score
 from mskmodel.network.alexnet import AlexNet, Architecture, mirrored_logits
 from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.registry import Registry
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
-from mskmodel.registry.registry import Registry
 from mskmodel.training.augmentation import Augmentation
 from mskmodel.training.checkpoint import Checkpoint, CheckpointError
 from mskmodel.training.loop import Epoch, Progress, Settings, Source, new_model, train

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from mskmodel.data.dataset import STORED, Pictures
 from mskmodel.network.alexnet import expanded, with_outputs
+from mskmodel.registry import REPORT, SHIPPED
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
-from mskmodel.registry.version import REPORT, SHIPPED
 from mskmodel.versions.comparison import ANSWERS, ComparisonError, Said, beside, compare, identifiers
 from mskmodel.versions.version_report import reports
 

@@ -55,7 +55,7 @@ def ship(
     from mskmodel.experiments import shipping
     from mskmodel.labels import KEYS
     from mskmodel.network.weights import WeightsUnavailable, find
-    from mskmodel.registry.registry import Registry
+    from mskmodel.registry import Registry
 
     recipe = shipping.Recipe()
     directory.mkdir(parents=True, exist_ok=True)

@@ -69,7 +69,7 @@ def suggest(
     from mskmodel.experiments.suggestion import ARMS, Plan, PoolTooSmall, run
     from mskmodel.experiments.suggestion_report import suggestion_figures, suggestion_page
     from mskmodel.phantoms import RenderingUnavailable
-    from mskmodel.registry.version import RegistryError
+    from mskmodel.registry import RegistryError
     from workers.terminal.model_option import load_classifier
 
     if (images is None) != (labels is None):

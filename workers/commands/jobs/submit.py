@@ -34,11 +34,11 @@ def submit(
 
     It learns from every instance that has a truth, but for those of one patient in five, which judge what comes out.
     """
-    from mskmodel.registry.registry import Registry
+    from mskmodel.registry import Registry
     from workers.broker.celery_app import publisher
     from workers.jobs.request import InvalidRequest, JobRequest
     from workers.jobs.submission import submit as submit_job
-    from workers.pacs.client import OrthancClient
+    from workers.pacs import OrthancClient
 
     given: dict[str, Any] = {name: value for name, value in chosen.items() if value is not None}
     if classes is not None:

@@ -32,7 +32,7 @@ def suggest(count: int, csv_file: Path | None, json_file: Path | None, state: Pa
     classes; rows that still say ? are passed over by `msk truth import`.
     """
     from workers.corrections.suggesting import as_plain, suggestions
-    from workers.pacs.client import OrthancClient
+    from workers.pacs import OrthancClient
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)

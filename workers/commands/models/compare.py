@@ -49,7 +49,7 @@ def compare(old: str, new: str, images: Path | None, labels: Path | None, device
 
 def _compare_kept(old: str, new: str) -> "Comparison":
     """On the hold-outs that are kept with the versions. Raises ComparisonError, RegistryError."""
-    from mskmodel.registry.version import read_manifest
+    from mskmodel.registry import read_manifest
     from mskmodel.versions.comparison import ANSWERS, ANSWERS_BEFORE, Said, compare
 
     registry = open_registry()

@@ -20,7 +20,7 @@ T = TypeVar("T")
 @click.option("--anyway", is_flag=True, help="Although the gate refused it or its job was cancelled.")
 def promote(version: str, anyway: bool) -> None:
     """Serve VERSION from now on (`shipped` = the one that came with the program)."""
-    from mskmodel.registry.registry import AnotherServes
+    from mskmodel.registry import AnotherServes
     from mskmodel.registry.standing import VersionFacts
     from workers.terminal.model_option import open_registry
 
