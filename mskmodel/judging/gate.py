@@ -71,6 +71,20 @@ class Verdict:
     #: Every class, then none of the classes where there are such pictures.
     classes: tuple[Paired, ...]
 
+    @property
+    def sentence(self) -> str:
+        """The verdict in one sentence. ``reasons`` and ``limits`` have all of it."""
+        if not self.overall.count:
+            return "it was not judged: no image is held out"
+        right = f"it is right on {self.overall.new_right} of {self.overall.count} held-out images"
+        right += f", and the version that was served then on {self.overall.old_right}"
+        if self.passed:
+            return f"{right}; no class is worse beyond chance"
+        if self.overall.new_right < self.overall.old_right:
+            return right
+        more = len(self.reasons) - 1
+        return self.reasons[0] + (f", and {more} more reason{'s' if more > 1 else ''}" if more else "")
+
     def to_json(self) -> dict[str, Any]:
         """For a manifest or a job."""
         return asdict(self)

@@ -278,21 +278,21 @@ def _registered(registry: Registry, job_id: str) -> str | None:
 def _serve(run: JobRun, registry: Registry, request: JobRequest, version: str) -> None:
     gate = read_manifest(registry.find(version))["gate"]
     verdict = Verdict.from_json(gate)
-    reason = "; ".join((*verdict.reasons, *verdict.limits))
-    by_hand = f"serve it with: msk models promote {version}"
+    reason = f"{verdict.sentence}. All figures: msk models show {version}"
+    by_hand = f"Serve it with: msk models promote {version}"
     run.commit()
     if not verdict.passed:
         run.finish(REFUSED, reason, version)
     elif any(entry["version"] == version for entry in registry.history()):
         run.finish(PROMOTED, reason, version)  # by a run that died of it; whatever was done since stays
     elif request.approve:
-        run.finish(AWAITING_APPROVAL, f"{reason}; {by_hand}", version)
+        run.finish(AWAITING_APPROVAL, f"{reason}. {by_hand}", version)
     else:
         try:
             registry.promote(version, instead_of=gate["against"])
         except AnotherServes as error:
-            compare = f"look at it first: msk models compare {error.served} {version}"
-            run.finish(AWAITING_APPROVAL, f"{reason}; but {error}; {compare}, then {by_hand}", version)
+            compare = f"Compare them first: msk models compare {error.served} {version}"
+            run.finish(AWAITING_APPROVAL, f"{reason}. But {error}. {compare}. {by_hand}", version)
         else:
             run.finish(PROMOTED, reason, version)
 

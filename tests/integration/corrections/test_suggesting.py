@@ -100,6 +100,26 @@ def test_what_nobody_has_spoken_about_is_suggested_the_most_doubtful_first(site:
     assert [each.key for each in suggestions(site.orthanc, 1)] == [site.ids["torn"]]
 
 
+@pytest.mark.parametrize(("columns", "identifier"), [("80", slice(8)), ("120", slice(None))])
+def test_what_is_printed_fits_the_terminal_and_links_to_orthanc(
+    site: Site, monkeypatch: pytest.MonkeyPatch, columns: str, identifier: slice
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    link = "/app/explorer.html#instance?uuid="
+
+    printed = site.msk("jobs", "suggest", "20").stdout
+    with_links = site.msk("jobs", "suggest", "20", "--links").stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal
+    on_terminal = site.msk("jobs", "suggest", "20").stdout
+
+    assert max(map(len, printed.splitlines())) <= int(columns)
+    shown = next(line for line in printed.splitlines() if "or hand_lateral" in line)
+    assert shown.split()[:2] == [site.ids["torn"][identifier], "hand_ap"]
+    assert link not in printed
+    assert with_links.count(link) == on_terminal.count("\x1b]8;id=") == 5
+    assert f"{link}{site.ids['torn']}\n" in with_links
+
+
 def test_the_same_over_http(site: Site) -> None:
     settings = Settings.from_environment(site.environment)
     gateway = FastAPI()

@@ -1,6 +1,7 @@
 """The gate: what may be promoted, and why not."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -58,6 +59,20 @@ def test_a_class_that_is_given_up_for_another_is_refused_by_name() -> None:
     assert not verdict.passed
     assert len(verdict.reasons) == 1
     assert verdict.reasons[0].startswith("knee_ap is worse: 0 of 10 right, before 10")
+
+
+def test_the_verdict_in_one_sentence_names_the_whole_first_then_a_class_and_how_much_more_there_is() -> None:
+    better = judge(right((15, True), (5, False)), right((20, True)), labels(10, 10), CLASSES)
+    worse = judge(right((20, True)), right((10, False), (10, True)), labels(10, 10), CLASSES)
+    swapped = judge(right((10, True), (10, False)), right((10, False), (10, True)), labels(10, 10), CLASSES)
+    both = replace(swapped, reasons=(*swapped.reasons, "another", "a third"))
+
+    right_on = "it is right on {} of 20 held-out images, and the version that was served then on {}"
+    assert better.sentence == right_on.format(20, 15) + "; no class is worse beyond chance"
+    assert worse.sentence == right_on.format(10, 20)
+    assert swapped.sentence == swapped.reasons[0]
+    assert both.sentence == f"{swapped.reasons[0]}, and 2 more reasons"
+    assert "no image is held out" in judge(right((0, True)), right((0, True)), labels(0, 0), CLASSES).sentence
 
 
 def test_a_class_that_is_worse_within_chance_passes() -> None:

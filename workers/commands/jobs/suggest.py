@@ -11,20 +11,22 @@ import click
 from workers.terminal.bars import counting
 from workers.terminal.options import state_option
 from workers.terminal.output_file import OutputFile, write
-from workers.terminal.tables import on_screen
 
 __all__ = ["suggest"]
 
 #: More than a person looks through at once.
 MOST = 10_000
+#: Columns of a terminal from which on a table shows whole identifiers; on others, so many of their characters.
+_WIDE, _SHORT = 120, 8
 
 
 @click.command()
 @click.argument("count", type=click.IntRange(1, MOST))
 @click.option("--csv", "csv_file", type=OutputFile(), metavar="FILE", help="Table to fill in for msk truth import.")
 @click.option("--json", "json_file", type=OutputFile(dash=True), metavar="FILE", help="As JSON; - prints only that.")
+@click.option("--links", is_flag=True, help="Print links to Orthanc Explorer too.")
 @state_option
-def suggest(count: int, csv_file: Path | None, json_file: Path | None, state: Path | None) -> None:
+def suggest(count: int, csv_file: Path | None, json_file: Path | None, links: bool, state: Path | None) -> None:
     """Suggest COUNT instances that a person should look at, of those that nobody has said anything about.
 
     First come those of which the model is least certain, or that the header contradicts; the same answer and the same
@@ -48,7 +50,7 @@ def suggest(count: int, csv_file: Path | None, json_file: Path | None, state: Pa
     except OSError as error:
         raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}") from error
     if json_file != Path("-"):
-        _print(rows)
+        _print(rows, links)
 
 
 def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
@@ -60,12 +62,24 @@ def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
         writer.writerows((row["instance"], UNANSWERED, row["suggested"], row["why"], row["link"]) for row in rows)
 
 
-def _print(rows: Sequence[dict[str, Any]]) -> None:
+def _print(rows: Sequence[dict[str, Any]], links: bool) -> None:
+    """A table that fits 80 columns. A terminal that knows hyperlinks opens an instance by its identifier."""
     from rich.console import Console
-
-    from mskmodel.judging.report import Table
+    from rich.table import Table
+    from rich.text import Text
 
     if not rows:
         click.echo("nothing to suggest: somebody has looked at every instance that the model has labelled or left")
         return
-    Console().print(on_screen(Table(("why", "link"), [(row["why"], row["link"]) for row in rows])))
+    console = Console(highlight=False)
+    short = None if console.width >= _WIDE else _SHORT
+    table = Table("instance", "guess", "why", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for row in rows:
+        instance = Text(row["instance"][:short], f"link {row['link']}", no_wrap=True)
+        table.add_row(instance, Text(row["suggested"] or "none of them", no_wrap=True), Text(row["why"]))
+    console.print(table)
+    if links:
+        for row in rows:
+            console.print(f"{row['instance'][:short]}  {row['link']}", soft_wrap=True, markup=False)
+    if short:
+        click.echo("whole identifiers: --csv FILE, --json FILE, or a terminal of 120 columns", err=True)

@@ -20,6 +20,7 @@ T = TypeVar("T")
 @click.option("--anyway", is_flag=True, help="Although the gate refused it or its job was cancelled.")
 def promote(version: str, anyway: bool) -> None:
     """Serve VERSION from now on (`shipped` = the one that came with the program)."""
+    from mskmodel.judging.gate import Verdict
     from mskmodel.registry import AnotherServes
     from mskmodel.registry.standing import VersionFacts
     from workers.terminal.model_option import open_registry
@@ -27,8 +28,8 @@ def promote(version: str, anyway: bool) -> None:
     registry = open_registry()
     facts = VersionFacts.of(registry, registry.find(version))
     if facts.verdict and not facts.verdict["passed"] and not anyway:
-        reasons = "; ".join(facts.verdict["reasons"])
-        raise click.ClickException(f"the gate refused {version}: {reasons}. To serve it all the same: --anyway")
+        sentence = Verdict.from_json(facts.verdict).sentence
+        raise click.ClickException(f"the gate refused {version}: {sentence}. To serve it all the same: --anyway")
     job = facts.manifest.get("job")
     if job and not anyway and _is_cancelled(str(job)):
         raise click.ClickException(f"job {job}, which made it, was cancelled; to serve {version} anyway: --anyway")
