@@ -1,14 +1,21 @@
-"""Settings: the environment, read once into a frozen object."""
+"""Settings: the environment, read once into a frozen object.
+
+Pydantic, which FastAPI brings anyway, checks the values: a new setting is one line with its type. Pydantic-settings is
+not used: it reads the process's own environment only, and a command may read that of a stack's state file.
+"""
 
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from math import inf
 from pathlib import Path
+from typing import Annotated, Self
 from urllib.parse import urlsplit
 
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
 __all__ = ["InvalidSetting", "MissingSetting", "Settings"]
+
+PREFIX = "MSK_"
 
 
 class MissingSetting(Exception):
@@ -20,78 +27,72 @@ class MissingSetting(Exception):
 
 
 class InvalidSetting(Exception):
-    """An environment variable holds what cannot be meant. The message names no password."""
+    """An environment variable has a value that cannot be used. The message names no password."""
 
-    def __init__(self, name: str, value: str, expected: str) -> None:
-        super().__init__(f"the environment variable {name} is {value!r}, and should be {expected}")
+    def __init__(self, name: str, value: str | None, expected: str) -> None:
+        """``value``: None for one that must not be shown."""
+        shown = "cannot be used" if value is None else f"is {value!r}"
+        super().__init__(f"the environment variable {name} {shown}, and should be {expected}")
 
 
-@dataclass(frozen=True)
-class Settings:
-    """What every process of the online side needs to know; secrets hide in its repr."""
+def _http_address(url: str) -> str:
+    return _address(url, ("http", "https"))
 
-    orthanc_url: str
+
+def _broker_address(url: str) -> str:
+    return _address(url, ("redis", "rediss"), r"/?\d*")
+
+
+def _address(url: str, schemes: tuple[str, ...], path: str = ".*") -> str:
+    """The address itself. Raises ValueError, as `urlsplit` does, where it is none."""
+    parts = urlsplit(url)
+    if parts.scheme not in schemes or not re.fullmatch(path, parts.path) or not parts.hostname or parts.port == 0:
+        raise ValueError
+    return url
+
+
+# A description ends the message about a value that cannot be used.
+HttpAddress = Annotated[str, AfterValidator(_http_address), Field(description="an address like http://pacs:8042")]
+BrokerAddress = Annotated[
+    str, AfterValidator(_broker_address), Field(description="an address like redis://:password@broker:6379/0")
+]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number of seconds above 0")]
+
+
+class Settings(BaseModel):
+    """What every process of the online side needs to know. Secrets are hidden in its repr and in messages."""
+
+    model_config = ConfigDict(frozen=True, alias_generator=lambda field: PREFIX + field.upper())
+
+    orthanc_url: HttpAddress
     orthanc_user: str
-    orthanc_password: str = field(repr=False)
-    broker_url: str = field(repr=False)
-    webhook_secret: str | None = field(repr=False)
-    api_token: str | None = field(repr=False)
-    """Who has it may use /api; None for nobody."""
-    models: Path | None
-    """Folder of the model registry, None for the shipped model alone."""
-    device: str
-    sweep_seconds: float
+    orthanc_password: str = Field(repr=False)
+    broker_url: BrokerAddress = Field(repr=False)
+    webhook_secret: str | None = Field(None, repr=False)
+    api_token: str | None = Field(None, repr=False)
+    """Whoever has it may use /api; None for nobody."""
+    models: Path | None = None
+    """Folder of the model registry; None for the shipped model alone."""
+    device: str = "auto"
+    sweep_seconds: Seconds = 15.0
     """Seconds between two sweeps over Orthanc's changes."""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Read the MSK_* variables.
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
+        """Read the MSK_* variables; an empty one counts as not set.
 
         Raises:
             MissingSetting: naming the first variable that has no value and no default.
             InvalidSetting: naming one whose value cannot be used.
         """
-
-        def required(name: str) -> str:
-            value = environment.get(name, "")
-            if not value:
-                raise MissingSetting(name)
-            return value
-
-        def address(name: str, schemes: tuple[str, ...], example: str, path: str = ".*") -> str:
-            value = required(name)
-            if not _is_address(value, schemes, path):
-                raise InvalidSetting(name, value.rpartition("@")[2].partition("?")[0], f"an address like {example}")
-            return value
-
-        models = environment.get("MSK_MODELS", "")
-        return cls(
-            orthanc_url=address("MSK_ORTHANC_URL", ("http", "https"), "http://pacs:8042"),
-            orthanc_user=required("MSK_ORTHANC_USER"),
-            orthanc_password=required("MSK_ORTHANC_PASSWORD"),
-            broker_url=address("MSK_BROKER_URL", ("redis", "rediss"), "redis://:password@broker:6379/0", r"/?\d*"),
-            webhook_secret=environment.get("MSK_WEBHOOK_SECRET") or None,
-            api_token=environment.get("MSK_API_TOKEN") or None,
-            models=Path(models) if models else None,
-            device=environment.get("MSK_DEVICE", "auto"),
-            sweep_seconds=_seconds("MSK_SWEEP_SECONDS", environment.get("MSK_SWEEP_SECONDS", "15")),
-        )
-
-
-def _is_address(url: str, schemes: tuple[str, ...], path: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in schemes and re.fullmatch(path, parts.path)
-        return bool(known and parts.hostname and parts.port != 0)
-    except ValueError:  # of a port that is no number, above all
-        return False
-
-
-def _seconds(name: str, value: str) -> float:
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = 0
-    if not 0 < seconds < inf:
-        raise InvalidSetting(name, value, "a number of seconds above 0")
-    return seconds
+        try:
+            return cls.model_validate({name: value for name, value in environment.items() if value})
+        except ValidationError as error:
+            first = error.errors()[0]
+        # Not from the handler: pydantic's error, which a traceback would show, holds the values.
+        name = str(first["loc"][0])
+        if first["type"] == "missing":
+            raise MissingSetting(name)
+        field = cls.model_fields[name.removeprefix(PREFIX).lower()]
+        value = first["input"].rpartition("@")[2].partition("?")[0] if field.repr else None
+        raise InvalidSetting(name, value, str(field.description))

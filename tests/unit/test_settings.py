@@ -4,7 +4,7 @@ import pytest
 from click.testing import CliRunner
 
 from workers.cli import main
-from workers.settings import InvalidSetting, Settings
+from workers.settings import InvalidSetting, MissingSetting, Settings
 
 WHOLE = {
     "MSK_ORTHANC_URL": "http://pacs:8042",
@@ -13,11 +13,11 @@ WHOLE = {
     "MSK_BROKER_URL": "redis://:very-secret@broker:6379/0",
     "MSK_WEBHOOK_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
 }
-ORTHANC = ("MSK_ORTHANC_URL", "localhost:8042", "'localhost:8042', and should be an address like http://pacs:8042")
+ORTHANC = ("MSK_ORTHANC_URL", "localhost:8042", "is 'localhost:8042', and should be an address like http://pacs:8042")
 BROKER = (
     "MSK_BROKER_URL",
     ":very-secret@broker:6379",
-    "'broker:6379', and should be an address like redis://:password@broker:6379/0",
+    "cannot be used, and should be an address like redis://:password@broker:6379/0",
 )
 COMMANDS = (
     "audit",
@@ -41,13 +41,13 @@ def test_an_address_that_is_none_ends_every_command_in_one_line(
     command: str, name: str, value: str, shown: str
 ) -> None:
     result = CliRunner().invoke(main, command.split(), env=WHOLE | {name: value})
-    assert result.output == f"Error: the environment variable {name} is {shown}\n"
+    assert result.output == f"Error: the environment variable {name} {shown}\n"
     assert result.exit_code == 1
 
 
 def test_the_doctor_names_it_among_what_else_is_missing() -> None:
     result = CliRunner().invoke(main, ["doctor"], env=WHOLE | {ORTHANC[0]: ORTHANC[1]})
-    assert f"✗ Settings: the environment variable {ORTHANC[0]} is {ORTHANC[2]}" in result.output
+    assert f"✗ Settings: the environment variable {ORTHANC[0]} {ORTHANC[2]}" in result.output
     assert result.exit_code == 1
 
 
@@ -65,9 +65,14 @@ def test_the_doctor_names_it_among_what_else_is_missing() -> None:
         ("MSK_BROKER_URL", "redis://:very-secret@broker:port/0"),
         ("MSK_BROKER_URL", "redis://broker:6379/zero"),
         ("MSK_BROKER_URL", "broker?password=very-secret"),
+        ("MSK_BROKER_URL", "redis://:very-secret"),
+        ("MSK_BROKER_URL", "redis://user:very-secret/0"),
+        ("MSK_BROKER_URL", "redis://:very-secret#x"),
+        ("MSK_ORTHANC_URL", "ftp://user:very-secret@pacs:8042"),
         ("MSK_SWEEP_SECONDS", "often"),
         ("MSK_SWEEP_SECONDS", "0"),
         ("MSK_SWEEP_SECONDS", "nan"),
+        ("MSK_SWEEP_SECONDS", "inf"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_by_name_and_without_its_password(name: str, value: str) -> None:
@@ -79,3 +84,16 @@ def test_what_cannot_be_meant_is_refused_by_name_and_without_its_password(name: 
 @pytest.mark.parametrize("url", ["https://u:p@pacs/orthanc/", "http://[::1]:8042", "http://10.0.0.1"])
 def test_an_address_of_any_form_is_taken(url: str) -> None:
     assert Settings.from_environment(WHOLE | {"MSK_ORTHANC_URL": url}).orthanc_url == url
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    settings = Settings.from_environment(WHOLE | {"MSK_DEVICE": "", "MSK_MODELS": "", "MSK_SWEEP_SECONDS": ""})
+    assert (settings.device, settings.models, settings.sweep_seconds) == ("auto", None, 15.0)
+    with pytest.raises(MissingSetting, match="MSK_ORTHANC_USER"):
+        Settings.from_environment(WHOLE | {"MSK_ORTHANC_USER": ""})
+
+
+def test_secrets_are_hidden_in_the_repr() -> None:
+    settings = Settings.from_environment(WHOLE | {"MSK_API_TOKEN": "very-secret"})
+    assert "http://pacs:8042" in repr(settings)
+    assert not [secret for secret in ("very-secret", "whsec_") if secret in repr(settings)]
