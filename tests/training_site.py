@@ -20,7 +20,7 @@ from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry import Registry
 from mskmodel.registry.classifier import Classifier
 from mskmodel.training.loop import Settings
-from mskmodel.versions.making import version_of
+from mskmodel.versions.conversion import version_of
 from tests.servers import Orthanc, free_port, running_orthanc
 from tests.waiting import until
 from workers.broker.celery_app import publisher

@@ -32,7 +32,7 @@ from mskmodel.training.augmentation import Augmentation
 from mskmodel.training.checkpoint import Checkpoint
 from mskmodel.training.loop import Epoch, Progress, Settings, Source, new_model, train
 from mskmodel.versions.calibration import calibrated_with_none
-from mskmodel.versions.making import finished, logits_of, version_of
+from mskmodel.versions.conversion import finished, logits_of, version_of
 
 __all__ = [
     "Data",

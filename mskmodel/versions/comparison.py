@@ -23,7 +23,7 @@ from mskmodel.network.alexnet import AlexNet
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
-from mskmodel.versions.making import logits_of
+from mskmodel.versions.conversion import logits_of
 
 __all__ = ["ANSWERS", "ANSWERS_BEFORE", "Comparison", "ComparisonError", "Said", "beside", "compare", "identifiers"]
 

@@ -83,7 +83,7 @@ def command(
     from mskmodel.registry.classifier import choose_device
     from mskmodel.training.loop import Settings, Source, train
     from mskmodel.versions.calibration import calibrated
-    from mskmodel.versions.making import finished, version_of
+    from mskmodel.versions.conversion import finished, version_of
 
     try:
         on = choose_device(device)
@@ -117,7 +117,7 @@ def _starting_model(
 ) -> tuple["AlexNet", str]:
     from mskmodel.network.weights import WeightsUnavailable, find
     from mskmodel.training.loop import new_model
-    from mskmodel.versions.making import model_of_version
+    from mskmodel.versions.conversion import model_of_version
     from workers.terminal.model_option import find_version
 
     if start is not None:

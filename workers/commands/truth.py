@@ -10,7 +10,7 @@ from workers.terminal.bars import in_steps
 from workers.terminal.options import state_option
 
 if TYPE_CHECKING:
-    from workers.corrections.table import Problem
+    from workers.corrections.csv_table import Problem
     from workers.pacs import OrthancClient
     from workers.settings import Settings
 
@@ -97,9 +97,9 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
     where one cannot be taken, nothing changes. A row with a `time`, as an export has it, is not taken where somebody
     has said something else since. A folder's images are stored in Orthanc, then named.
     """
+    from workers.corrections.csv_table import UNANSWERED, read_table
     from workers.corrections.deidentified import TABLE, check_files
     from workers.corrections.importing import INSTANCE, SOP_INSTANCE_UID, assign, check_instances
-    from workers.corrections.table import UNANSWERED, read_table
     from workers.metadata.truth import checked_author
 
     author = checked_author(author)
@@ -149,8 +149,8 @@ def export(target: Path, state: Path | None) -> None:
 
 
 def _export_table(orthanc: "OrthancClient", target: Path) -> None:
+    from workers.corrections.csv_table import write_table
     from workers.corrections.finding import truths
-    from workers.corrections.table import write_table
 
     with in_steps() as tell:
         said, _ = truths(orthanc, None, tell)

@@ -16,9 +16,9 @@ from mskmodel.data.patient_key import SiteSecret, is_held_out
 from mskmodel.data.snapshot import LeftOut
 from mskmodel.dicom.reading import Limits, NotClassifiable, Skipped, read_radiograph
 from mskmodel.dicom.scan import is_dicom
+from workers.corrections.csv_table import Problem, Row
 from workers.corrections.finding import Progress, truths
 from workers.corrections.importing import Assignment, without_repeats
-from workers.corrections.table import Problem, Row
 from workers.metadata.truth import TruthError, checked_label
 from workers.pacs import OrthancClient, OrthancNotFound, OrthancRefused, Parents
 

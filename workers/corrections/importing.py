@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from workers.corrections.table import Problem, Row
+from workers.corrections.csv_table import Problem, Row
 from workers.metadata.outcome import TRUTH
 from workers.metadata.truth import Truth, TruthConflict, TruthError, UnknownInstance, checked_label
 from workers.metadata.truth_changes import set_truth

@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
 from mskmodel.registry import Registry
-from workers.gateway.errors import answering
+from workers.gateway.refusals import answering
 from workers.gateway.request_body import LONGEST_LIST, json_object, text
 from workers.jobs.request import JobRequest
 from workers.jobs.store import CANCELLED, CANCELLING, Job, JobStore

@@ -8,7 +8,7 @@ from starlette.concurrency import run_in_threadpool
 
 from mskmodel.registry import Registry, read_manifest
 from workers.corrections.suggesting import as_plain, suggestions
-from workers.gateway.errors import answering
+from workers.gateway.refusals import answering
 from workers.gateway.request_body import LONGEST_LIST, json_object, text
 from workers.metadata.truth import Truth
 from workers.metadata.truth_changes import set_truth, withdraw_truth

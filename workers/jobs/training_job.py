@@ -39,13 +39,13 @@ from mskmodel.training.loop import new_model
 from mskmodel.training.parallel import Team
 from mskmodel.versions.calibration import calibrated
 from mskmodel.versions.comparison import beside
-from mskmodel.versions.making import finished, logits_of, model_of_version, version_of
+from mskmodel.versions.conversion import finished, logits_of, model_of_version, version_of
 from mskmodel.versions.version_report import reports
 from mskmodel.whole_file import write_whole
-from workers.jobs.data import Data, Plan, collect, joined
 from workers.jobs.request import InvalidRequest, JobRequest
 from workers.jobs.run import JobRun, Superseded
 from workers.jobs.store import AWAITING_APPROVAL, FAILED, PROMOTED, REFUSED, JobStore
+from workers.jobs.training_data import Data, Plan, collect, joined
 from workers.jobs.yielding import GivingWay, cap_memory, end_with_parent, take_low_priority
 from workers.ledger import Ledger
 from workers.pacs import OrthancClient, OrthancError

@@ -21,7 +21,7 @@ from mskmodel.registry import Registry
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
 from mskmodel.training.loop import Progress
-from mskmodel.versions.making import finished, logits_of
+from mskmodel.versions.conversion import finished, logits_of
 from tests.unit.training.test_loop import CLASSES, QUICK, pictures, weights
 from workers.cli import main
 

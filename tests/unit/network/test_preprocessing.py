@@ -18,7 +18,7 @@ from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
 from mskmodel.training.augmentation import Augmentation
 from mskmodel.training.loop import Settings, Source, train
-from mskmodel.versions.making import logits_of
+from mskmodel.versions.conversion import logits_of
 
 
 def a_radiograph(rows: int, columns: int, bits: int = 12, seed: int = 0) -> Radiograph:

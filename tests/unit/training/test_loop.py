@@ -23,7 +23,7 @@ from mskmodel.training.augmentation import Augmentation
 from mskmodel.training.checkpoint import Checkpoint, CheckpointError
 from mskmodel.training.loop import Epoch, Progress, Settings, Source, new_model, train
 from mskmodel.versions.calibration import calibrated, calibrated_with_none
-from mskmodel.versions.making import finished, logits_of, model_of_version, version_of
+from mskmodel.versions.conversion import finished, logits_of, model_of_version, version_of
 
 CLASSES = ("stripes", "disc")
 QUICK = Settings(epochs=1, views=16, batch=8, rate=0.003, frozen=0, hidden=(32,), ranks=(16,), none_weight=1.0)

@@ -54,7 +54,7 @@ def suggest(count: int, csv_file: Path | None, json_file: Path | None, links: bo
 
 
 def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    from workers.corrections.table import UNANSWERED
+    from workers.corrections.csv_table import UNANSWERED
 
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
