@@ -6,17 +6,13 @@ registry before it goes on: plan, snapshot, a checkpoint after each epoch. A sec
 Several GPUs are one process each, started by `torchrun`: the first does everything, the others only train.
 """
 
-import copy
 import fcntl
-import json
 import logging
-import math
 import os
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -28,36 +24,28 @@ from mskmodel.data.patient_key import SiteSecretError
 from mskmodel.data.rehearsal import RenderingUnavailable
 from mskmodel.data.snapshot import SnapshotError
 from mskmodel.judging.gate import Verdict
-from mskmodel.network.alexnet import AlexNet, Architecture
-from mskmodel.network.weights import WeightsUnavailable, find
+from mskmodel.network.alexnet import AlexNet
+from mskmodel.network.weights import WeightsUnavailable
 from mskmodel.registry import AnotherServes, Registry, RegistryError, read_manifest
 from mskmodel.registry.classifier import Classifier, choose_device
 from mskmodel.registry.decision import Decision
-from mskmodel.training import loop as training
-from mskmodel.training.checkpoint import Checkpoint, CheckpointError
-from mskmodel.training.loop import new_model
 from mskmodel.training.parallel import Team
 from mskmodel.versions.calibration import calibrated
 from mskmodel.versions.comparison import beside
-from mskmodel.versions.conversion import finished, logits_of, model_of_version, version_of
+from mskmodel.versions.conversion import finished, version_of
 from mskmodel.versions.version_report import reports
-from mskmodel.whole_file import write_whole
+from workers.jobs.learning import Callbacks, Start, curves, train
 from workers.jobs.request import InvalidRequest, JobRequest
 from workers.jobs.run import JobRun, Superseded
 from workers.jobs.store import AWAITING_APPROVAL, FAILED, PROMOTED, REFUSED, JobStore
-from workers.jobs.training_data import Data, Plan, collect, joined
-from workers.jobs.yielding import GivingWay, cap_memory, end_with_parent, take_low_priority
+from workers.jobs.training_data import Data, Plan, collect
+from workers.jobs.yielding import cap_memory, end_with_parent, take_low_priority
 from workers.ledger import Ledger
 from workers.pacs import OrthancClient, OrthancError
 from workers.settings import Settings
 
 __all__ = ["main"]
 
-#: Pictures that the accuracy after an epoch is taken of, at most; the verdict at the end is on all.
-GLANCE = 400
-#: In the job's folder.
-CHECKPOINT = "checkpoint.safetensors"
-CURVES = "curves.json"
 #: What ends a job, with a message written for people.
 HOPELESS = (InvalidRequest, RegistryError, RenderingUnavailable, SiteSecretError, SnapshotError, WeightsUnavailable)
 
@@ -114,12 +102,12 @@ def _do(run: JobRun, settings: Settings) -> None:
         (folder / "collected").touch()
         device = _device(settings.device)
         team = Team.joined(device)
-        start = _Start.of(registry, request, plan)
-        watch = _Watch(run, Ledger(settings.broker_url), start.settings, data, folder) if run.leads else None
-        model = _train(start, data, folder, device, team, watch)
+        start = Start.of(registry, request, plan)
+        callbacks = Callbacks(run, Ledger(settings.broker_url), start.settings, data, folder) if run.leads else None
+        model = train(start, data, folder, device, team, callbacks)
         team.leave()
-        if watch:
-            _conclude(run, registry, request, plan, start, data, watch.held_out, model, folder)
+        if callbacks:
+            _conclude(run, registry, request, plan, start, data, callbacks.held_out, model, folder)
 
 
 @contextmanager
@@ -145,102 +133,12 @@ def _device(name: str) -> torch.device:
     return device
 
 
-@dataclass(frozen=True, eq=False)
-class _Start:
-    """Where training starts from, and how it is done."""
-
-    model: AlexNet
-    settings: training.Settings
-    origin: str
-    decision: Decision
-    """What calibration begins with: the base's, which was made on more than one job's hold-out."""
-
-    @classmethod
-    def of(cls, registry: Registry, request: JobRequest, plan: Plan) -> "_Start":
-        settings = training.Settings(
-            epochs=request.epochs,
-            views=request.views,
-            rate=request.rate,
-            seed=request.seed,
-            threads=plan.threads,
-        )
-        torch.manual_seed(request.seed)  # of a last layer that starts fresh
-        if plan.base is None:
-            found = find(None)
-            return cls(new_model(plan.classes, settings, found.tensors), settings, found.source, Decision())
-        base = registry.find(plan.base)
-        manifest = read_manifest(base)
-        shape = Architecture.from_json(manifest["architecture"])
-        settings = replace(settings, hidden=shape.hidden, ranks=shape.ranks)
-        same = tuple(manifest["classes"]) == plan.classes
-        decision = Decision(**manifest["decision"]) if same else Decision()
-        return cls(model_of_version(base, plan.classes), settings, f"version {plan.base}", decision)
-
-
-class _Watch:
-    """What the leading process does between steps and epochs: gives way, tells, evaluates, keeps checkpoints."""
-
-    def __init__(self, run: JobRun, ledger: Ledger, settings: training.Settings, data: Data, folder: Path) -> None:
-        self._run, self._settings, self._data, self._folder = run, settings, data, folder
-        self._give_way = GivingWay(ledger, lambda: run.note(phase="giving way to labelling"))
-        self.held_out = joined(folder / "held-out.npy", data.held_out)
-        self._glance = self.held_out.part(np.arange(0, len(self.held_out), math.ceil(len(self.held_out) / GLANCE)))
-
-    def step(self, progress: training.Progress) -> None:
-        """After each step."""
-        left = (progress.steps - progress.step) * self._settings.batch / progress.pictures_per_second
-        loss, left = round(progress.loss, 4), round(left, 1)
-        self._run.note(phase="training", done=progress.step, total=progress.steps, loss=loss, seconds_left=left)
-        self._give_way()
-
-    def epoch(self, epoch: training.Epoch) -> None:
-        """After each epoch, first of all the checkpoint."""
-        epoch.checkpoint().save(self._folder / CHECKPOINT)
-        logits = logits_of(copy.deepcopy(epoch.model).cpu(), self._glance, self._data.preprocessing)
-        none = self._glance.labels == logits.shape[1] - 1
-        right = np.where(none, logits.argmax(axis=1), logits[:, :-1].argmax(axis=1)) == self._glance.labels
-        accuracy = float(right.mean())
-        self._remember(epoch.number, epoch.loss, accuracy)
-        said = f"epoch {epoch.number} of {epoch.epochs}: loss {epoch.loss:.3f}, accuracy on the hold-out {accuracy:.3f}"
-        self._run.note(said, epoch=epoch.number, accuracy=round(accuracy, 4), loss=round(epoch.loss, 4))
-
-    def _remember(self, number: int, loss: float, accuracy: float) -> None:
-        """For the report."""
-        path = self._folder / CURVES
-        found = json.loads(path.read_text()) if path.exists() else {}
-        write_whole(path, json.dumps(found | {str(number): [loss, accuracy]}).encode())
-
-
-def _train(start: _Start, data: Data, folder: Path, device: torch.device, team: Team, watch: _Watch | None) -> AlexNet:
-    return training.train(
-        start.model,
-        data.sources,
-        data.preprocessing,
-        start.settings,
-        report=watch.step if watch else None,
-        device=device,
-        after_epoch=watch.epoch if watch else None,
-        resume=_last_checkpoint(folder / CHECKPOINT),
-        team=team,
-    )
-
-
-def _last_checkpoint(path: Path) -> Checkpoint | None:
-    if not path.exists():
-        return None
-    try:
-        return Checkpoint.load(path)
-    except CheckpointError as error:
-        log.warning("checkpoint-damaged, from the beginning: %s", error)
-        return None
-
-
 def _conclude(
     run: JobRun,
     registry: Registry,
     request: JobRequest,
     plan: Plan,
-    start: _Start,
+    start: Start,
     data: Data,
     held_out: Pictures,
     model: AlexNet,
@@ -256,17 +154,9 @@ def _conclude(
     phantoms = np.repeat([False, True], [len(part) for part in data.held_out])
     comparison = beside(served, model, decision, data.preprocessing, plan.classes, held_out, phantoms)
     manifest |= {"job": run.id, "snapshot": data.digest, "gate": comparison.to_json()}
-    kept = reports(manifest, comparison, *_curves(folder), held_out)
+    kept = reports(manifest, comparison, *curves(folder), held_out)
     run.commit()
     _serve(run, registry, request, registry.register(tensors, manifest, kept))
-
-
-def _curves(folder: Path) -> tuple[list[float], list[float]]:
-    """Loss and accuracy after each epoch, those of earlier runs too."""
-    path = folder / CURVES
-    found = json.loads(path.read_text()) if path.exists() else {}
-    points = [found[number] for number in sorted(found, key=int)]
-    return [loss for loss, _ in points], [accuracy for _, accuracy in points]
 
 
 def _registered(registry: Registry, job_id: str) -> str | None:
