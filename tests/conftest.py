@@ -1,11 +1,13 @@
 """Fixtures that several tests share."""
 
+import os
 import signal
 from collections.abc import Iterator
 
 import pytest
 
 from tests.local_stack import LocalStack
+from tests.proxies import DEAD_PROXY, VARIABLES
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -15,8 +17,15 @@ def heed_interrupts() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def reach_servers_directly() -> None:
+    """All servers of the tests are on this machine; where a proxy matters, a test names one."""
+    for name in VARIABLES:
+        os.environ.pop(name, None)
+
+
 @pytest.fixture(scope="session")
 def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """One whole local stack for all tests that do it no harm."""
-    with LocalStack.running(tmp_path_factory.mktemp("stack")) as stack:
+    """One whole local stack for all tests that do it no harm, as where a proxy leads outside and to nothing here."""
+    with LocalStack.running(tmp_path_factory.mktemp("stack"), DEAD_PROXY) as stack:
         yield stack

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -16,16 +16,17 @@ from workers.supervision.leftovers import leftovers
 
 
 class LocalStack:
-    """A stack of its own under a folder, on free ports."""
+    """A stack of its own under a folder, on free ports; `variables` are added to its environment."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
         self.data, self.state_file = folder / "data", folder / "state.json"
+        self._variables = variables or {}
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path) -> Iterator["LocalStack"]:
+    def running(cls, folder: Path, variables: Mapping[str, str] | None = None) -> Iterator["LocalStack"]:
         """One that is up, and is taken down after."""
-        stack = cls(folder)
+        stack = cls(folder, variables)
         stack.up()
         try:
             yield stack
@@ -73,9 +74,8 @@ class LocalStack:
     @property
     def environment(self) -> dict[str, str]:
         """For commands that talk to it."""
-        if not self.state_file.exists():
-            return dict(os.environ)
-        return os.environ | environment_of(self.state)
+        found = environment_of(self.state) if self.state_file.exists() else {}
+        return {**os.environ, **self._variables, **found}
 
     @cached_property
     def orthanc(self) -> OrthancClient:

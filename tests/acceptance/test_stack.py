@@ -16,6 +16,7 @@ import requests
 
 from mskmodel.dicom.writing import Header, write_dx
 from tests.local_stack import LocalStack
+from tests.proxies import DEAD_PROXY
 from tests.waiting import until
 from workers.ledger import Ledger
 from workers.pacs.send import Target, send
@@ -85,6 +86,17 @@ def test_a_stored_radiograph_ends_in_the_ledger(shared_stack: LocalStack) -> Non
     outcome = shared_stack.outcome(instance_id)
     assert outcome is not None
     assert outcome["status"] in {"labelled", "needs-review"}
+
+
+def test_a_proxy_that_leads_nowhere_keeps_no_part_from_another(shared_stack: LocalStack) -> None:
+    for pid in shared_stack.processes:
+        variables = Path(f"/proc/{pid}/environ").read_text().split("\0")
+        assert {f"{name}={value}" for name, value in DEAD_PROXY.items()} <= set(variables)
+
+    instance_id = shared_stack.orthanc.upload(radiograph("proxied"))
+    until(lambda: shared_stack.outcome(instance_id), seconds=60)
+
+    assert json.loads(shared_stack.msk("audit", "--json").stdout)["unaccounted"] == 0
 
 
 def test_no_store_waits_for_an_acknowledgement_of_its_acknowledgement(shared_stack: LocalStack, tmp_path: Path) -> None:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import requests
 from orthanc_api_client import OrthancApiClient
-from requests.adapters import HTTPAdapter
+
+from workers.loopback import DirectToLoopback
 
 __all__ = [
     "OrthancConflict",
@@ -55,6 +56,8 @@ class _Dropped(OrthancUnavailable):
 
 class OrthancHttp:
     """A kept-alive, thread-safe session with one Orthanc.
+
+    It goes through the proxy that the environment names for that address, if any; to loopback it never does.
 
     Args:
         url: base address, with or without a path; a user and password in it are dropped.
@@ -129,7 +132,7 @@ class _Session(OrthancApiClient):  # type: ignore[misc]  # it publishes no types
         # Orthanc compresses by default whatever is asked for, and takes 30 times as long for a radiograph.
         super().__init__(address, user=user, pwd=password, headers={"Accept-Encoding": "identity"})
         for scheme in ("http://", "https://"):
-            self._http_session.mount(scheme, HTTPAdapter(pool_maxsize=POOL, max_retries=0))
+            self._http_session.mount(scheme, DirectToLoopback(pool_maxsize=POOL, max_retries=0))
 
     def _raise_or_retry_on_errors(self, response: requests.Response, url: str) -> bool:
         if not 200 <= response.status_code < 300:

@@ -13,8 +13,12 @@ def answers_200(url: str, login: tuple[str, str] | None = None) -> bool:
     """Whether an HTTP GET of the address is answered with 200."""
     import requests
 
+    from workers.loopback import DirectToLoopback
+
     try:
-        return requests.get(url, auth=login, timeout=PATIENCE).status_code == 200
+        with requests.Session() as session:
+            session.mount("http://", DirectToLoopback())
+            return session.get(url, auth=login, timeout=PATIENCE).status_code == 200
     except requests.RequestException:
         return False
 

@@ -17,6 +17,7 @@ from pydicom import dcmread
 
 from mskmodel.dicom.writing import Header, write_dx
 from mskmodel.labels import BY_KEY
+from tests.proxies import DEAD_PROXY
 from tests.servers import Orthanc, free_port, running_orthanc
 from workers.pacs import (
     OrthancClient,
@@ -436,6 +437,25 @@ def test_a_path_before_orthanc_is_kept(misbehaving: Start) -> None:
     server, _ = misbehaving(SYSTEM)
     OrthancClient(f"{server.url}/pacs", "msk", "swordfish").system()
     assert server.requests[0].startswith(b"GET /pacs/system ")
+
+
+def test_no_proxy_stands_between_it_and_a_server_on_this_machine(
+    client: OrthancClient, instance: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in DEAD_PROXY.items():
+        monkeypatch.setenv(name, value)
+    client.put_metadata(instance, "MskLabel", "knee_ap")
+    assert client.metadata(instance)["MskLabel"] == "knee_ap"
+
+
+def test_a_server_elsewhere_is_asked_through_the_proxy_of_the_environment(
+    misbehaving: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    proxy, _ = misbehaving(SYSTEM)
+    monkeypatch.setenv("HTTP_PROXY", proxy.url)
+    with contextlib.closing(OrthancClient("http://pacs.hospital:8042", "msk", "swordfish")) as client:
+        assert client.system().version == "1.10.1"
+    assert proxy.requests[0].startswith(b"GET http://pacs.hospital:8042/system ")
 
 
 def test_the_server_of_these_tests_demands_a_password(server: Orthanc) -> None:
