@@ -11,6 +11,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from tests.proxies import DEAD_PROXY
+
 ROOT = Path(__file__).parents[2]
 SECRETS = ("MSK_ORTHANC_USER", "MSK_ORTHANC_PASSWORD", "MSK_BROKER_PASSWORD", "MSK_WEBHOOK_SECRET")
 
@@ -64,6 +66,7 @@ class Project:
         """Start everything."""
         # Both ways to say it: podman-compose does not remember --scale when it takes things down.
         self.environment["MSK_LABEL_WORKERS"] = str(label_workers)
+        self.environment |= DEAD_PROXY  # which podman hands in to the containers, where nobody may ask it
         self.compose("up", "-d", "--no-build", "--scale", f"label-worker={label_workers}")
 
     def down(self, *arguments: str) -> None:
