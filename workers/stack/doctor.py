@@ -13,8 +13,9 @@ from pathlib import Path
 from workers.settings import InvalidSetting, MissingSetting, Settings
 from workers.stack.data_directory import DataDirectory
 from workers.stack.errors import StackError
+from workers.stack.installation import PACS_SIDE, restoring
 from workers.stack.ports import choose_ports
-from workers.stack.services import PACS_SIDE, PYTHON_PLUGIN, broker_binary, orthanc_binary
+from workers.stack.services import PYTHON_PLUGIN, broker_binary, orthanc_binary
 
 __all__ = ["MISSING", "OK", "WARNING", "Finding", "examine"]
 
@@ -42,7 +43,8 @@ GL_LIBRARIES = {
 PHANTOM_PACKAGES = ("gvxrPython3", "mujoco", "myo_sim", "manifold3d", "scipy")
 
 ORTHANC_FIX = "sudo apt-get install orthanc orthanc-python"
-INSTALL_FIX = "make install"
+#: pip installs what the installed project needs and has not: in a checkout as from a wheel.
+INSTALL_FIX = "pip install msk-labeller"
 
 
 @dataclass(frozen=True)
@@ -96,8 +98,8 @@ def _python_plugin() -> Finding:
 def _pacs_side() -> Finding:
     lacking = [name for name in ("orthanc.json", "webhook.py") if not (PACS_SIDE / name).exists()]
     if lacking:
-        fix = "pip install --editable . (in a checkout of the project)"
-        return Finding("Orthanc's configuration", MISSING, f"{', '.join(lacking)} not in {PACS_SIDE}", fix)
+        detail = f"{', '.join(lacking)} not in {PACS_SIDE}"
+        return Finding("Orthanc's configuration", MISSING, detail, restoring("orthanc"))
     return Finding("Orthanc's configuration", OK, str(PACS_SIDE))
 
 
@@ -144,7 +146,8 @@ def _codecs() -> Finding:
         except (NotClassifiable, RuntimeError, ValueError) as error:
             broken.append(f"{syntax} ({error})")
     if broken:
-        return Finding("DICOM codecs", MISSING, f"cannot decode {', '.join(broken)}", INSTALL_FIX)
+        fix = "pip install --force-reinstall imagecodecs pydicom"
+        return Finding("DICOM codecs", MISSING, f"cannot decode {', '.join(broken)}", fix)
     return Finding("DICOM codecs", OK, f"{len(WRITABLE)} transfer syntaxes decode")
 
 
@@ -169,11 +172,10 @@ def _model(models: Path) -> Finding:
         from mskmodel.registry.classifier import Classifier
     except ImportError as error:
         return Finding("Model", MISSING, str(error), INSTALL_FIX)
-    fix = "git checkout -- mskmodel/shipped"
     try:
         classifier = Classifier.load(Registry(models if models.exists() else None).promoted(), "cpu")
     except (RegistryError, OSError, ValueError, KeyError, RuntimeError) as error:
-        return Finding("Model", MISSING, f"does not load: {error}", fix)
+        return Finding("Model", MISSING, f"does not load: {error}", restoring("mskmodel/shipped"))
     return Finding("Model", OK, f"version {classifier.version}, {len(classifier.classes)} classes")
 
 
@@ -196,13 +198,15 @@ def _loads(library: str) -> bool:
 def _phantom_packages() -> Finding:
     lacking = [package for package in PHANTOM_PACKAGES if importlib.util.find_spec(package) is None]
     if lacking:
-        return Finding("Phantoms", WARNING, f"not installed: {', '.join(lacking)}", "pip install -e '.[phantoms]'")
+        return Finding(
+            "Phantoms", WARNING, f"not installed: {', '.join(lacking)}", "pip install 'msk-labeller[phantoms]'"
+        )
     return Finding("Phantoms", OK, "bone meshes, their joints and X-rays are installed")
 
 
 def _samples() -> Finding:
     if importlib.util.find_spec("data_store") is None:
-        return Finding("Real samples", WARNING, "pydicom-data is not installed", "pip install -e '.[samples]'")
+        return Finding("Real samples", WARNING, "pydicom-data is not installed", "pip install 'msk-labeller[samples]'")
     return Finding("Real samples", OK, "pydicom-data is installed")
 
 

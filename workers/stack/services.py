@@ -14,6 +14,7 @@ from pathlib import Path
 from workers.stack import readiness
 from workers.stack.data_directory import DataDirectory, Secrets
 from workers.stack.errors import StackError
+from workers.stack.installation import PACS_SIDE, restoring
 from workers.stack.ports import LOOPBACK, Ports
 from workers.supervision.leftovers import MARKER
 from workers.supervision.service import STOP, Service, StopSignals
@@ -21,7 +22,6 @@ from workers.supervision.service import STOP, Service, StopSignals
 __all__ = [
     "AET",
     "ORTHANC_USER",
-    "PACS_SIDE",
     "PYTHON_PLUGIN",
     "Addresses",
     "broker_binary",
@@ -32,8 +32,6 @@ __all__ = [
 ORTHANC_USER = "msk"
 AET = "MSK"
 
-#: Configuration and plugin script of the PACS side, beside the packages.
-PACS_SIDE = Path(__file__).resolve().parents[2] / "orthanc"
 PYTHON_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
 
 #: A worker first finishes what it holds; a second signal makes Celery hand back what it cannot finish.
@@ -149,7 +147,7 @@ def _orthanc(
     if binary is None or not PYTHON_PLUGIN.exists():
         raise StackError("Orthanc or its Python plugin is missing; install: apt-get install orthanc orthanc-python")
     if not configuration.exists() or not webhook.exists():
-        raise StackError(f"{PACS_SIDE} is missing; run from a checkout of the project (pip install --editable)")
+        raise StackError(f"{PACS_SIDE} is not complete; put it right with: {restoring('orthanc')}")
     return Service(
         "orthanc",
         (binary, str(configuration)),

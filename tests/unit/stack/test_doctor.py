@@ -39,6 +39,14 @@ def test_what_labelling_needs_ends_with_status_1_and_the_command_that_installs_i
 
 
 @pytest.mark.usefixtures("quick")
+def test_a_checkout_that_lacks_a_file_gets_it_back_from_git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(doctor, "PACS_SIDE", tmp_path)
+    result = CliRunner().invoke(main, ["doctor", "--data", str(tmp_path)])
+    assert result.exit_code == 1
+    assert f"orthanc.json, webhook.py not in {tmp_path}\n    git checkout -- orthanc\n" in result.output
+
+
+@pytest.mark.usefixtures("quick")
 def test_what_only_phantoms_need_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(doctor.GL_LIBRARIES, "libnosuch.so.7", "libnosuch7")
     result = CliRunner().invoke(main, ["doctor", "--json", "--data", str(tmp_path)])
