@@ -6,6 +6,7 @@
 #   make doctor            what is missing on this machine
 #   make test              linters, types, import contracts, tests (ARGS='-k webhook -x' goes to pytest)
 #   make lint              the same without the tests
+#   make wheel             dist/msk_labeller-VERSION-py3-none-any.whl: all of it, for machines without a checkout
 #   make install           what the others do first: Debian packages, virtual environment, wheels
 #
 # PIP_ARGS goes to pip: an --extra-index-url with torch for processors alone makes a far smaller download.
@@ -16,7 +17,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo up doctor test lint install debian clean
+.PHONY: help demo up doctor test lint wheel install debian clean
 
 VENV ?= .venv
 EXTRAS ?= local,phantoms,samples,dev
@@ -53,6 +54,12 @@ lint: install
 	@$(VENV)/bin/ruff check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+# From what is installed already, so that nothing is fetched. setup.py sees to it that a build leaves nothing behind.
+wheel: $(INSTALLED)
+	@rm -f dist/msk_labeller-*.whl
+	$(VENV)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	ls dist/msk_labeller-*.whl
 
 install: debian $(INSTALLED)
 
@@ -94,4 +101,4 @@ $(INSTALLED): pyproject.toml
 	touch $@
 
 clean:
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build *.egg-info
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
