@@ -27,5 +27,5 @@ def reach_servers_directly() -> None:
 @pytest.fixture(scope="session")
 def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
     """One whole local stack for all tests that do it no harm, as where a proxy leads outside and to nothing here."""
-    with LocalStack.running(tmp_path_factory.mktemp("stack"), DEAD_PROXY) as stack:
+    with LocalStack.running(tmp_path_factory.mktemp("stack"), variables=DEAD_PROXY) as stack:
         yield stack

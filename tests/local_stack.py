@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from workers.pacs import OrthancClient
@@ -16,17 +17,26 @@ from workers.supervision.leftovers import leftovers
 
 
 class LocalStack:
-    """A stack of its own under a folder, on free ports; `variables` are added to its environment."""
+    """A stack of its own under a folder, on free ports.
 
-    def __init__(self, folder: Path, variables: Mapping[str, str] | None = None) -> None:
+    ``program``: how `msk` is called. ``variables``: added to its environment.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        program: Sequence[str] = (sys.executable, "-m", "workers.cli"),
+        variables: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.data, self.state_file = folder / "data", folder / "state.json"
-        self._variables = variables or {}
+        self.program, self._variables = program, variables
 
     @classmethod
     @contextmanager
-    def running(cls, folder: Path, variables: Mapping[str, str] | None = None) -> Iterator["LocalStack"]:
-        """One that is up, and is taken down after."""
-        stack = cls(folder, variables)
+    def running(cls, folder: Path, **options: Any) -> Iterator["LocalStack"]:
+        """One that is up, and is taken down after; ``options`` as those of the class."""
+        stack = cls(folder, **options)
         stack.up()
         try:
             yield stack
@@ -35,8 +45,7 @@ class LocalStack:
 
     def msk(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run `msk`; its output is text."""
-        command = (sys.executable, "-m", "workers.cli", *arguments)
-        result = subprocess.run(command, capture_output=True, text=True, env=self.environment)
+        result = subprocess.run((*self.program, *arguments), capture_output=True, text=True, env=self.environment)
         assert not check or result.returncode == 0, result.stdout + result.stderr
         return result
 
