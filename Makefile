@@ -55,10 +55,11 @@ lint: install
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
-# From what is installed already, so that nothing is fetched. setup.py sees to it that a build leaves nothing behind.
+# From what is installed already, so that nothing is fetched. What an earlier build left would get into this one.
 wheel: $(INSTALLED)
-	@rm -f dist/msk_labeller-*.whl
+	@rm -rf build dist/msk_labeller-*.whl
 	$(VENV)/bin/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist .
+	rm -rf build
 	ls dist/msk_labeller-*.whl
 
 install: debian $(INSTALLED)
@@ -101,4 +102,4 @@ $(INSTALLED): pyproject.toml
 	touch $@
 
 clean:
-	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache dist
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist *.egg-info

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -27,10 +28,14 @@ RECIPES = {"workers/Dockerfile", "workers/broker.Dockerfile", "workers/valkey.co
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of this checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
+    """The wheel of this checkout, built from a copy: what a build leaves behind would get into the next one."""
+    copy, folder = tmp_path_factory.mktemp("copy"), tmp_path_factory.mktemp("wheel")
+    for name in ("workers", "mskmodel", "orthanc"):
+        shutil.copytree(ROOT / name, copy / name)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, copy)
     options = ("--no-deps", "--no-build-isolation", "--wheel-dir", str(folder))
-    subprocess.run((*PIP, "wheel", *options, str(ROOT)), check=True)
+    subprocess.run((*PIP, "wheel", *options, str(copy)), check=True)
     return next(folder.iterdir())
 
 
