@@ -1,4 +1,4 @@
-"""One radiograph in memory, and why a file is not one."""
+"""A radiograph in memory, and the errors for files that are none."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ class NotClassifiable(Exception):
 
 
 class Skipped(NotClassifiable):
-    """Not ours to label: not a radiograph, no pixels, several frames, an unsupported format, too large."""
+    """Not to be labelled: not a radiograph, no pixels, several frames, an unsupported format, too large."""
 
 
 class Undecodable(NotClassifiable):
-    """Ours, but broken."""
+    """Meant to be labelled, but damaged."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What is looked at before any memory is spent on an image."""
+    """Size limits, checked before memory is allocated for an image."""
 
     max_file_bytes: int = 268_435_456
     #: Rows times columns.

@@ -19,18 +19,18 @@ from mskmodel.network.preprocessing import Preprocessing
 
 __all__ = ["Cases", "read_cases", "split"]
 
-#: Column of a labels file that says whose the radiograph is, in any words that differ between patients.
+#: Column of a labels file that names the patient: any text that differs between patients.
 _PATIENT = "patient"
-#: Raised when a cache of another layout would be read.
+#: Increase it with every change of the cache file's layout, so that no older file is read.
 _LAYOUT = 1
 
 
 @dataclass(frozen=True, eq=False)
 class Cases:
-    """Radiographs, those of the classes or all; each sequence has one entry a radiograph.
+    """Labelled radiographs: framed pictures, patients and files, with one entry per radiograph each.
 
-    ``patients``: (n,) int64, numbers that mean nothing but the same patient. ``files``: paths within the folder.
-    ``left_out``: how many of none of the classes were not read.
+    ``patients``: (n,) int64, the same number for the same patient; it has no other meaning. ``files``: paths within the
+    folder. ``left_out``: how many radiographs of none of the classes were not read.
     """
 
     pictures: Pictures
@@ -40,7 +40,7 @@ class Cases:
     left_out: int
 
     def digest(self) -> str:
-        """SHA-256 of all that a result depends on."""
+        """SHA-256 of everything that a result depends on."""
         return hashlib.sha256(self.pictures.digest().encode() + self.patients.tobytes()).hexdigest()
 
 
@@ -53,11 +53,11 @@ def read_cases(
     progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
     none: bool = False,
 ) -> Cases:
-    """Every file that has one of the classes, and with ``none`` those of none of them too.
+    """Read the radiographs of the classes and, with ``none``, those of none of the classes too.
 
-    The patient is that of the labels' column, else of the DICOM header. Prepared pixels are kept in the folder
-    ``cache`` until a file, the labels or the preprocessing change; no patient's identifier is. Raises LabelsError, also
-    for a file that does not say whose it is.
+    Patients come from the column ``patient`` of the labels file, without that column from the DICOM headers. The folder
+    ``cache`` keeps the framed pictures until a file, the labels or the preprocessing change. It keeps no identifier of
+    a patient. Raises LabelsError, also for a file without a patient.
     """
     listed = read_labels(labels, images, classes)
     owners = _patient_column(labels)
@@ -72,7 +72,7 @@ def read_cases(
         nobody = [listed[number].file for number, name in zip(read, names, strict=True) if not name]
         if nobody:
             hint = f"name the patients in a column {_PATIENT} of {labels}"
-            raise LabelsError(f"{len(nobody)} files do not say whose they are, such as {nobody[0]}; {hint}")
+            raise LabelsError(f"files without a patient: {len(nobody)}, such as {nobody[0]}; {hint}")
         _, patients = np.unique(np.asarray(names, np.str_), return_inverse=True)
         _save(kept, pictures, patients, read, unreadable)
     return _loaded(kept, listed, images, len(listed) - len(chosen))
@@ -81,9 +81,9 @@ def read_cases(
 def split(
     patients: NDArray[np.int64], training: int, validation: int, random: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row numbers to train and to validate on: at most so many, never a patient in both.
+    """Row numbers of a training and a validation set of at most these sizes; no patient is in both.
 
-    Patients are taken in random order into the validation set as long as all of their radiographs fit.
+    Patients are added to the validation set in random order, each only if all of the patient's radiographs still fit.
     """
     chosen = np.zeros(len(patients), bool)
     for patient in random.permutation(np.unique(patients)):
@@ -109,7 +109,7 @@ def _patient_of(file: Path) -> str:
 
 
 def _key(rows: Sequence[Labelled], labels: Path, preprocessing: Preprocessing) -> str:
-    """Changes when any file does."""
+    """Name of the cache file: it changes with any file, the labels, the preprocessing and the layout."""
     digest = hashlib.sha256(json.dumps([_LAYOUT, preprocessing.to_json()]).encode() + labels.read_bytes())
     for row in rows:
         known = row.file.stat() if row.file.is_file() else None

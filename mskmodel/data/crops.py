@@ -1,7 +1,7 @@
-"""Parts of radiographs that show something else than the whole, or the same from nearer: more to train on.
+"""Crops: parts cut from radiographs that show something else than the whole, or the same from nearer.
 
-A film of a lower leg holds an ankle as an ankle's own film would show it. Such parts are trained on with the
-radiograph that they are cut out of and never judged.
+They are further training images. A radiograph of a lower leg contains an ankle, much as a radiograph of the ankle shows
+it. A crop is trained on only together with the radiograph that it is cut from, and never evaluated.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ from mskmodel.network.preprocessing import Preprocessing
 
 __all__ = ["Crops", "read_crops"]
 
-#: Where the part lies, in shares of the radiograph's width and height.
+#: Columns with the edges of a crop, as shares of the radiograph's width and height.
 _EDGES = ("left", "top", "right", "bottom")
 
 
 @dataclass(frozen=True, eq=False)
 class Crops:
-    """``parents``: (n,) int64, of each the number of the radiograph that it is a part of.
+    """Pictures of crops.
 
-    ``orphans``: listed parts, by their radiograph's file, that no radiograph was there for.
+    ``parents``: (n,) int64, the number of the radiograph that each is cut from. ``orphans``: of each listed crop whose
+    radiograph was not among those given, the radiograph's file.
     """
 
     pictures: Pictures
@@ -38,7 +39,7 @@ class Crops:
 
     @classmethod
     def none(cls) -> Crops:
-        """Not one."""
+        """No crops."""
         return cls(Pictures.framed([], [], ()), np.zeros(0, np.int64))
 
 
@@ -49,11 +50,11 @@ def read_crops(
     classes: Sequence[str],
     progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
 ) -> Crops:
-    """Those of the listed parts whose radiograph is one of ``files``, paths within the folder ``images``.
+    """Cut the listed crops of the radiographs in ``files``, which are paths within the folder ``images``.
 
     The CSV has the columns ``file``, ``label`` (empty = none of the classes), ``left``, ``top``, ``right``, ``bottom``
-    (0..1). Each part is windowed as if it had been exposed alone. Raises LabelsError, NotClassifiable for a radiograph
-    that cannot be used and OSError for one that cannot be read.
+    (0..1). Each crop is windowed by its own pixels alone. Raises LabelsError, NotClassifiable for a radiograph that
+    cannot be used and OSError for one that cannot be read.
     """
     listed = read_labels(path, images, classes)
     with path.open(newline="", encoding="utf-8-sig") as opened:
@@ -78,13 +79,13 @@ def _edges(row: Mapping[str, str], path: Path) -> tuple[float, float, float, flo
     except ValueError as error:
         raise LabelsError(f"{path}: {row['file']}: {', '.join(_EDGES)} must be numbers: {error}") from error
     if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-        said = f"{left}, {top}, {right}, {bottom} is no part: 0 <= left < right <= 1, and so from top to bottom"
+        said = f"{left}, {top}, {right}, {bottom} is no crop: 0 <= left < right <= 1, 0 <= top < bottom <= 1"
         raise LabelsError(f"{path}: {row['file']}: {said}")
     return left, top, right, bottom
 
 
 def _cut(pixels: NDArray[np.uint16], left: float, top: float, right: float, bottom: float) -> NDArray[np.uint16]:
-    """At least a pixel."""
+    """Pixels between these shares of width and height, at least one."""
     rows, columns = pixels.shape
     down = slice(math.floor(top * rows), math.ceil(bottom * rows))
     return pixels[down, math.floor(left * columns) : math.ceil(right * columns)]

@@ -40,7 +40,7 @@ class Unreadable:
 
     @classmethod
     def because(cls, file: Path, error: NotClassifiable | OSError) -> Unreadable:
-        """In words for people."""
+        """The reason of an error, in words for people."""
         return cls(file, error.reason if isinstance(error, NotClassifiable) else error.strerror or "cannot be read")
 
 
@@ -48,8 +48,8 @@ class Unreadable:
 class Pictures:
     """Radiographs in memory, windowed and shrunk, not yet enhanced (augmentation comes before that).
 
-    ``values``: (n, STORED, STORED) uint8. ``extents``: (n, 2) int16, rows and columns in the middle that are picture.
-    ``labels``: (n,) int64, index of the class; the number of classes = none of them.
+    ``values``: (n, STORED, STORED) uint8. ``extents``: (n, 2) int16, rows and columns of the picture, in the
+    middle of its padding. ``labels``: (n,) int64, index of the class; the number of classes = none of them.
     """
 
     values: NDArray[np.uint8]
@@ -58,7 +58,7 @@ class Pictures:
 
     @classmethod
     def framed(cls, pictures: Sequence[Picture], labels: Sequence[str | None], classes: Sequence[str]) -> Pictures:
-        """Each with its label; None for none of the classes."""
+        """From framed pictures and their labels, None for none of the classes."""
         index: dict[str | None, int] = {key: number for number, key in enumerate(classes)} | {None: len(classes)}
         return cls(
             np.asarray([one.values for one in pictures], np.uint8).reshape(-1, STORED, STORED),
@@ -70,7 +70,7 @@ class Pictures:
         return len(self.labels)
 
     def part(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Pictures:
-        """Those rows."""
+        """The pictures of these rows."""
         return Pictures(self.values[rows], self.extents[rows], self.labels[rows])
 
     def digest(self) -> str:
@@ -82,20 +82,20 @@ class Pictures:
         return digest.hexdigest()
 
     def save(self, path: Path) -> None:
-        """As an ``.npz`` file, whole or not at all."""
+        """Write an ``.npz`` file, whole or not at all."""
         partial = path.with_suffix(".partial.npz")
         np.savez(partial, values=self.values, extents=self.extents, labels=self.labels)
         settle(partial, path)
 
     @classmethod
     def load(cls, path: Path) -> Pictures:
-        """From ``save``."""
+        """Read a file that ``save`` wrote."""
         with np.load(path, allow_pickle=False) as arrays:
             return cls(arrays["values"], arrays["extents"], arrays["labels"])
 
     @classmethod
     def joined(cls, parts: Sequence[Pictures]) -> Pictures:
-        """All of them, in order."""
+        """The pictures of all parts, in order."""
         return cls(
             np.concatenate([part.values for part in parts]),
             np.concatenate([part.extents for part in parts]),
@@ -125,7 +125,7 @@ def read_labels(
 
 
 def columns_of(path: Path) -> tuple[str, ...]:
-    """Names in the first line of a labels file that has rows. Raises LabelsError."""
+    """Column names of a labels file; none if it has no rows. Raises LabelsError."""
     rows = _rows(path)
     return tuple(rows[0]) if rows else ()
 
@@ -147,7 +147,7 @@ def read_pictures(
     preprocessing: Preprocessing,
     progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
 ) -> tuple[Pictures, list[Unreadable]]:
-    """Read every file; those that cannot be read are returned, not fatal."""
+    """Read and frame every file; files that cannot be read are returned with the reason, and the others are read."""
     pictures, labels, unreadable = [], [], []
     for row in progress(rows):
         try:

@@ -17,7 +17,7 @@ __all__ = ["FILE", "SiteSecret", "SiteSecretError", "is_held_out"]
 
 #: In the root of the model registry: all hosts that share the registry give a patient the same key.
 FILE = "patients.secret"
-#: One patient in so many is held out.
+#: One patient in this many is held out.
 HELD_OUT_OF = 5
 _BYTES = 32
 
@@ -34,9 +34,9 @@ class SiteSecret:
 
     @classmethod
     def of(cls, root: Path) -> SiteSecret:
-        """The secret in this folder, made the first time, readable by its owner only. Raises SiteSecretError.
+        """The secret in this folder, created at first use, readable by its owner only. Raises SiteSecretError.
 
-        Of several processes that make it at the same time, all get the one that was there first.
+        Processes that create it at the same time all get the same secret.
         """
         path = root / FILE
         try:
@@ -47,13 +47,13 @@ class SiteSecret:
         except OSError as error:
             raise SiteSecretError(f"{path}: {error.strerror or error}") from error
         except ValueError as error:
-            raise SiteSecretError(f"{path} is damaged; bring it back from a backup") from error
+            raise SiteSecretError(f"{path} is damaged; restore it from a backup") from error
         if len(value) != _BYTES:
-            raise SiteSecretError(f"{path} is damaged; bring it back from a backup")
+            raise SiteSecretError(f"{path} is damaged; restore it from a backup")
         return cls(value)
 
     def patient(self, identifier: str) -> str:
-        """Key of a patient, 16 hexadecimal digits; ``identifier`` is any that the site has for them."""
+        """Key of a patient, 16 hexadecimal digits. ``identifier``: the one that the site uses for the patient."""
         return self.digest("patient", identifier).hex()[:16]
 
     def uid(self, level: str, identifier: str) -> str:
@@ -61,7 +61,7 @@ class SiteSecret:
         return f"2.25.{int.from_bytes(self.digest(level, identifier)[:16], 'big')}"
 
     def digest(self, level: str, identifier: str) -> bytes:
-        """32 bytes."""
+        """HMAC-SHA256 of level and identifier, 32 bytes."""
         return hmac.digest(self.value, f"{level} {identifier}".encode(), hashlib.sha256)
 
 
@@ -71,7 +71,7 @@ def is_held_out(patient: str) -> bool:
 
 
 def _make(path: Path) -> None:
-    """Whole or not at all, and never over one that is there."""
+    """Write a new secret, whole or not at all, and never over an existing one."""
     partial = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:

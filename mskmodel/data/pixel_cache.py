@@ -1,4 +1,4 @@
-"""Pixels that were framed once, for all snapshots to come: one file for each DICOM file, named by its MD5."""
+"""A cache of framed pictures, shared by all snapshots: one file for each DICOM file, named by its MD5."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ __all__ = ["PixelCache"]
 
 
 class PixelCache:
-    """Below ``root / "pixels"``; pictures of another window or size lie in another folder.
+    """Framed pictures below ``root / "pixels"``, in one folder for each window and size.
 
-    A file holds the picture without its padding, (rows, columns) uint8. Several processes may share it.
+    A file holds one picture without its padding, (rows, columns) uint8. Several processes may share the cache.
     """
 
     def __init__(self, root: Path, preprocessing: Preprocessing) -> None:
@@ -26,7 +26,7 @@ class PixelCache:
         self._preprocessing = preprocessing
 
     def add(self, md5: str, radiograph: Radiograph) -> None:
-        """Keep the picture, whole or not at all."""
+        """Frame the radiograph and keep its picture, whole or not at all."""
         picture = self._preprocessing.frame(radiograph)
         top, left = (STORED - picture.rows) // 2, (STORED - picture.columns) // 2
         path = self._path(md5)
@@ -42,7 +42,7 @@ class PixelCache:
                 raise
 
     def find(self, md5: str) -> NDArray[np.uint8] | None:
-        """The picture, (rows, columns); None where it was never kept, or is damaged."""
+        """The picture, (rows, columns); None where it is not in the cache or damaged."""
         try:
             values = np.load(self._path(md5), allow_pickle=False)
         except (OSError, ValueError, EOFError):

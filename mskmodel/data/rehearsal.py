@@ -1,7 +1,7 @@
-"""Phantoms to learn from beside a few corrections, so that what those do not show is not forgotten.
+"""Rehearsal: phantoms to train on beside a few corrections, so that the model does not forget what those do not show.
 
-Rendered once for a registry and kept as pictures, a part for each turn through all views: a larger number needs only
-the parts that are missing. One phantom in five is held out, of each view, the same ones always.
+They are rendered once for a registry and kept as pictures, one file (a part) for each turn through all views, so that a
+larger number needs only the missing parts. Of each view, one phantom in five is held out, always the same ones.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.phantoms import RenderingUnavailable, making
 from mskmodel.phantoms.views import NAMES, TURN
 
-__all__ = ["HELD_OUT_OF", "RenderingUnavailable", "part_path", "rehearsal"]
+__all__ = ["RenderingUnavailable", "part_path", "rehearsal"]
 
-#: One phantom in so many is held out.
-HELD_OUT_OF = 5
-#: Of all phantoms that are rehearsed; far from what a person would choose for others.
+#: One phantom in this many is held out.
+_HELD_OUT_OF = 5
+#: Seed of the first part, far from the seeds that people choose for other phantoms.
 _SEED = 7_001
 
 
@@ -36,14 +36,14 @@ def rehearsal(
     workers: int,
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
 ) -> tuple[Pictures, Pictures]:
-    """To train on, and held out: ``count`` phantoms in all; a view that is no class is none of the classes.
+    """Return phantoms to train on and held-out ones, ``count`` in all. A view that is no class is none of the classes.
 
     Args:
-        root: of the registry; the pictures are kept below ``root / "rehearsal"``.
+        root: the registry's folder; the pictures are kept below ``root / "rehearsal"``.
         workers: processes that render.
-        progress: told the number of phantoms that are ready, and of how many; may raise to stop.
+        progress: called with the number of phantoms that are ready and with ``count``; may raise to stop.
 
-    Raises RenderingUnavailable where phantoms are missing and none can be rendered, OSError.
+    Raises OSError, and RenderingUnavailable where phantoms are missing and cannot be rendered.
     """
     parts: list[Pictures] = []
     for first in range(0, count, len(TURN)):
@@ -57,7 +57,7 @@ def rehearsal(
 
 
 def part_path(root: Path, preprocessing: Preprocessing, part: int) -> Path:
-    """Where that turn through all views is kept; its pictures' labels are the numbers of the views in ``NAMES``."""
+    """File of one turn through all views; its pictures are labelled with the numbers of their views in ``NAMES``."""
     views = hashlib.sha256("\n".join((*NAMES, *TURN)).encode()).hexdigest()[:8]
     return root / "rehearsal" / f"{preprocessing.framing}-{views}" / f"{_SEED + part}.npz"
 
@@ -76,11 +76,11 @@ def _split(parts: Sequence[Pictures], count: int, classes: Sequence[str]) -> tup
 
 
 def _held_out(views: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Of each view one time in five that it comes, at another time than the view before it."""
+    """Every fifth phantom of each view, a different one of the five from view to view."""
     times = np.zeros(len(NAMES), np.int64)
     held_out = np.zeros(len(views), np.bool_)
     for number, view in enumerate(views):
-        held_out[number] = (times[view] + view) % HELD_OUT_OF == HELD_OUT_OF - 1
+        held_out[number] = (times[view] + view) % _HELD_OUT_OF == _HELD_OUT_OF - 1
         times[view] += 1
     return held_out
 

@@ -1,7 +1,7 @@
 """A snapshot: the labelled radiographs of one training job as they were when it began, and their split by patient.
 
-A folder of a manifest and memory-mapped arrays, so that what is in memory does not grow with the number of images.
-The manifest is written last: its existence means that the snapshot is whole. It is never changed afterwards.
+It is a folder of a manifest and arrays. The arrays are memory-mapped, so that memory use does not grow with the number
+of images. The manifest is written last: its existence means that the snapshot is whole. It is never changed afterwards.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Row:
     instance: str
     md5: str
     label: str | None
-    #: Hashed, see `patient_key`.
+    #: Key of the patient, see `patient_key`.
     patient: str
 
     @property
@@ -82,15 +82,15 @@ class Snapshot:
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """All of them, those of the training first."""
+        """All rows, those to train on first."""
         return self.training_rows + self.held_out_rows
 
     def training(self) -> Pictures:
-        """What to train on. Its arrays are views of the files, read when they are touched."""
+        """The pictures to train on. Their arrays are views of the files, read when they are accessed."""
         return self._part(slice(None, len(self.training_rows)))
 
     def held_out(self) -> Pictures:
-        """What to evaluate on: the patients that no job of this site trains on."""
+        """The hold-out: pictures of the patients that no job of this site trains on."""
         return self._part(slice(len(self.training_rows), None))
 
     def _part(self, rows: slice) -> Pictures:
@@ -119,11 +119,11 @@ def write_snapshot(
     cache: PixelCache,
     progress: Callable[[int], None] = lambda _: None,
 ) -> Snapshot:
-    """Write a snapshot of these images, whose pixels are all in the cache, into a folder that holds none.
+    """Write a snapshot of these images into a folder that holds none yet. The cache must hold all their pictures.
 
-    A label that is not among ``classes`` is none of them: its row keeps the word, its picture gets the number of
-    classes. ``progress`` is told the number of images written, and may raise to stop. Raises SnapshotError when there
-    is nothing to write.
+    A label that is not among ``classes`` counts as none of them: its row keeps the label, its picture gets the number
+    of classes. ``progress`` is called with the number of images written, and may raise to stop. Raises SnapshotError
+    where there is no image, where the folder holds a snapshot and where the cache misses a picture.
     """
     if not rows:
         raise SnapshotError("no image can be trained on: no instance has a truth and readable pixels")
@@ -147,14 +147,14 @@ def _write_arrays(
     directory: Path, classes: Sequence[str], rows: Sequence[Row], cache: PixelCache, progress: Callable[[int], None]
 ) -> None:
     extents = np.zeros((len(rows), 2), np.int16)
-    # Written one after the other: a memory map that grows on a full disk ends the process instead of failing.
+    # Written one after the other, not into a memory map: on a full disk that would end the process without an error.
     with (directory / "values.npy").open("wb") as file:
         shape = (len(rows), STORED, STORED)
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
         for place, row in enumerate(rows):
             picture = cache.find(row.md5)
             if picture is None:
-                raise SnapshotError(f"the pixels of instance {row.instance} are gone from the cache; begin again")
+                raise SnapshotError(f"the pixels of instance {row.instance} are no longer in the cache; start again")
             extents[place] = height, width = picture.shape
             top, left = (STORED - height) // 2, (STORED - width) // 2
             square = np.zeros((STORED, STORED), np.uint8)

@@ -1,4 +1,4 @@
-"""Parts of radiographs to train on: cut where the list says, with their radiograph's number, wrong lists refused."""
+"""Crops of radiographs: cut where the list says, with their radiograph's number; wrong lists are refused."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def listed(tmp_path: Path, rows: str) -> Path:
     return path
 
 
-def test_a_part_is_cut_out_and_windowed_alone(tmp_path: Path) -> None:
+def test_a_crop_is_cut_out_and_windowed_alone(tmp_path: Path) -> None:
     path = listed(tmp_path, HEADER + "leg.png,ankle_ap,0,.5,1,1\nother.png,knee_ap,0,0,1,1\nleg.png,,0,0,.5,.5\n")
 
     crops = read_crops(path, tmp_path, ["arm.png", "leg.png"], CLASSES)
@@ -41,7 +41,7 @@ def test_a_part_is_cut_out_and_windowed_alone(tmp_path: Path) -> None:
     assert not crops.pictures.values[1].any()
 
 
-def test_the_smallest_part_is_a_pixel(tmp_path: Path) -> None:
+def test_the_smallest_crop_is_a_pixel(tmp_path: Path) -> None:
     crops = read_crops(listed(tmp_path, HEADER + "arm.png,,.9999,.9999,1,1\n"), tmp_path, ["arm.png"], CLASSES)
     assert len(crops.pictures) == 1
 
@@ -52,9 +52,9 @@ def test_the_smallest_part_is_a_pixel(tmp_path: Path) -> None:
         ("file,label\nleg.png,knee_ap\n", "no column left"),
         (HEADER + "leg.png,knee_ap,a,0,1,1\n", "leg.png.*numbers"),
         (HEADER + "leg.png,knee_ap,0,0,1\n", "leg.png.*numbers"),
-        (HEADER + "leg.png,knee_ap,.5,0,.5,1\n", "leg.png.*no part"),
-        (HEADER + "leg.png,knee_ap,0,0,1,1.5\n", "leg.png.*no part"),
-        (HEADER + "leg.png,knee_ap,0,nan,1,1\n", "leg.png.*no part"),
+        (HEADER + "leg.png,knee_ap,.5,0,.5,1\n", "leg.png.*no crop"),
+        (HEADER + "leg.png,knee_ap,0,0,1,1.5\n", "leg.png.*no crop"),
+        (HEADER + "leg.png,knee_ap,0,nan,1,1\n", "leg.png.*no crop"),
         (HEADER + "leg.png,nose,0,0,1,1\n", "nose"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Phantoms to rehearse: which are learned from, and which judge."""
+"""Rehearsed phantoms: which are trained on, and which are held out."""
 
 from pathlib import Path
 
@@ -16,7 +16,7 @@ PARTS = 6
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of a registry where all has been rendered: each picture is grey, in a shade that is its number."""
+    """A registry whose parts are all rendered: the first two pixels of each picture are its part and its number."""
     root = tmp_path_factory.mktemp("registry")
     views = np.array([NAMES.index(name) for name in TURN], np.int64)
     for part in range(PARTS):
@@ -33,7 +33,7 @@ def names(pictures: Pictures) -> set[tuple[int, int]]:
     return {(int(part), int(number)) for part, number in pictures.values[:, 0, :2]}
 
 
-def test_every_class_is_learned_from_and_judged_on(root: Path) -> None:
+def test_every_class_is_trained_on_and_held_out(root: Path) -> None:
     learned, held_out = rehearsal(root, PARTS * len(TURN), KEYS, Preprocessing(), 1)
     assert 0.15 < len(held_out) / (len(held_out) + len(learned)) < 0.25
     counts = np.bincount(learned.labels, minlength=len(KEYS) + 1)
@@ -48,7 +48,7 @@ def test_one_turn_through_all_views_shows_every_class(root: Path) -> None:
     assert len(held_out) > 0
 
 
-def test_what_is_held_out_stays_so_however_many_are_rehearsed(root: Path) -> None:
+def test_held_out_phantoms_stay_held_out_however_many_are_rehearsed(root: Path) -> None:
     few, more = (rehearsal(root, count, KEYS, Preprocessing(), 1) for count in (60, 260))
     assert names(few[0]) < names(more[0])
     assert names(few[1]) < names(more[1])

@@ -21,7 +21,7 @@ from tests import dicom_files
 
 PREPROCESSING = Preprocessing()
 CLASSES = ("knee_ap", "knee_lateral")
-#: Keys of patients, the first of whom is held out.
+#: Keys of a patient who is held out and of one who is not.
 HELD_OUT, TRAINING = "00000005" + "0" * 8, "00000001" + "0" * 8
 
 
@@ -91,7 +91,9 @@ def test_the_same_truths_give_the_same_digest_whatever_their_order(cache: PixelC
     assert other.digest != one.digest
 
 
-def test_what_is_no_whole_snapshot_is_refused_with_the_reason(cache: PixelCache, tmp_path: Path) -> None:
+def test_no_rows_no_manifest_and_a_second_snapshot_are_refused_with_the_reason(
+    cache: PixelCache, tmp_path: Path
+) -> None:
     with pytest.raises(SnapshotError, match="no image can be trained on"):
         write_snapshot(tmp_path / "none", CLASSES, PREPROCESSING, [], [], cache)
     with pytest.raises(SnapshotError, match=f"{MANIFEST} is missing"):
@@ -111,7 +113,7 @@ def test_what_is_no_whole_snapshot_is_refused_with_the_reason(cache: PixelCache,
         ("labels.npy", None, "damaged"),
     ],
 )
-def test_damage_is_found_when_it_is_opened(
+def test_damage_is_found_when_a_snapshot_is_opened(
     cache: PixelCache, tmp_path: Path, name: str, content: bytes | None, reason: str
 ) -> None:
     write(cache, tmp_path / "snapshot")
@@ -121,7 +123,7 @@ def test_damage_is_found_when_it_is_opened(
         Snapshot(tmp_path / "snapshot")
 
 
-def test_a_changed_label_is_found_when_it_is_opened(cache: PixelCache, tmp_path: Path) -> None:
+def test_a_changed_label_is_found_when_a_snapshot_is_opened(cache: PixelCache, tmp_path: Path) -> None:
     write(cache, tmp_path / "snapshot")
     path = tmp_path / "snapshot" / MANIFEST
     manifest = json.loads(path.read_text())
@@ -131,7 +133,7 @@ def test_a_changed_label_is_found_when_it_is_opened(cache: PixelCache, tmp_path:
         Snapshot(tmp_path / "snapshot")
 
 
-def test_missing_images_are_found_when_it_is_opened(cache: PixelCache, tmp_path: Path) -> None:
+def test_missing_images_are_found_when_a_snapshot_is_opened(cache: PixelCache, tmp_path: Path) -> None:
     write(cache, tmp_path / "snapshot")
     np.save(tmp_path / "snapshot" / "labels.npy", np.zeros(1, np.int64))
     with pytest.raises(SnapshotError, match="images are missing"):
@@ -152,7 +154,7 @@ def test_a_snapshot_that_was_interrupted_is_written_again(cache: PixelCache, tmp
     assert len(write_snapshot(tmp_path / "snapshot", CLASSES, PREPROCESSING, wanted, [], cache).training()) == 3
 
 
-def test_a_damaged_picture_in_the_cache_is_as_none(cache: PixelCache, tmp_path: Path) -> None:
+def test_a_damaged_picture_in_the_cache_counts_as_missing(cache: PixelCache, tmp_path: Path) -> None:
     md5 = "0" * 32
     assert cache.find(md5) is None
     cache.add(md5, radiograph(0))
@@ -167,7 +169,7 @@ def test_a_damaged_picture_in_the_cache_is_as_none(cache: PixelCache, tmp_path: 
     assert [path.name for path in file.parent.iterdir()] == [file.name], "nothing is left behind"
 
 
-def test_pictures_of_another_window_are_others(cache: PixelCache, tmp_path: Path) -> None:
+def test_the_cache_keeps_pictures_of_each_window_apart(cache: PixelCache, tmp_path: Path) -> None:
     cache.add("0" * 32, radiograph(0))
     other = PixelCache(tmp_path / "registry", Preprocessing(window=(1.0, 99.0)))
     assert other.find("0" * 32) is None
@@ -190,7 +192,7 @@ def test_another_site_has_other_keys(tmp_path: Path) -> None:
     assert len(one.uid("study", "P-1")) <= 64
 
 
-def test_all_who_make_the_secret_at_once_get_the_same(tmp_path: Path) -> None:
+def test_all_who_create_the_secret_at_once_get_the_same(tmp_path: Path) -> None:
     with ThreadPoolExecutor(16) as pool:
         assert len({secret.value for secret in pool.map(SiteSecret.of, [tmp_path] * 16)}) == 1
     assert [path.name for path in tmp_path.iterdir()] == [FILE]
@@ -199,12 +201,12 @@ def test_all_who_make_the_secret_at_once_get_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", ["", "12", "secret", "00" * 31])
 def test_a_damaged_secret_is_not_replaced(tmp_path: Path, content: str) -> None:
     (tmp_path / FILE).write_text(content)
-    with pytest.raises(SiteSecretError, match="bring it back from a backup"):
+    with pytest.raises(SiteSecretError, match="restore it from a backup"):
         SiteSecret.of(tmp_path)
     assert (tmp_path / FILE).read_text() == content
 
 
-def test_a_folder_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_refused_with_the_reason(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(SiteSecretError, match="Not a directory"):
         SiteSecret.of(tmp_path / "file" / "registry")

@@ -161,7 +161,7 @@ def test_the_patient_is_the_headers_where_the_labels_name_none(tmp_path: Path) -
 
     assert cases.patients[0] == cases.patients[2] != cases.patients[1]
     labels.write_text("file,label\n0.dcm,knee_ap\n3.png,knee_ap\n")
-    with pytest.raises(LabelsError, match=r"1 files do not say whose they are, such as .*3\.png"):
+    with pytest.raises(LabelsError, match=r"files without a patient: 1, such as .*3\.png"):
         read_cases(tmp_path, labels, ["knee_ap"], Preprocessing(), tmp_path / "kept")
 
 
