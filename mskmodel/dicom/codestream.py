@@ -1,7 +1,7 @@
-"""The frame header inside a compressed frame: how large the decoder will think that the image is.
+"""The frame header inside a compressed frame: the size that a decoder takes the image to have.
 
 A decoder allocates by what the codestream says, not by what DICOM's Rows and Columns say, so the two are compared
-before it runs. JPEG and JPEG-LS are here (ISO/IEC 10918-1 B.2, 14495-1 C.2), JPEG 2000 beside.
+before it runs. JPEG and JPEG-LS are here (ISO/IEC 10918-1 B.2, 14495-1 C.2), JPEG 2000 is in `codestream_jpeg_2000`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 __all__ = ["BadCodestreamError", "FrameHeader", "check_ends", "jpeg_header", "unpack"]
 
-#: How far from the end the closing marker may lie: writers pad, some add a few bytes more.
+#: Bytes before the end in which the closing marker must lie: writers pad, and some add a few bytes more.
 _END_WINDOW: Final = 4096
 
 
@@ -27,7 +27,7 @@ class FrameHeader:
     rows: int
     columns: int
     components: int
-    #: Bits a sample.
+    #: Bits per sample.
     precision: int
     signed: bool
     #: JPEG and JPEG-LS: the start-of-frame marker's second byte (0xC0 baseline, 0xC3 lossless, 0xF7 JPEG-LS).
@@ -73,9 +73,9 @@ def _segment(view: memoryview, position: int) -> tuple[int, memoryview]:
 
 
 def check_ends(view: memoryview, start: bytes) -> None:
-    """Look for the first and the closing marker: some decoders of cut streams return a grey lower half."""
+    """Check the first and the closing marker: of a stream cut short, some decoders return a grey lower half."""
     if bytes(view[: len(start)]) != start:
-        raise BadCodestreamError("does not begin as one")
+        raise BadCodestreamError("does not begin with its start marker")
     if b"\xff\xd9" not in bytes(view[-_END_WINDOW:]):
         raise BadCodestreamError("is cut short")
 

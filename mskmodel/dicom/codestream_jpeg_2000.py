@@ -1,6 +1,6 @@
 """What a JPEG 2000 codestream will make its decoder allocate (ISO/IEC 15444-1 annex A).
 
-The size of the image is only half of it: decoders also keep a structure for every tile, precinct, code block and
+The size of the image is not all: decoders also keep a structure for every tile, precinct, code block and
 layer, and a few bytes of header can ask for gigabytes of those, or for sizes that crash OpenJPH.
 """
 
@@ -24,9 +24,9 @@ _MAX_TILES: Final = 2048
 _MAX_TILE_PARTS: Final = 65_536
 #: Precincts of 32 x 32 in 100 megapixels are 130,000 over all resolutions.
 _MAX_PRECINCTS: Final = 200_000
-#: Layers x precincts x resolutions: what decoders keep two bytes for.
+#: Layers x precincts x resolutions: for each, decoders keep two bytes.
 _MAX_PACKETS: Final = 32_000_000
-#: Code blocks are 64 x 64 or 32 x 32 in practice; 16 x 16 is the least taken.
+#: Code blocks are 64 x 64 or 32 x 32 in practice; 16 x 16 are the smallest accepted.
 _MIN_BLOCK_EXPONENTS: Final = 8
 
 
@@ -50,7 +50,7 @@ def jpeg_2000_header(frame: bytes | memoryview) -> FrameHeader:
 
 
 def _check_main_header(view: memoryview, header: FrameHeader) -> int:
-    """Pass the main header; return where the first tile-part begins."""
+    """Check the main header; return where the first tile-part begins."""
     position, styles = 2, 0
     while (marker := unpack(">H", view, position)[0]) != _SOT:
         (length,) = unpack(">H", view, position + 2)
@@ -67,7 +67,7 @@ def _check_main_header(view: memoryview, header: FrameHeader) -> int:
 
 def _check_coding_style(segment: memoryview, header: FrameHeader) -> None:
     style, _progression, layers, _transform, levels, block_x, block_y = unpack(">BBHBBBB", segment, 0)
-    # Exponents are stored less 2 (table A.18).
+    # Exponents are stored minus 2 (table A.18).
     if levels > 32 or block_x + block_y + 4 < _MIN_BLOCK_EXPONENTS or max(block_x, block_y) > 8:
         raise BadCodestreamError("is coded in a way that no encoder of radiographs uses")
     sizes = unpack(f">{levels + 1}B", segment, 10) if style & 1 else (0xFF,) * (levels + 1)
@@ -82,7 +82,7 @@ def _check_coding_style(segment: memoryview, header: FrameHeader) -> None:
 
 
 def _check_tile_parts(view: memoryview, position: int) -> None:
-    """Pass the tile-parts: none may change the coding style that was just checked."""
+    """Check the tile-parts: none may change the coding style of the main header."""
     for _ in range(_MAX_TILE_PARTS):
         if unpack(">H", view, position)[0] == _EOC:
             return

@@ -1,4 +1,4 @@
-"""Pixel Data into numbers, one transfer syntax at a time.
+"""Decode Pixel Data, by transfer syntax.
 
 Decoders were chosen by fuzzing and by measurement: the ones in imagecodecs (libjpeg-turbo, CharLS, OpenJPEG) raise
 instead of ending the process, are fast, and are free of copyleft.
@@ -25,7 +25,7 @@ __all__ = ["ENCAPSULATED", "NATIVE", "PixelLayout", "decode_encapsulated", "deco
 
 @dataclass(frozen=True)
 class PixelLayout:
-    """The Image Pixel attributes (PS3.3 C.7.6.3) of a single-frame image with one sample a pixel."""
+    """The Image Pixel attributes (PS3.3 C.7.6.3) of a single-frame image with one sample per pixel."""
 
     rows: int
     columns: int
@@ -68,14 +68,14 @@ def _stored_bits(words: NDArray[Any], layout: PixelLayout, high_bit: int) -> NDA
     stored = np.bitwise_and(words, words.dtype.type(2**layout.bits_stored - 1), dtype=words.dtype.newbyteorder("="))
     pixels = _as_uint16(stored)
     if layout.signed:
-        # Two's complement becomes offset binary by turning the sign bit over.
+        # Two's complement becomes offset binary when the sign bit is flipped.
         pixels ^= np.uint16(1 << (layout.bits_stored - 1))
     return pixels
 
 
 @dataclass(frozen=True)
 class _Codec:
-    #: Noun phrase for people.
+    #: Name in error messages.
     name: str
     header: Callable[[memoryview | bytes], FrameHeader]
     decode: Callable[[Any], NDArray[Any]]
@@ -144,10 +144,10 @@ def _check_header(header: FrameHeader, codec: _Codec, layout: PixelLayout) -> No
 
 
 def _from_codec(decoded: NDArray[Any], header: FrameHeader, layout: PixelLayout) -> NDArray[np.uint16]:
-    """Bring a decoder's samples to offset binary of Bits Stored.
+    """Convert a decoder's samples to offset binary of Bits Stored.
 
-    Where the codestream is wider than Bits Stored, a lossy one may overshoot: clip, since masking would turn
-    white into black.
+    Where the codestream is wider than Bits Stored, lossy samples may overshoot. They are clipped: masking would
+    turn white into black.
     """
     most = 2**layout.bits_stored - 1
     if layout.signed and header.signed:
@@ -178,7 +178,7 @@ def _decode_rle(frame: Any, layout: PixelLayout) -> NDArray[np.uint16]:
     return _stored_bits(words, layout, layout.high_bit)
 
 
-#: A single frame is one fragment, seldom a few dozen.
+#: Fragments that are read at most; a single frame is one, seldom a few dozen.
 _MAX_FRAGMENTS: Final = 100_000
 
 

@@ -1,6 +1,6 @@
-"""Pixels into the Pixel Data element of a transfer syntax.
+"""Encode pixels as the Pixel Data of a transfer syntax.
 
-The phantoms, ``msk send`` and the tests write DICOM with it. Reading is :mod:`mskmodel.dicom.decoding`.
+The phantoms, ``msk send`` and the tests write DICOM with it. :mod:`mskmodel.dicom.decoding` reads it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Pixels = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def _precision(pixels: Pixels, bits: int) -> int:
-    """Bits a sample in the codestream: more than 8 where the samples are words, so that they stay words."""
+    """Bits per sample in the codestream: more than 8 for 16-bit samples, so that they are decoded as such."""
     return bits if pixels.itemsize == 1 else max(bits, 9)
 
 
@@ -42,7 +42,7 @@ def _rle(pixels: Pixels, _bits: int) -> bytes:
 
 
 def _jpeg(pixels: Pixels, _bits: int) -> bytes:
-    # Lossy JPEG knows two precisions, 8 and 12.
+    # Lossy JPEG has two precisions, 8 and 12.
     return bytes(imagecodecs.jpeg8_encode(pixels, level=95, bitspersample=8 if pixels.itemsize == 1 else 12))
 
 
@@ -73,7 +73,7 @@ def _htj2k(pixels: Pixels, _bits: int) -> bytes:
 
 
 def _htj2k_lossy(pixels: Pixels, bits: int) -> bytes:
-    # The encoder's quantisation step is a fraction of the item's whole range, of which the bits are a part.
+    # The encoder's quantisation step is a fraction of the data type's range, of which ``bits`` use only a part.
     step = 0.001 * 2.0 ** (bits - 8 * pixels.itemsize)
     return bytes(imagecodecs.htj2k_encode(pixels, level=step, reversible=False))
 
@@ -101,10 +101,10 @@ _ENCODERS: Final[dict[str, Callable[[Pixels, int], bytes]]] = {
     uid.HTJ2K: _htj2k_lossy,
 }
 
-#: Samples that the lossy JPEG processes can hold.
+#: Most bits per sample that the lossy JPEG processes can hold.
 _MOST_BITS: Final[dict[str, int]] = {uid.JPEGBaseline8Bit: 8, uid.JPEGExtended12Bit: 12}
 
-#: Lossy Image Compression Method (0028,2114) of the transfer syntaxes that lose something.
+#: Lossy Image Compression Method (0028,2114) of the lossy transfer syntaxes.
 LOSSY: Final[dict[str, str]] = {
     uid.JPEGBaseline8Bit: "ISO_10918_1",
     uid.JPEGExtended12Bit: "ISO_10918_1",
@@ -121,7 +121,7 @@ def encode_pixels(pixels: Pixels, *, bits: int, transfer_syntax: str) -> bytes:
     """Return the value of Pixel Data: ``pixels`` (rows, columns) in ``transfer_syntax``.
 
     Native syntaxes give rows x columns x itemsize bytes, padded to even length, in the byte order of the
-    syntax; the others one encapsulated frame with a basic offset table.
+    syntax; the others give one encapsulated frame with a basic offset table.
 
     Raises ``ValueError`` where the syntax is not one of :data:`WRITABLE` or cannot hold ``bits``.
     """

@@ -29,11 +29,11 @@ def is_picture(data: bytes) -> bool:
 def read_picture(data: bytes, limits: Limits) -> Radiograph:
     """Return a PNG (8 or 16 bits) or JPEG as a radiograph; colour becomes luminance, EXIF rotation is applied.
 
-    Bright is taken to be dense. Raises ``Skipped`` where it is over the size limit, ``Undecodable`` where damaged.
+    Bright is taken to be dense. Raises ``Skipped`` for a file over the size limit, ``Undecodable`` for a damaged one.
     """
     try:
         with warnings.catch_warnings():
-            # Pillow's own warning about large images: the limit here is ours.
+            # Pillow warns about large images, but ``limits`` decides here.
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             image = Image.open(BytesIO(data), formats=("PNG", "JPEG"))
         if image.width * image.height > limits.max_pixels:
@@ -46,7 +46,7 @@ def read_picture(data: bytes, limits: Limits) -> Radiograph:
     except Image.DecompressionBombError as error:
         raise _too_large(limits) from error
     except _DAMAGED as error:
-        raise Undecodable("the picture is damaged") from error
+        raise Undecodable("the image is damaged") from error
 
 
 def _too_large(limits: Limits) -> Skipped:

@@ -1,7 +1,7 @@
 """A radiograph from the bytes of a DICOM file, whatever the bytes are.
 
 Everything that costs memory is checked first: file size, SOP class, frames, rows x columns, transfer syntax, the
-frame header inside a compressed image. Only :class:`Skipped` and :class:`Undecodable` come out.
+frame header inside a compressed image. It raises only :class:`Skipped` and :class:`Undecodable`.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def read_radiograph(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Radiograph
     """Return the radiograph in a DICOM file.
 
     MONOCHROME1 is inverted, signed samples are shifted to begin at 0, bits outside Bits Stored are dropped.
-    Raises ``Skipped`` or ``Undecodable``, never anything else; memory stays within a few times the size of the
-    image, and ``limits`` bound that.
+    Raises ``Skipped`` or ``Undecodable``, never anything else. It takes a few times the memory of the image, whose
+    size ``limits`` bound.
     """
     _check_file_size(len(data), limits)
     meta = scan_meta(data)
@@ -97,7 +97,7 @@ def _check_sop_class(sop_class: str) -> None:
 
 
 def _uid_name(text: str) -> str:
-    """Name a UID; bytes that are not one are not repeated, they could hold anything."""
+    """Name of a UID. Bytes that are no UID are not repeated: they could be about the patient."""
     if not re.fullmatch(r"[0-9.]{1,64}", text):
         return "not a legal UID"
     return uid.UID(text, validation_mode=config.IGNORE).name
@@ -135,12 +135,12 @@ _COLOUR: Final = frozenset({"RGB", "ARGB", "CMYK", "HSV", "XYB", "PALETTE COLOR"
 
 
 def _check_photometric(scan: Scan) -> None:
-    """CR and DX are grey by definition (PS3.3 A.2, C.8.11.3): a colour one is a picture of something else."""
+    """CR and DX are grey by definition (PS3.3 A.2, C.8.11.3): a colour image shows something else."""
     photometric = scan.text("PhotometricInterpretation")
     if photometric in _COLOUR or photometric.startswith("YBR_") or (scan.number("SamplesPerPixel") or 1) > 1:
         raise Skipped("a colour image, not a radiograph")
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        raise Undecodable("the header does not say whether bright is white or black (Photometric Interpretation)")
+        raise Undecodable("the header does not say whether high values are white or black (Photometric Interpretation)")
 
 
 def _size(scan: Scan, keyword: str) -> int:
@@ -151,7 +151,7 @@ def _size(scan: Scan, keyword: str) -> int:
 
 
 def _pixels(scan: Scan, layout: PixelLayout, transfer_syntax: str) -> NDArray[np.uint16]:
-    """Decode to MONOCHROME2 sense."""
+    """Decoded pixels, bright = dense (as MONOCHROME2)."""
     if (scan.pixel_bytes is None) != (transfer_syntax in ENCAPSULATED):
         raise Undecodable("the pixel data are not stored in the way that the transfer syntax says")
     if transfer_syntax in ENCAPSULATED:
@@ -159,6 +159,6 @@ def _pixels(scan: Scan, layout: PixelLayout, transfer_syntax: str) -> NDArray[np
     else:
         pixels = decode_native(scan.pixel_data(layout.native_bytes), layout)
     if scan.text("PhotometricInterpretation") == "MONOCHROME1":
-        # Turning every bit over is 2**bits - 1 - a, in place.
+        # Flipping every bit is 2**bits - 1 - value, in place.
         pixels ^= np.uint16(2**layout.bits_stored - 1)
     return pixels

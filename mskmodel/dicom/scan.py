@@ -1,8 +1,8 @@
-"""Where the few attributes that matter lie in a DICOM file, found without building a data set.
+"""Find the few attributes that matter in a DICOM file, without building a data set.
 
 The bytes come from anywhere, and a general parser can be made to allocate gigabytes by nested or countless tiny
-elements. This one walks the top level once, skips what it does not want without looking inside (sequences of
-undefined length by counting), keeps nothing but short values, and stops at Pixel Data (PS3.5 section 7).
+elements. This one walks the top level once, skips other elements without looking inside (sequences of undefined
+length by counting), keeps only short values, and stops at Pixel Data (PS3.5 section 7).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _LONG: Final = frozenset((b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV"
 _MAX_ELEMENTS: Final = 200_000
 #: The longest value that is kept, bytes.
 _MAX_VALUE: Final = 256
-#: A deflated header must end within this, bytes inflated.
+#: A deflated header must end within this many inflated bytes.
 _MAX_DEFLATED_HEADER: Final = 16 * 2**20
 
 _KEPT: Final = frozenset(
@@ -79,20 +79,20 @@ class FileMeta:
 
 @dataclass
 class Scan:
-    """Short values of the top level, and where Pixel Data is."""
+    """Short values of a data set's top level, and its Pixel Data."""
 
     big_endian: bool
     values: dict[int, bytes] = field(default_factory=dict)
     #: False where the data set ends without Pixel Data.
     has_pixel_data: bool = False
-    #: Undefined (None) for encapsulated frames.
+    #: Length of Pixel Data; None where it is undefined, as of encapsulated frames.
     pixel_bytes: int | None = None
-    #: What lies after the Pixel Data element's header; cut at its length where there is one.
+    #: Everything after the header of the Pixel Data element.
     _rest: memoryview = field(default_factory=lambda: memoryview(b""))
     _inflater: _Inflater | None = None
 
     def text(self, keyword: str) -> str:
-        """Return a text value without padding, ``""`` where absent or not plain printable text."""
+        """Return a text value without padding, ``""`` where it is absent or not plain printable text."""
         text = self._value(keyword).decode("ascii", "replace").strip(" \0")
         return text if re.fullmatch(r"[\x20-\x7e]{0,64}", text) else ""
 
@@ -108,7 +108,7 @@ class Scan:
         return b"" if tag is None else self.values.get(tag, b"")
 
     def pixel_data(self, at_most: int = 0) -> memoryview:
-        """Return the value of Pixel Data; of a deflated one no more than ``at_most`` bytes are inflated for it."""
+        """Return the value of Pixel Data; a deflated one is inflated up to ``at_most`` bytes."""
         if self._inflater is not None and len(self._rest) < at_most:
             more = self._inflater.inflate(at_most - len(self._rest))
             self._rest, self._inflater = memoryview(bytes(self._rest) + more), None
@@ -184,7 +184,7 @@ class _CutShortError(Undecodable):
 
 
 class _Walker:
-    """A position in the elements of a data set, and the short values passed on the way."""
+    """A position in the elements of a data set, and the short values found so far."""
 
     def __init__(self, view: memoryview, position: int, *, big_endian: bool) -> None:
         self._view = view
@@ -193,14 +193,14 @@ class _Walker:
         self._with_vr = struct.Struct(self._order + "HH2sH")
         self._length = struct.Struct(self._order + "I")
         self._left = _MAX_ELEMENTS
-        # Some writers name the wrong one of implicit and explicit VR: the first element tells.
+        # Some writers confuse implicit and explicit VR in the file meta: the first element shows which it is.
         self._implicit = bytes(view[position + 4 : position + 6]) not in _VRS
         self.position = position
         self.values: dict[int, bytes] = {}
         self.pixel_length: int | None = None
 
     def walk(self, *, stop_after_group_2: bool = False) -> None:
-        """Pass every element up to Pixel Data, to the end, or to the end of the file meta group."""
+        """Walk the elements up to Pixel Data, to the end, or to the end of the file meta group."""
         end = len(self._view)
         while self.position < end:
             start = self.position
@@ -238,9 +238,9 @@ class _Walker:
         return group << 16 | number, length, vr
 
     def _skip_undefined(self, vr: bytes) -> None:
-        """Pass a sequence (or encapsulated value) of undefined length, however deep, without recursion."""
+        """Skip a sequence (or encapsulated value) of undefined length, however deep, without recursion."""
         depth = 1
-        # A sequence with VR UN is implicit VR inside whatever the transfer syntax says (PS3.5 6.2.2 note).
+        # Inside a sequence with VR UN, VR is implicit in every transfer syntax (PS3.5 6.2.2 note).
         implicit_from = 0 if self._implicit or vr == b"UN" else _NEVER
         while depth:
             tag, length, vr = self._element(depth > implicit_from)

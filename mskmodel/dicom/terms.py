@@ -1,4 +1,4 @@
-"""Codes for what Body Part Examined and View Position say."""
+"""Codes for the values of Body Part Examined and View Position."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ REGIONS: Final[dict[str, Code]] = {label.body_part: label.anatomy for label in L
     "TOE": codes.cid4009.Toe,
     "WRIST": codes.cid4009.WristJoint,
 }
-#: Those of them that have no left and no right.
+#: Body parts that have no left and no right.
 UNPAIRED: Final = frozenset({"CHEST", "CSPINE", "PELVIS", "SKULL", "SPINE"})
 #: View Code Sequence by View Position: SNOMED CT, CID 4010, which has no code for a frog leg or a scapular Y.
 VIEWS: Final[dict[str, Code]] = {label.view_position: label.view for label in LABELS} | {

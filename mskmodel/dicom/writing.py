@@ -1,7 +1,7 @@
 """Valid CR and DX objects from pixels: what phantoms, ``msk send`` and the tests store.
 
 Attributes follow the CR Image IOD (PS3.3 A.2) and the Digital X-Ray Image IOD (PS3.3 A.26). Patients are
-invented, unique identifiers are a function of ``Header.identity``, so the same input gives the same bytes.
+invented. Unique identifiers are a function of ``Header.identity``, so that the same input gives the same bytes.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ DX_PRESENTATION: Final = uid.DigitalXRayImageStorageForPresentation
 DX_PROCESSING: Final = uid.DigitalXRayImageStorageForProcessing
 
 _IMPLEMENTATION: Final = uid.UID(f"2.25.{uuid5(NAMESPACE_OID, 'msk-labeller').int}")
+#: ``HHMMSS``.
+_TIME: Final = "120000"
 _SIDES: Final = {"L": codes.cid244.Left, "R": codes.cid244.Right, "B": codes.cid244.Bilateral}
 
 
@@ -37,14 +39,13 @@ class Header:
     """What a written radiograph says about itself.
 
     ``label`` fills Body Part Examined and View Position; ``body_part`` and ``view_position`` override them, and
-    ``""`` leaves them empty, as many modalities do. Coded anatomy and view say the same where there is a code.
+    ``""`` leaves them empty, as many modalities do. Coded anatomy and view follow where there is a code.
     """
 
     #: Unique identifiers are derived from it; two instances must not share one.
     identity: str
-    #: Instances that share these are stored under one study and one series.
+    #: Instances that share it are stored under one study and one series.
     study: str | None = None
-    series: str | None = None
     label: Label | None = None
     body_part: str | None = None
     view_position: str | None = None
@@ -52,13 +53,10 @@ class Header:
     laterality: str = ""
     patient_id: str = "SYNTHETIC"
     patient_name: str = "Synthetic^Radiograph"
-    #: ``YYYYMMDD`` and ``HHMMSS``.
+    #: ``YYYYMMDD``.
     date: str = "20200101"
-    time: str = "120000"
     #: Millimetres at the detector, down then across.
     pixel_spacing: tuple[float, float] = (0.15, 0.15)
-    manufacturer: str = "MSK Labeller"
-    instance_number: int = 1
 
     @property
     def says_body_part(self) -> str:
@@ -159,13 +157,13 @@ def _add_patient_study_series(ds: Dataset, header: Header) -> None:
     ds.PatientSex = ""
     ds.StudyInstanceUID = _uid("study", study)
     ds.StudyDate = header.date
-    ds.StudyTime = header.time
+    ds.StudyTime = _TIME
     ds.StudyID = "1"
     ds.AccessionNumber = ""
     ds.ReferringPhysicianName = ""
-    ds.SeriesInstanceUID = _uid("series", header.series or study)
+    ds.SeriesInstanceUID = _uid("series", study)
     ds.SeriesNumber = 1
-    ds.Manufacturer = header.manufacturer
+    ds.Manufacturer = "MSK Labeller"
     ds.ManufacturerModelName = "msk-labeller"
     ds.DeviceSerialNumber = "0"
     ds.SoftwareVersions = "1"
@@ -175,8 +173,8 @@ def _add_image(ds: Dataset, header: Header, sop_class: str) -> None:
     ds.SOPClassUID = uid.UID(sop_class)
     ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID
     ds.ContentDate = ds.AcquisitionDate = header.date
-    ds.ContentTime = ds.AcquisitionTime = header.time
-    ds.InstanceNumber = header.instance_number
+    ds.ContentTime = ds.AcquisitionTime = _TIME
+    ds.InstanceNumber = 1
     ds.ImageType = ["ORIGINAL", "PRIMARY", ""]
     ds.BurnedInAnnotation = "NO"
     ds.PatientOrientation = ["L", "F"]
@@ -187,7 +185,7 @@ def _add_image(ds: Dataset, header: Header, sop_class: str) -> None:
 
 def _add_cr(ds: Dataset, header: Header) -> None:
     ds.Modality = "CR"
-    # Laterality (0020,0060) is absent where there is no side to tell, empty where no one side is known.
+    # Laterality (0020,0060) is absent for an unpaired body part, and empty for both sides or an unknown one.
     if header.says_body_part not in UNPAIRED:
         ds.Laterality = header.laterality if header.laterality in ("L", "R") else ""
     ds.ImagerPixelSpacing = list(header.pixel_spacing)

@@ -144,7 +144,7 @@ def test_a_named_file_that_cannot_be_sent_is_a_failure(tmp_path: Path) -> None:
     assert [sent.reason for sent in results] == [
         "neither a DICOM, a PNG nor a JPEG file",
         "cannot be read: No such file or directory",
-        "the picture is damaged",
+        "the image is damaged",
     ]
 
 

@@ -1,4 +1,4 @@
-"""Radiographs out of DICOM bytes, good and bad."""
+"""Radiographs read from DICOM, PNG and JPEG bytes, valid and damaged."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize("file", valid_files(), ids=str)
-def test_every_valid_radiograph_comes_out_with_bright_as_dense(file: DicomFile) -> None:
+def test_every_valid_radiograph_is_read_with_bright_as_dense(file: DicomFile) -> None:
     radiograph = read_radiograph(file.data)
 
     expected = gradient(radiograph.bits).astype(int)
@@ -54,7 +54,7 @@ def test_pixels_belong_to_the_caller(file: DicomFile) -> None:
     assert pixels.flags.writeable and pixels.flags.aligned and pixels.flags.c_contiguous
 
 
-def test_the_header_values_that_a_label_is_compared_with_come_along() -> None:
+def test_the_header_values_that_a_label_is_compared_with_are_read() -> None:
     radiograph = read_radiograph(edited("header"))
 
     assert (radiograph.body_part, radiograph.view_position, radiograph.laterality) == ("KNEE", "LL", "R")
@@ -74,7 +74,7 @@ def test_absent_header_values_are_empty() -> None:
 
 
 @pytest.mark.parametrize("file", (*other_files(), *hostile_files()), ids=str)
-def test_everything_else_ends_with_a_reason(file: DicomFile) -> None:
+def test_everything_else_is_refused_with_a_reason(file: DicomFile) -> None:
     with pytest.raises(NotClassifiable) as caught:
         read_radiograph(file.data)
 
@@ -108,7 +108,7 @@ def test_a_file_over_the_size_limit_is_skipped() -> None:
         read_radiograph(data, Limits(max_pixels=ROWS * COLUMNS - 1))
 
 
-def test_a_data_set_with_the_other_kind_of_vr_than_announced_is_read() -> None:
+def test_implicit_vr_that_is_announced_as_explicit_is_read() -> None:
     data = edited("wrong vr", transfer_syntax=uid.ImplicitVRLittleEndian)
     mislabelled = data.replace(b"UI\x12\x001.2.840.10008.1.2\0", b"UI\x14\x001.2.840.10008.1.2.1\0")
     group_length = int.from_bytes(data[140:144], "little") + 2
@@ -117,7 +117,7 @@ def test_a_data_set_with_the_other_kind_of_vr_than_announced_is_read() -> None:
     assert read_radiograph(mislabelled).transfer_syntax == uid.ExplicitVRLittleEndian
 
 
-def test_sequences_of_undefined_length_are_passed_over() -> None:
+def test_sequences_of_undefined_length_are_skipped() -> None:
     def add_sequences(ds: Dataset) -> None:
         inner = Dataset()
         inner.Rows = 7
@@ -244,7 +244,9 @@ def _save(path: Path, array: np.ndarray, mode: str | None = None, **options: obj
         ("progressive.jpg", 8, lambda path: _save(path, gradient(8).astype(np.uint8), quality=100, progressive=True)),
     ],
 )
-def test_pictures_become_grey_radiographs(tmp_path: Path, file: str, bits: int, save: Callable[[Path], Path]) -> None:
+def test_png_and_jpeg_files_become_grey_radiographs(
+    tmp_path: Path, file: str, bits: int, save: Callable[[Path], Path]
+) -> None:
     radiograph = read_image(save(tmp_path / file))
 
     assert radiograph.bits == bits
@@ -252,13 +254,13 @@ def test_pictures_become_grey_radiographs(tmp_path: Path, file: str, bits: int, 
     assert radiograph.sop_class == ""
 
 
-def test_a_file_is_told_by_its_content_and_not_by_its_name(tmp_path: Path) -> None:
+def test_the_format_of_a_file_is_known_by_content_and_not_by_name(tmp_path: Path) -> None:
     (tmp_path / "dicom.png").write_bytes(edited("name"))
 
     assert read_image(tmp_path / "dicom.png").modality == "DX"
 
 
-def test_a_damaged_picture_is_undecodable(tmp_path: Path) -> None:
+def test_a_damaged_png_file_is_undecodable(tmp_path: Path) -> None:
     whole = _save(tmp_path / "whole.png", np.random.default_rng(0).integers(0, 255, (90, 90)).astype(np.uint8))
     (tmp_path / "half.png").write_bytes(whole.read_bytes()[:3000])
 
@@ -266,7 +268,7 @@ def test_a_damaged_picture_is_undecodable(tmp_path: Path) -> None:
         read_image(tmp_path / "half.png")
 
 
-def test_a_picture_over_the_size_limit_is_skipped(tmp_path: Path) -> None:
+def test_a_png_file_over_the_size_limit_is_skipped(tmp_path: Path) -> None:
     picture = _save(tmp_path / "picture.png", gradient(8).astype(np.uint8))
 
     with pytest.raises(Skipped, match="over the size limit"):

@@ -77,7 +77,7 @@ def test_a_phantom_is_a_valid_object_whatever_it_claims(seed: int, modality: str
         phantom = Phantom(pixels, 8, "MONOCHROME2", "", "any", "AP", "R", 0.2, seed, said)
         file = tmp_path / f"{part}-{view}-{side}.dcm"
         write(phantom, file)
-        files.setdefault(file.read_bytes(), file)  # What a header cannot tell apart is judged once.
+        files.setdefault(file.read_bytes(), file)  # Claims with the same file are validated once.
     assert {dcmread(BytesIO(data)).Modality for data in files} == {modality}
 
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -116,7 +116,7 @@ def test_a_label_fills_the_coded_anatomy_and_view() -> None:
     assert (ds.BodyPartExamined, ds.ViewPosition, ds.ImageLaterality) == ("SHOULDER", "AXIAL", "L")
 
 
-def test_coded_anatomy_and_view_say_what_is_claimed_and_nothing_where_nothing_is() -> None:
+def test_coded_anatomy_and_view_follow_the_claim_and_are_empty_without_one() -> None:
     said, silent = (
         dcmread(BytesIO(write_dx(gradient(12), header=header, bits=12)))
         for header in (
