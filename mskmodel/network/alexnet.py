@@ -1,7 +1,7 @@
-"""AlexNet as torchvision has it (Krizhevsky 2014, "One weird trick"), with a head of our own.
+"""AlexNet as in torchvision (Krizhevsky 2014, "One weird trick"), with a head of this project's own.
 
 ``features`` are the five convolutions under torchvision's names, so that its weights load as they are.
-The head is 9216 - hidden... - outputs. Each of its layers but the last may be two thin ones: the truncated
+The head is 9216 - hidden... - outputs. Each hidden layer may be replaced by two thin ones: the truncated
 singular value decomposition of a trained layer (Girshick, "Fast R-CNN", section 3.1).
 """
 
@@ -22,7 +22,7 @@ FEATURES = 256 * 6 * 6
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of the head. ``outputs``: classes and one more, last, for "none of these"."""
+    """Sizes of the head. ``outputs``: one for each class and, last, one for none of the classes."""
 
     outputs: int
     #: Widths of the hidden layers: (4096, 4096) is the original.
@@ -47,7 +47,7 @@ class Architecture:
 
 
 class AlexNet(nn.Module):
-    """(n, 3, 224, 224) float, normalised, to (n, outputs) logits."""
+    """The network: (n, 3, 224, 224) float, normalised, to (n, outputs) logits."""
 
     def __init__(self, architecture: Architecture) -> None:
         super().__init__()
@@ -98,9 +98,9 @@ def _linear(inputs: int, outputs: int, rank: int) -> nn.Module:
 
 @torch.inference_mode()
 def mirrored_logits(model: AlexNet, images: Tensor) -> Tensor:
-    """Logits to go by, (n, outputs): the mean of what the network says of a picture and of its mirror image.
+    """Logits to decide by, (n, outputs): the mean of those of a picture and of its mirror image.
 
-    Left and right are the same class, and two looks are better than one.
+    A mirror image is of the same class, and the mean of two answers is better than one.
     """
     layout = torch.channels_last if images.device.type == "cpu" else torch.contiguous_format
     both = torch.cat([images, images.flip(3)]).contiguous(memory_format=layout)
@@ -123,7 +123,7 @@ def factorised(model: AlexNet, ranks: tuple[int, ...]) -> AlexNet:
 
 
 def _decompose(layer: nn.Linear, pair: nn.Sequential) -> None:
-    """W = U S V' cut after the first singular values: first S V' = U' W, then U.
+    """Fill two thin layers from one, whose W = U S V' is cut after the first singular values: S V' = U' W, then U.
 
     U are the eigenvectors of W W', which is 9 times smaller than W: seconds instead of a minute.
     """
@@ -138,7 +138,7 @@ def _decompose(layer: nn.Linear, pair: nn.Sequential) -> None:
     wide.bias.copy_(layer.bias)
 
 
-@torch.no_grad()  # not inference mode: what is made here is trained further
+@torch.no_grad()  # not inference mode: the new network is trained further
 def expanded(model: AlexNet) -> AlexNet:
     """The same network with its thin pairs multiplied out, so that it can be trained further."""
     old = model.architecture
@@ -156,7 +156,7 @@ def expanded(model: AlexNet) -> AlexNet:
     return new
 
 
-@torch.no_grad()  # not inference mode: what is made here is trained further
+@torch.no_grad()  # not inference mode: the new network is trained further
 def with_outputs(model: AlexNet, outputs: int) -> AlexNet:
     """The same network with a fresh last layer for other classes."""
     old = model.architecture

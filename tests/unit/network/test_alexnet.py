@@ -58,7 +58,7 @@ def test_the_architecture_survives_json() -> None:
     assert Architecture.from_json(unusual.to_json()) == unusual
 
 
-def test_what_is_made_of_a_model_can_be_trained_further() -> None:
+def test_a_model_that_is_expanded_or_has_other_outputs_can_be_trained_further() -> None:
     model = AlexNet(Architecture(3, hidden=(16,)))
 
     for made in (expanded(factorised(model, (4,))), with_outputs(model, 5)):

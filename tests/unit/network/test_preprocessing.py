@@ -52,7 +52,7 @@ def test_the_aspect_is_kept_and_the_rest_is_black() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 1, 4095])
-def test_a_picture_of_one_grey_is_no_error(value: int) -> None:
+def test_an_image_of_one_grey_value_is_no_error(value: int) -> None:
     tensor = Preprocessing()(Radiograph(np.full((400, 300), value, np.uint16), 12))
 
     assert np.isfinite(tensor).all()
@@ -108,13 +108,13 @@ def test_training_evaluation_and_serving_see_the_same_numbers(tmp_path: Path, ro
     torch.testing.assert_close(evaluated, served, rtol=0, atol=0)
 
 
-def test_a_look_is_as_much_nearer_and_turned_as_it_says() -> None:
+def test_a_look_is_zoomed_and_turned_as_much_as_it_says() -> None:
     values = np.zeros((1, 288, 288), np.uint8)
     values[0, 136:152, 200:216] = 255  # right of the middle
     extents = np.asarray([[288, 288]], np.int16)
 
     def at(**look: float) -> tuple[float, float]:
-        """Of the middle of what is bright, from the picture's: share of the side to the right and up."""
+        """Offset of the bright square from the middle, to the right and up, as shares of the side."""
         bright = np.nonzero(Preprocessing().inputs(values, extents, **look)[0, 0] > 1.5)
         up, right = (np.mean(rows) / 223 - 0.5 for rows in bright)
         return float(right), float(-up)

@@ -1,4 +1,4 @@
-"""Weights to start from: the sources in their order, and nothing random in silence."""
+"""Weights to start from: the order of the sources, and an error, never random weights, where none answers."""
 
 import io
 import pickle
@@ -18,7 +18,7 @@ from mskmodel.network.weights import WeightsUnavailable, find
 
 
 def convolutions() -> dict[str, torch.Tensor]:
-    """Of AlexNet's sizes, each filled with its index."""
+    """Tensors of AlexNet's sizes, each filled with its index."""
     layers = AlexNet(Architecture(1)).features.state_dict()
     return {f"features.{name}": torch.full_like(one, float(name.split(".")[0])) for name, one in layers.items()}
 
@@ -83,14 +83,14 @@ def test_a_file_that_is_no_alexnet_is_refused(tmp_path: Path) -> None:
         "noise.ckpt": "cannot read",
         "missing.pth": "cannot read",
         "tensor.pth": "it holds a Tensor",
-        "list.ckpt": "laid out otherwise",
-        "names.ckpt": "laid out otherwise",
+        "list.ckpt": "another layout",
+        "names.ckpt": "another layout",
     }.items():
         with pytest.raises(WeightsUnavailable, match=reason):
             find(tmp_path / name)
 
 
-def test_weights_of_one_name_are_told_apart_by_what_they_are(tmp_path: Path) -> None:
+def test_weights_of_the_same_name_are_told_apart_by_their_content(tmp_path: Path) -> None:
     for folder, more in (("a", 0.0), ("b", 1.0), ("c", 0.0)):
         (tmp_path / folder).mkdir()
         save_file({name: one + more for name, one in convolutions().items()}, tmp_path / folder / "w.safetensors")
@@ -101,12 +101,12 @@ def test_weights_of_one_name_are_told_apart_by_what_they_are(tmp_path: Path) -> 
     assert first.digest() == third.digest()
 
 
-def test_a_checkpoint_that_would_run_code_does_not(tmp_path: Path) -> None:
+def test_a_checkpoint_that_would_run_code_is_refused(tmp_path: Path) -> None:
     stream = io.BytesIO()
     pickle.Pickler(stream, protocol=2).dump(Path("anything"))
     (tmp_path / "evil.ckpt").write_bytes(stream.getvalue())
 
-    with pytest.raises(WeightsUnavailable, match="no place"):
+    with pytest.raises(WeightsUnavailable, match="not allowed"):
         find(tmp_path / "evil.ckpt")
 
 
