@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 __all__ = ["Candidate", "doubtful", "suggest"]
 
-#: What a model's certainty still counts for where the header says something else: headers are wrong at times, too.
+#: Weight of a model's certainty where the header says something else; not 0, as headers are wrong at times, too.
 _CERTAINTY_AGAINST_HEADER = 0.5
-#: So many times more candidates than are wanted are kept of each answer, to choose different ones from; and so many are
-#: enough for that, however many are wanted.
+#: Of each answer, `_KEPT` times as many candidates as are wanted are kept, to choose different ones from; `_ENOUGH` of
+#: them suffice, unless more are wanted.
 _KEPT, _ENOUGH = 10, 1000
-#: Difference of the two highest probabilities from which on nobody hesitates between them.
+#: Difference of the two highest probabilities from which on the second is not named as a reason.
 _CLEAR = 0.5
 _NONE = "none of the classes"
 
@@ -25,8 +25,8 @@ _NONE = "none of the classes"
 class Candidate:
     """A radiograph that nobody has said anything about, and what the model says of it.
 
-    ``top``: the likeliest classes, five at most, with their calibrated probabilities, descending. What they leave over
-    counts as the probability of none of the classes, which is a little too much where there are more classes.
+    ``top``: the likeliest classes, five at most, with their calibrated probabilities, descending. The rest up
+    to 1 counts as the probability of none of the classes, which is a little too much where there are more classes.
     ``unlike``: none of the classes is the likeliest answer.
     ``header_disagrees``: the model gives a label, and the header names another body part or view.
     """
@@ -44,7 +44,7 @@ class Candidate:
 
     @property
     def doubt(self) -> float:
-        """From 0 to 1, where the two likeliest answers are equally likely."""
+        """From 0 to 1; it is 1 where the two likeliest answers are equally likely."""
         certainty = self._margin * (_CERTAINTY_AGAINST_HEADER if self.header_disagrees else 1.0)
         return 1.0 - certainty
 
@@ -70,7 +70,7 @@ class Candidate:
 
     @property
     def _margin(self) -> float:
-        """Between the two likeliest answers. None of the classes is one of them, and the first only if ``unlike``."""
+        """Difference of the two likeliest answers. None of the classes can be one, but the first only if ``unlike``."""
         first = self.top[0][1]
         if self.unlike:
             return max(0.0, self._none - first)
@@ -78,7 +78,7 @@ class Candidate:
 
 
 def doubtful(candidates: Iterable[Candidate], count: int) -> list[Candidate]:
-    """The most doubtful ones of each answer, enough for `suggest` to choose from; memory grows with ``count`` only."""
+    """The most doubtful candidates of each answer, enough for `suggest`; memory grows with ``count`` only."""
     most = max(count, min(_KEPT * count, _ENOUGH))
     heaps: dict[str | None, list[tuple[float, str, Candidate]]] = {}
     for each in candidates:
@@ -92,11 +92,12 @@ def doubtful(candidates: Iterable[Candidate], count: int) -> list[Candidate]:
 
 
 def suggest(candidates: Iterable[Candidate], count: int) -> list[Candidate]:
-    """``count`` of them at most: doubtful, of unlike answers, one a patient; the most doubtful first.
+    """Choose at most ``count`` candidates: doubtful, with different answers, one per patient; the most doubtful first.
 
-    Drawn as k-means++ draws its centres (Arthur and Vassilvitskii 2007): the chance of each is its doubt times how far
-    its probabilities are from all that are drawn already. What is most doubtful alone is often many times the same
-    doubt. A patient comes again only after all others. The same candidates, in any order, give the same answer.
+    They are drawn as k-means++ draws its centres (Arthur and Vassilvitskii 2007): the chance of a candidate is its
+    doubt times the distance of its probabilities from the nearest of those drawn before. By doubt alone, many would be
+    doubtful in the same way. A second radiograph of a patient is drawn only after one of every patient. The same
+    candidates, in any order, give the same result.
     """
     waiting = sorted(candidates, key=lambda each: each.key)
     random = np.random.default_rng(1)
@@ -121,7 +122,7 @@ def suggest(candidates: Iterable[Candidate], count: int) -> list[Candidate]:
 
 
 def _points(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
-    """(n, answers): roots of probabilities. 1 less the product of two rows is their Hellinger distance squared."""
+    """Roots of probabilities, (n, answers). 1 minus the dot product of two rows is their squared Hellinger distance."""
     column: dict[str, int] = {}
     for each in candidates:
         for key, _ in each.top:
@@ -135,7 +136,7 @@ def _points(candidates: Sequence[Candidate]) -> NDArray[np.float64]:
 
 
 def _patients(candidates: Sequence[Candidate]) -> NDArray[np.int64]:
-    """A number for each patient; who has none is a patient of their own."""
+    """Patient of each candidate, (n,), as a number; a candidate without a patient is one of its own."""
     numbers: dict[tuple[str, str], int] = {}
     whose = [(each.patient, "" if each.patient else each.key) for each in candidates]
     return np.array([numbers.setdefault(one, len(numbers)) for one in whose], np.int64)

@@ -1,4 +1,4 @@
-"""How good a model is on labelled radiographs, by the path that serves it: file, preprocessing, decision."""
+"""Figures of a model on labelled radiographs, by the same path as in serving: file, preprocessing, decision."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BINS = 10
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a model makes of labelled files.
+    """Logits of a model for labelled files.
 
     ``rows``: those that could be read. ``labels``: (n,) int64, their true classes, the number of classes = none of
     them. ``logits``: (n, classes + 1) float32.
@@ -42,8 +42,8 @@ class Judgement:
     """Answers against the truth, picture by picture; each array is (n,).
 
     ``labels``: int64, true classes, ``classes`` = none of them. ``best``: int64, the likeliest class whether or not
-    the model abstains; ``confidence``: its probability. ``answered``: it gets a label. ``in_five``: the truth is among
-    the five likeliest classes.
+    the model abstains; ``confidence``: its probability. ``answered``: bool, whether it gets a label. ``in_five``: bool,
+    whether the truth is among the five likeliest classes.
     """
 
     classes: int
@@ -70,24 +70,24 @@ class Judgement:
 
     @property
     def ours(self) -> NDArray[np.bool_]:
-        """Which are of the classes."""
+        """Which pictures are of the classes, (n,)."""
         return self.labels < self.classes
 
     @property
     def right(self) -> NDArray[np.bool_]:
-        """Which show their likeliest class."""
+        """Of which pictures the likeliest class is the true one, (n,)."""
         right: NDArray[np.bool_] = self.best == self.labels
         return right
 
     @property
     def mistaken(self) -> NDArray[np.bool_]:
-        """Another class was likeliest, or none of the classes got a label."""
+        """Which pictures are wrong, (n,): another class is likeliest, or one of none of the classes got a label."""
         return np.where(self.ours, ~self.right, self.answered)
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """One class. A rate is None where there is nothing to divide by."""
+    """Figures of one class. A rate is None where there is nothing to divide by."""
 
     label: str
     count: int
@@ -96,7 +96,7 @@ class ClassScore:
     precision: float | None
     #: Share of this class's pictures that the model abstained on.
     abstained: float | None
-    #: What its pictures were taken for, and how often.
+    #: Classes that its pictures were taken for, and how often.
     taken_for: dict[str, int]
 
 
@@ -113,18 +113,18 @@ class Evaluation:
     mean_recall: float | None
     top5_error: float | None
     abstained: float | None
-    #: Of the pictures of the classes that were answered.
+    #: Accuracy over the pictures of the classes that got a label.
     accuracy_when_answered: float | None
-    #: Share of none-of-the-classes pictures that got a label all the same.
+    #: Share of the pictures of none of the classes that got a label.
     none_labelled: float | None
     #: Chance that the model is surer of a picture of a class than of one of none (area under the ROC curve).
     none_auroc: float | None
     #: Expected calibration error of the confidence, over all pictures, ten bins.
     calibration_error: float | None
-    #: What it would be on average were the confidences perfectly calibrated: few pictures of a bin miss by chance.
+    #: Mean of that error for perfectly calibrated confidences: with few pictures in a bin, chance alone makes one.
     calibration_error_by_chance: float | None
     classes: tuple[ClassScore, ...]
-    #: 95 %, by the name of the figure; of those figures that there is something to divide by.
+    #: 95 % intervals by the name of the figure, without figures that have nothing to divide by.
     intervals: dict[str, Interval]
     unreadable: tuple[Unreadable, ...] = ()
 
@@ -134,7 +134,7 @@ def answers(
     rows: Sequence[Labelled],
     progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
 ) -> Answers:
-    """Classify every file; those that cannot be read are in the result, not fatal."""
+    """Classify every file that can be read; the result lists the others."""
     images, read, labels, unreadable, logits = [], [], [], [], []
     index = {key: number for number, key in enumerate(classifier.classes)}
     for row in progress(rows):
@@ -203,7 +203,7 @@ def _class_score(number: int, key: str, judged: Judgement, classes: Sequence[str
         count=int(true.sum()),
         recall=_mean(said[true]),
         recall_interval=wilson(int(said[true].sum()), int(true.sum())),
-        # Of the labels given: a picture of none of the classes that got this one counts against it.
+        # Over the labels given: a picture of none of the classes that got this label counts against it.
         precision=_mean(true[said & answered]),
         abstained=_mean(~answered[true]),
         taken_for={classes[other]: int((wrong == other).sum()) for other in np.unique(wrong)},
@@ -218,7 +218,7 @@ def _auroc(positive: NDArray[np.float64], negative: NDArray[np.float64]) -> floa
     if not len(positive) or not len(negative):
         return None
     order = np.sort(negative)
-    # Of all pairs, those in which the positive one is higher; a tie is half of one.
+    # Share of pairs in which the positive one is higher; a tie counts half.
     below = [np.searchsorted(order, positive, side).mean() for side in ("left", "right")]
     return float(np.mean(below) / len(negative))
 
@@ -231,7 +231,7 @@ def _calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]
 
 
 def _calibration_error_by_chance(confidence: NDArray[np.float64]) -> float | None:
-    """Mean of the above over ``right`` drawn with these very confidences, sums over a bin taken to be normal."""
+    """Mean error if each answer is right with its confidence as probability; sums over a bin are taken to be normal."""
     if not len(confidence):
         return None
     variances = _in_bins(confidence, confidence * (1 - confidence))
@@ -239,6 +239,6 @@ def _calibration_error_by_chance(confidence: NDArray[np.float64]) -> float | Non
 
 
 def _in_bins(confidence: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sums of the values, (bins,)."""
+    """Sum of the values in each bin of confidence, (bins,)."""
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     return np.bincount(bins, weights=values, minlength=_BINS).astype(np.float64)

@@ -22,7 +22,7 @@ __all__ = [
     "rate", "unpadded",
 ]  # fmt: skip
 
-#: Figures of an evaluation by their names there, and what people call them.
+#: Titles of an `Evaluation`'s figures, by the names of its fields.
 FIGURES = {
     "top1": "top-1 accuracy",
     "mean_recall": "mean recall over classes",
@@ -37,10 +37,10 @@ FIGURES = {
 _NONE, _ABSTAINED = "none of them", "abstained"
 _EXPLAINED = (
     "Accuracy, recall and top-5 error count the likeliest class, whether or not the model abstains. Precision counts "
-    "the labels that are given. The intervals hold with 95 %: Wilson's for shares, Newcombe's fifth for the area under "
-    "the ROC curve, 10,000 bootstrap samples drawn within each class for the mean recall, to which a class that is "
-    "right throughout adds no width. They take the images to be independent: several of one patient make them a "
-    "little too narrow. Chance makes a calibration error of few images even where confidences are perfectly calibrated."
+    "the labels that are given. The intervals are 95 %: Wilson's for shares, Newcombe's method 5 for the area under "
+    "the ROC curve, and for the mean recall 10,000 bootstrap samples drawn within each class, where a class without a "
+    "mistake adds no width. They take the images to be independent: several of one patient make them a little too "
+    "narrow. With few images, chance alone makes a calibration error, even if the confidences are perfectly calibrated."
 )
 
 
@@ -49,7 +49,7 @@ _SHOWN = 256
 
 
 def evaluation_page(classifier: Classifier, images: Path, said: Answers, result: Evaluation, lead: str) -> str:
-    """The whole page, HTML. ``images``: the folder that files are named from. Reads the files of mistakes once more."""
+    """The report as an HTML page. ``images``: folder that file names are relative to. Reads files of mistakes again."""
     judged = Judgement.of(said.logits, said.labels, classifier.decision)
     sections = [Section("Figures", [_EXPLAINED, figure_table(result)]), Section("Classes", [class_table(result)])]
     if len(judged.labels):
@@ -70,12 +70,12 @@ def evaluation_page(classifier: Classifier, images: Path, said: Answers, result:
 
 
 def rate(value: float | None) -> str:
-    """A figure between 0 and 1, or that there is none."""
+    """A figure between 0 and 1 as text, ``-`` for None."""
     return "-" if value is None else f"{value:.3f}"
 
 
 def bounds(interval: Interval | None) -> str:
-    """The ends of an interval."""
+    """The ends of an interval as text, empty for None."""
     return "" if interval is None else f"{interval.low:.3f}-{interval.high:.3f}"
 
 
@@ -90,7 +90,7 @@ def figure_table(result: Evaluation) -> Table:
 
 
 def class_table(result: Evaluation) -> Table:
-    """A row a class."""
+    """One row per class."""
     rows = [
         (
             one.label,
@@ -107,7 +107,7 @@ def class_table(result: Evaluation) -> Table:
 
 
 def confusion(judged: Judgement, classes: Sequence[str], abstains: bool = True) -> Figures:
-    """The likeliest class, and, of a model that ``abstains``, what is written."""
+    """Confusion matrices of the likeliest class and, for a model that ``abstains``, of the label that is written."""
     true = [*classes, _NONE] if (~judged.ours).any() else list(classes)
     likeliest = _counted(judged.labels, judged.best, len(true), len(classes))
     drawn = [
@@ -119,7 +119,7 @@ def confusion(judged: Judgement, classes: Sequence[str], abstains: bool = True) 
         written = np.where(judged.answered, judged.best, len(classes))
         counts = _counted(judged.labels, written, len(true), len(classes) + 1)
         said = [*classes, _ABSTAINED]
-        drawn.append(Figure(plots.confusion_matrix(counts, true, said), "What is written, abstentions apart."))
+        drawn.append(Figure(plots.confusion_matrix(counts, true, said), "The label written, or an abstention."))
     return Figures(drawn)
 
 
@@ -129,16 +129,16 @@ def calibration(judged: Judgement, threshold: float | None) -> Figures:
     drawn = [
         Figure(
             plots.reliability_diagram(confidence, right),
-            "On the dashed line, the confidence is what it says. Numbers: images in the bin; none of the classes is "
-            "never right here.",
+            "On the dashed line, accuracy equals confidence. Numbers: images in the bin. Images of none of the classes "
+            "count as wrong.",
         ),
         Figure(
             plots.risk_coverage(confidence, right, threshold),
-            "Answering the surest first: how many of the answered are wrong.",
+            "If only the surest images are answered: how many of these answers are wrong.",
         ),
         Figure(
             plots.confidence_histograms(confidence[ours], confidence[~ours], threshold),
-            "Apart is good: the threshold then lets the classes through and keeps the others out.",
+            "The further apart the groups, the better the threshold lets the classes through and keeps the others out.",
         ),
     ]
     return Figures(drawn)
@@ -147,7 +147,7 @@ def calibration(judged: Judgement, threshold: float | None) -> Figures:
 def mistakes(
     judged: Judgement, classes: Sequence[str], look: Callable[[int], tuple[NDArray[np.uint8], str]]
 ) -> list[Item]:
-    """A picture of every mistake, the surest first. ``look``: pixels of a row, and a line to find the file by."""
+    """A picture of every mistake, the surest first. ``look``: pixels of a row, and a line that identifies the file."""
     rows = np.flatnonzero(judged.mistaken)
     rows = rows[np.argsort(-judged.confidence[rows], kind="stable")]
     if not len(rows):
@@ -172,7 +172,7 @@ def _thumbnail(file: Path, preprocessing: Preprocessing) -> NDArray[np.uint8]:
 
 
 def unpadded(values: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.uint8]:
-    """The part in the middle that is picture."""
+    """The picture without its padding: these rows and columns in the middle."""
     top, left = ((side - part) // 2 for side, part in zip(values.shape, (rows, columns), strict=True))
     return values[top : top + rows, left : left + columns]
 

@@ -29,7 +29,7 @@ class Interval:
 
 
 def wilson(hits: float, of: int) -> Interval | None:
-    """Of a share (Wilson 1927): never empty, also where all or none are hits. None where there is nothing."""
+    """Interval of a share (Wilson 1927). It has a width also where all or none are hits. None if ``of`` is 0."""
     if not of:
         return None
     share, z2 = hits / of, _Z**2
@@ -38,26 +38,26 @@ def wilson(hits: float, of: int) -> Interval | None:
     return Interval(max(0.0, min(share, middle - half)), min(1.0, max(share, middle + half)), "Wilson")
 
 
-def mean_of_rates(hits: NDArray[np.int64], of: NDArray[np.int64], seed: int = 1) -> Interval | None:
-    """Of the mean over classes of hits/of: percentiles of 10,000 bootstrap samples, drawn anew within each class.
+def mean_of_rates(hits: NDArray[np.int64], of: NDArray[np.int64]) -> Interval | None:
+    """Interval of the mean over classes of hits/of: percentiles of 10,000 bootstrap samples drawn within each class.
 
-    A class that is right (or wrong) throughout adds no width, so with a few pictures a class it is too narrow. Where
-    all classes are, it is Wilson's over all pictures: no sample would hold a mistake, which proves nothing.
-    Classes without pictures are left out; None where none is left.
+    A class that is entirely right (or wrong) adds no width, so with few pictures per class the interval is too narrow.
+    Where all classes are so, it is Wilson's over all pictures: a sample without a mistake proves nothing.
+    Classes without pictures are left out; None if no class is left.
     """
     hits, of = hits[of > 0], of[of > 0]
     if ((hits == 0) | (hits == of)).all():
         return wilson(float(np.mean(hits / of)) * int(of.sum()), int(of.sum())) if len(of) else None
     # Drawing n of n pictures with replacement and counting the hits is one draw of a binomial distribution.
-    means = (np.random.default_rng(seed).binomial(of, hits / of, (_DRAWS, len(of))) / of).mean(axis=1)
+    means = (np.random.default_rng(1).binomial(of, hits / of, (_DRAWS, len(of))) / of).mean(axis=1)
     low, high = np.quantile(means, (0.025, 0.975))
     return Interval(float(low), float(high), "stratified bootstrap")
 
 
 def auroc_interval(auroc: float, positive: int, negative: int) -> Interval:
-    """Of an area under the ROC curve over so many of either kind (Newcombe 2006, method 5).
+    """Interval of an area under the ROC curve, by the numbers of positives and negatives (Newcombe 2006, method 5).
 
-    Unlike DeLong's it is not empty where the two kinds are told apart without a mistake.
+    Unlike DeLong's, it has a width also where the two are separated without a mistake.
     """
     n = (positive + negative) / 2 - 1
 
@@ -65,13 +65,14 @@ def auroc_interval(auroc: float, positive: int, negative: int) -> Interval:
         spread = 1 + n * (1 - area) / (2 - area) + n * area / (1 + area)
         return math.sqrt(area * (1 - area) * spread / (positive * negative))
 
-    low = _first(lambda area: area + _Z * error(area) >= auroc, 0.0, auroc)
-    high = 1 - _first(lambda rest: 1 - rest - _Z * error(1 - rest) <= auroc, 0.0, 1 - auroc)
+    low = _first(lambda area: area + _Z * error(area) >= auroc, auroc)
+    high = 1 - _first(lambda rest: 1 - rest - _Z * error(1 - rest) <= auroc, 1 - auroc)
     return Interval(low, high, "Newcombe")
 
 
-def _first(true_at: Callable[[float], bool], low: float, high: float) -> float:
-    """Smallest value of ``low``..``high`` where it turns true, by halving; it is true at ``high``."""
+def _first(true_at: Callable[[float], bool], high: float) -> float:
+    """Smallest value of 0..``high`` at which ``true_at`` is true, by bisection; it must be true at ``high``."""
+    low = 0.0
     for _ in range(50):
         middle = (low + high) / 2
         low, high = (low, middle) if true_at(middle) else (middle, high)

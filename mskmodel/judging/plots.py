@@ -1,6 +1,7 @@
 """Figures of a report, drawn without a display, each an ``<svg>`` element to be put into a page as it is.
 
-Ink is the page's own text colour and the ground is see-through, so that a figure follows a light or a dark page.
+Lines and text have the page's own text colour and the background is transparent, so that a figure suits a light and a
+dark page.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from numpy.typing import NDArray
 
 __all__ = ["bands", "confidence_histograms", "confusion_matrix", "curves", "reliability_diagram", "risk_coverage"]
 
-#: Told apart on white and on black, and by colour-blind readers too.
+#: Distinct on white and on black, and for colour-blind readers too.
 _COLOURS = ("#3b7dd8", "#d9822b", "#1a9e83", "#b55fb3", "#a08a1c", "#d1495b")
 #: Stands for the text colour of the page until the figure is finished; a colour that nothing else has.
 _INK = "#010203"
@@ -46,7 +47,7 @@ _GUIDE: dict[str, Any] = {"color": _INK, "linewidth": 0.8, "linestyle": (0, (4, 
 
 
 def confusion_matrix(counts: NDArray[np.int64], true: Sequence[str], said: Sequence[str]) -> str:
-    """(rows, columns) counts: what was ``true``, and what was ``said``. A row's shades are shares of that row."""
+    """Confusion matrix of (rows, columns) counts: rows are ``true``, columns ``said``; shades are shares of a row."""
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with mpl.rc_context(_STYLE):
         figure = Figure((1.8 + 0.42 * len(said), 1.6 + 0.34 * len(true)), layout="constrained")
@@ -83,7 +84,7 @@ def curves(lines: Mapping[str, Sequence[float]], what: str, percent: bool = Fals
 
 
 def bands(x: Sequence[int], what: str, lines: Mapping[str, Sequence[NDArray[np.float64]]], value: str) -> str:
-    """Shares over counts ``x`` of ``what``, each line as its mean and the two ends of its interval."""
+    """Shares over counts ``x`` of ``what``; each line is given as its mean and the two ends of its interval."""
     with mpl.rc_context(_STYLE):
         figure, axes = _axes(what, value)
         for (name, (mean, low, high)), colour in zip(lines.items(), _COLOURS, strict=False):
@@ -96,7 +97,7 @@ def bands(x: Sequence[int], what: str, lines: Mapping[str, Sequence[NDArray[np.f
 
 
 def reliability_diagram(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> str:
-    """(n,) confidences 0..1 and whether each answer was right: accuracy by confidence, in ten bins."""
+    """Accuracy by confidence in ten bins, from (n,) confidences 0..1 and whether each answer was right."""
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
     used = np.unique(bins)
     accuracy = [right[bins == b].mean() for b in used]
@@ -112,10 +113,10 @@ def reliability_diagram(confidence: NDArray[np.float64], right: NDArray[np.bool_
         return _svg(figure, "reliability diagram")
 
 
-def risk_coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_], threshold: float | None = None) -> str:
-    """(n,) confidences and whether each answer was right: mistakes among the answered, by the share answered.
+def risk_coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_], threshold: float | None) -> str:
+    """Share of mistakes by the share answered, from (n,) confidences and whether each answer was right.
 
-    ``threshold``: confidence at which the model answers; the point is marked.
+    ``threshold``: least confidence of a label, if there is one; its point is marked.
     """
     order = np.argsort(-confidence, kind="stable")
     answered = np.arange(1, len(order) + 1)
@@ -133,7 +134,7 @@ def risk_coverage(confidence: NDArray[np.float64], right: NDArray[np.bool_], thr
 
 
 def confidence_histograms(ours: NDArray[np.float64], none: NDArray[np.float64], threshold: float | None = None) -> str:
-    """Confidence in the likeliest class, 0..1, for radiographs of the classes and for those of none of them.
+    """Histograms of the confidence in the likeliest class, 0..1, for radiographs of the classes and of none of them.
 
     Each group's bars add up to 100 %.
     """
@@ -184,6 +185,6 @@ def _svg(figure: Figure, title: str) -> str:
         figure.savefig(file, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     text = file.getvalue()
     text = text[text.index("<svg") :].replace(_INK, "currentColor")
-    # The names of groups would come several times in a page with several figures.
+    # The ids of groups would occur several times in a page with several figures.
     text = re.sub(r'<g id="[^"]*"', "<g", text)
     return text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)

@@ -22,7 +22,7 @@ __all__ = ["Figure", "Figures", "Item", "Picture", "Pictures", "Section", "Table
 
 @dataclass(frozen=True)
 class Table:
-    """Cells are texts, formatted already; each row is as long as ``head``."""
+    """A table of formatted texts; each row is as long as ``head``."""
 
     head: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -39,7 +39,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Figures:
-    """Side by side where there is room."""
+    """Figures, side by side where there is room."""
 
     figures: Sequence[Figure]
 
@@ -66,20 +66,20 @@ class Pictures:
     pictures: Sequence[Picture]
 
 
-#: A text is a paragraph.
+#: Content of a section; a string is a paragraph.
 Item = str | Table | Figures | Pictures
 
 
 @dataclass(frozen=True)
 class Section:
-    """Under a heading, in order."""
+    """A heading and the items under it."""
 
     heading: str
     items: Sequence[Item]
 
 
 def page(title: str, lead: str, sections: Sequence[Section]) -> str:
-    """The page, HTML. ``lead``: the sentence under the title."""
+    """The report as an HTML page. ``lead``: the sentence under the title."""
     return _template().render(title=title, lead=lead, sections=sections)
 
 

@@ -131,7 +131,7 @@ def torchvision_url() -> str:
 
 
 def _from_torchvision() -> dict[str, Tensor]:
-    """From torch's own cache, else its server. It is first asked with a short timeout, as torch.hub has none."""
+    """From torch's own cache, else its server, which is first asked with a short timeout: torch.hub has none."""
     url = torchvision_url()
     cached = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if cached.is_file():

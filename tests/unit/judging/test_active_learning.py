@@ -34,7 +34,7 @@ def test_the_reason_is_said_in_words(each: Candidate, why: str) -> None:
     assert each.why == why
 
 
-def test_the_least_certain_come_first_and_a_header_against_the_pixels_before_what_is_certain() -> None:
+def test_the_least_certain_come_first_and_contradicted_headers_before_certain_answers() -> None:
     everything = [CERTAIN, SURELY_NONE, CONTRADICTED, PERHAPS_NONE, TORN]
 
     assert suggest(everything, 5)[:3] == [TORN, PERHAPS_NONE, CONTRADICTED]

@@ -1,4 +1,4 @@
-"""Intervals: as the literature has them, honest at the ends, and right as often as they say."""
+"""Intervals: equal to the literature's, never without width, and right as often as they say."""
 
 import numpy as np
 import pytest
@@ -15,7 +15,7 @@ def test_wilsons_interval_is_that_of_the_literature() -> None:
     assert wilson(0, 0) is None
 
 
-def test_no_mistake_in_a_few_pictures_proves_little() -> None:
+def test_without_a_mistake_in_few_pictures_intervals_are_still_wide() -> None:
     share, mean, area = wilson(10, 10), mean_of_rates(np.array([5, 5]), np.array([5, 5])), auroc_interval(1.0, 10, 10)
 
     assert share is not None
@@ -25,7 +25,7 @@ def test_no_mistake_in_a_few_pictures_proves_little() -> None:
         assert interval.high == 1
 
 
-def test_the_mean_over_classes_is_drawn_within_each_and_the_same_each_time() -> None:
+def test_the_interval_of_the_mean_is_drawn_within_each_class_and_reproducible() -> None:
     interval = mean_of_rates(np.array([80, 5, 0]), np.array([100, 10, 0]))
 
     assert interval == mean_of_rates(np.array([80, 5, 0]), np.array([100, 10, 0]))
@@ -35,7 +35,7 @@ def test_the_mean_over_classes_is_drawn_within_each_and_the_same_each_time() -> 
     assert mean_of_rates(np.array([0]), np.array([0])) is None
 
 
-def test_the_interval_of_an_area_holds_the_true_one_as_often_as_it_says() -> None:
+def test_the_interval_of_an_area_contains_the_true_area_as_often_as_it_says() -> None:
     random, true = np.random.default_rng(0), 0.8556  # of two normal distributions 1.5 apart
     held = 0
     for _ in range(300):

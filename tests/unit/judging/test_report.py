@@ -1,4 +1,4 @@
-"""Reports: texts are escaped, pictures hold pixels alone, figures are whole and stand side by side."""
+"""Reports: texts are escaped, pictures contain only pixels, and figures are well-formed."""
 
 import base64
 import re
