@@ -1,4 +1,4 @@
-"""What a hospital varies, made from what there is: framing, polarity, exposure, sharpness, noise, collimation."""
+"""Augmentation of what differs between hospitals: framing, polarity, exposure, sharpness, noise, collimation."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ __all__ = ["Augmentation"]
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random changes of a batch; each value is how far, or how often, they go."""
+    """Random changes of a batch; each value says how large or how frequent one is."""
 
     flip: float = 0.5  # share mirrored left to right: left and right are the same class
-    quarter_turn: float = 0.25  # share turned by 90, 180 or 270 degrees: cassettes lie as they lie
+    quarter_turn: float = 0.25  # share turned by 90, 180 or 270 degrees: cassettes lie in any direction
     rotation: float = 15.0  # degrees either way
-    zoom: tuple[float, float] = (0.8, 1.4)  # above 1 = nearer; below, with black all around
-    stretch: float = 0.12  # change of the aspect
-    shift: float = 0.08  # of the side
-    invert: float = 0.25  # share with bright air: many files say the wrong polarity
+    zoom: tuple[float, float] = (0.8, 1.4)  # above 1 = nearer; below 1 = farther, with black around
+    stretch: float = 0.12  # largest change of the aspect
+    shift: float = 0.08  # largest shift, as a share of the side
+    invert: float = 0.25  # share with bright air: many files state the wrong polarity
     gamma: float = 1.8  # exponent from 1/gamma to gamma
     blur: float = 0.35  # share blurred, sigma up to 1.5 pixels
     noise: float = 0.04  # standard deviation up to this, mostly much less
     collimation: float = 0.3  # share with black borders on some sides
     patches: float = 0.3  # share with a bright or dark rectangle: markers, text, metal
-    bend: float = 0.04  # of the side, deviation up to this: no two patients' bones have the same shape
+    bend: float = 0.04  # largest deviation, as a share of the side: no two patients' bones have the same shape
 
     def __call__(self, values: Tensor, extents: Tensor, size: int, random: torch.Generator) -> Tensor:
-        """(n, s, s) uint8 with the (n, 2) part that is picture, to (n, size, size) float32 0..1."""
+        """Augment (n, s, s) uint8, of which (n, 2) rows and columns are picture, to (n, size, size) float32 0..1."""
         grid = self._grid(len(values), size, random)
         pictures, inside = sampled(values, extents, grid)
         pictures = self._exposed(pictures, random)
@@ -89,16 +89,16 @@ def _chosen(n: int, share: float, random: torch.Generator) -> Tensor:
 
 
 def _plane(factors: Sequence[Tensor], size: int) -> Tensor:
-    """a x + b y + c of (n,) factors at pixel centres, (n, size, size): a quarter of the time of `affine_grid`."""
+    """a x + b y + c at pixel centres, (n, size, size), of (n,) factors, in a quarter of the time of `affine_grid`."""
     a, b, c = (factor[:, None, None] for factor in factors)
-    centres = torch.linspace(-1, 1, size) * (size - 1) / size  # to the bit what `affine_grid` has
+    centres = torch.linspace(-1, 1, size) * (size - 1) / size  # the values of `affine_grid`, to the bit
     return a * centres + (b * centres[:, None] + c)
 
 
 def _bends(n: int, size: int, most: float, random: torch.Generator) -> Tensor:
-    """Smooth displacements, (n, size, size, 2), whose deviation is anything up to ``most``, each picture's its own."""
+    """Smooth displacements, (n, size, size, 2); each picture has its own random deviation of at most ``most``."""
     corners = torch.randn((n, 2, 6, 6), generator=random) * (most * torch.rand((n, 1, 1, 1), generator=random))
-    # Bicubic between the corners, along one axis and then the other: two products instead of 16 reads a pixel.
+    # Bicubic between the corners, along one axis and then the other: two products instead of 16 reads per pixel.
     between = F.interpolate(torch.eye(6)[None, None], (size, 6), mode="bicubic")[0, 0]
     return (between @ corners @ between.T).permute(0, 2, 3, 1)
 

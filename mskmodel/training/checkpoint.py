@@ -1,4 +1,4 @@
-"""Where a training run stands after an epoch: all it takes to go on as if it had never stopped."""
+"""The state of a training run after an epoch: all it takes to resume as if the run had never stopped."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ class CheckpointError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """After ``epoch`` epochs of a run.
+    """The state of a run after ``epoch`` epochs.
 
-    ``tensors``: ``model.*`` as its state dict has them, ``momentum.*`` the optimiser's under the parameters' names.
-    What is random begins anew with each epoch.
+    ``tensors``: ``model.*`` as in the model's state dict, ``momentum.*`` the optimiser's, by the parameters' names.
+    Random generators are not part of it: they are seeded anew for each epoch.
     """
 
     epoch: int
     tensors: Mapping[str, Tensor]
 
     def save(self, path: Path) -> None:
-        """As safetensors, whole or not at all; what was there before stays until then."""
+        """Write as safetensors, whole or not at all; until then an earlier file stays."""
         partial = path.with_name(f".{path.name}.partial")
         contiguous = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
         save_file(contiguous, partial, {"epoch": str(self.epoch)})
@@ -39,7 +39,7 @@ class Checkpoint:
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:
-        """From ``save``. Raises CheckpointError."""
+        """Read a file that ``save`` wrote. Raises CheckpointError."""
         try:
             with safe_open(path, framework="pt") as file:
                 epoch = int((file.metadata() or {})["epoch"])
@@ -49,5 +49,5 @@ class Checkpoint:
             raise CheckpointError(f"{path} cannot be read: {error}") from error
 
     def part(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors whose names start so, without it."""
+        """The tensors whose names start with ``prefix``, by their names without it."""
         return {name.removeprefix(prefix): t for name, t in self.tensors.items() if name.startswith(prefix)}

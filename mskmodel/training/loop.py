@@ -1,6 +1,6 @@
 """Fine-tune AlexNet: SGD with momentum, one cycle of the learning rate, everything from one seed.
 
-Reads from top to bottom: settings, the loop, its learning rates, its batches. `versions` keeps what comes out.
+In this order: settings, the loop, its learning rates, its batches. `versions` makes versions of trained models.
 On 2 idle CPU cores with bfloat16 expect 100 pictures a second; on a GPU the CPU's augmentation is the limit.
 """
 
@@ -31,10 +31,10 @@ __all__ = ["Epoch", "Progress", "Settings", "Source", "new_model", "train"]
 
 @dataclass(frozen=True)
 class Settings:
-    """Every knob. Momentum, weight decay and batch are the study's."""
+    """All settings of training. Momentum, weight decay and batch are the study's."""
 
     epochs: int = 6
-    views: int = 2000  # pictures drawn an epoch, whatever their number
+    views: int = 2000  # pictures drawn per epoch, however many there are
     batch: int = 50
     rate: float = 0.01  # highest learning rate of the head
     convolution_rate: float = 0.3  # of the convolutions, relative to the head's
@@ -43,8 +43,8 @@ class Settings:
     momentum: float = 0.9
     weight_decay: float = 3e-4
     label_smoothing: float = 0.05
-    none_weight: float = 3.0  # none of the classes is drawn so much more often than one class: it is many things
-    dropout: float = 0.5  # before each hidden layer of a new model; one trained further keeps its own
+    none_weight: float = 3.0  # none of the classes is drawn this many times as often as one class: it is many things
+    dropout: float = 0.5  # before each hidden layer of a new model; a model trained further keeps its own
     hidden: tuple[int, ...] = (1024,)  # widths of the head; (4096, 4096) is the original
     ranks: tuple[int, ...] = (128,)  # of the finished model's hidden layers, 0 = full
     seed: int = 1
@@ -56,8 +56,9 @@ class Settings:
 class Source:
     """Pictures of one origin and the share of all draws that they get.
 
-    ``partial``: that it does not show some classes says nothing about them, so that its pictures are told apart only
-    among those that it shows. Otherwise the look of its pictures would be learned as a reason against the others.
+    ``partial``: classes that the source does not show are missing by chance. The loss of its pictures is therefore
+    taken over the classes that it shows. Otherwise the model would learn the look of its pictures as a reason against
+    the missing classes.
     """
 
     name: str
@@ -68,7 +69,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Progress:
-    """After each step."""
+    """Progress after a step."""
 
     step: int
     steps: int
@@ -78,7 +79,7 @@ class Progress:
 
 @dataclass(frozen=True, eq=False)
 class Epoch:
-    """After each pass. ``loss`` is its mean; ``model`` is the one in training, in evaluation mode meanwhile."""
+    """State after an epoch. ``loss``: its mean. ``model``: the one in training, in evaluation mode meanwhile."""
 
     number: int
     epochs: int
@@ -115,12 +116,12 @@ def train(
     resume: Checkpoint | None = None,
     team: Team = ALONE,
 ) -> AlexNet:
-    """Train in place and return it, in evaluation mode, on the CPU.
+    """Train ``model`` in place and return it, in evaluation mode, on the CPU.
 
-    ``report`` and ``after_epoch`` may raise to end the run. With ``resume``, everything else must be as it was when
-    that was made: the run goes on after its epoch, and what comes out is what would have come without the stop.
-    ``team``: the processes that do this together; all call this alike, and all get the same model.
-    Raises CheckpointError for one that does not fit the model.
+    ``report`` and ``after_epoch`` may raise to end the run. ``resume``: go on after this checkpoint's epoch. All other
+    arguments must be as they were when it was made; the result is then the same as without the interruption.
+    ``team``: the processes that train together; all make the same call and get the same model.
+    Raises CheckpointError for a checkpoint that does not fit the model.
     """
     torch.set_num_threads(settings.threads)
     random = torch.Generator()
@@ -155,7 +156,7 @@ def train(
 
 
 class _Run:
-    """What changes from step to step: weights, momentum, and what is random."""
+    """What changes from step to step: weights, momentum and random generators."""
 
     def __init__(self, model: AlexNet, settings: Settings, random: torch.Generator, team: Team) -> None:
         self._model, self._random, self._seed, self._team = model, random, settings.seed, team
@@ -165,12 +166,12 @@ class _Run:
         self._optimiser = torch.optim.SGD(groups, settings.rate, momentum, weight_decay=decay)
 
     def begin(self, epoch: int) -> None:
-        """What is random depends on the epoch alone, on every device; in a team each draws its own pictures."""
+        """Seed the generators of every device by the epoch alone; in a team each process draws its own pictures."""
         self._random.manual_seed(self._team.seed(self._seed, epoch))
         torch.manual_seed(self._team.seed(self._seed, epoch))
 
     def step(self, loss: Tensor, rate: float, share: float) -> None:
-        """``rate``: share of the highest learning rate. ``share``: of the batch, that the loss is of."""
+        """Do one step. ``rate``: share of the highest learning rate. ``share``: share of the batch in ``loss``."""
         for group, highest in zip(self._optimiser.param_groups, self._rates, strict=True):
             group["lr"] = highest * rate
         self._optimiser.zero_grad()
@@ -220,7 +221,7 @@ def _loss(logits: Tensor, labels: Tensor, left_out: Tensor, smoothing: float) ->
 
 
 def _one_cycle(done: float, warmup: float) -> float:
-    """Share of the highest learning rate: up from a 25th, then down to nothing along a cosine (Smith 2018)."""
+    """Share of the highest learning rate: up from a 25th, then down to 0 along a cosine (Smith 2018)."""
     if done < warmup:
         return 0.04 + 0.96 * (1 - math.cos(math.pi * done / warmup)) / 2
     return (1 + math.cos(math.pi * (done - warmup) / (1 - warmup))) / 2
@@ -235,8 +236,8 @@ def _batches(
     batch: int,
     random: torch.Generator,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Augmented, enhanced and normalised: (batch, 3, size, size) float32, (batch,) int64, and which outputs each leaves
-    out, (batch, outputs) bool.
+    """Inputs, augmented, enhanced and normalised, (batch, 3, size, size) float32, their labels, (batch,) int64, and the
+    outputs that the loss of each leaves out, (batch, outputs) bool.
     """
     values = [torch.from_numpy(source.pictures.values) for source in sources]
     extents = [torch.from_numpy(source.pictures.extents) for source in sources]
@@ -259,13 +260,13 @@ def _batches(
 
 
 def _left_out(source: Source, outputs: int) -> Tensor:
-    """(outputs,) bool: what a partial source does not show."""
+    """Outputs of the classes that a partial source does not show, (outputs,) bool."""
     shown = torch.from_numpy(np.bincount(source.pictures.labels, minlength=outputs) > 0)
     return ~shown if source.partial else torch.zeros(outputs, dtype=torch.bool)
 
 
 def _chances(labels: NDArray[np.int64], none: int, none_weight: float) -> Tensor:
-    """Each class as often as any other, none of the classes ``none_weight`` times as often."""
+    """Weights of the draw: each class as often as any other, none of the classes ``none_weight`` times as often."""
     counts = np.bincount(labels, minlength=none + 1)
     wanted = np.where(np.arange(none + 1) == none, none_weight, 1.0)
     return torch.from_numpy((wanted / np.maximum(counts, 1))[labels])

@@ -1,6 +1,6 @@
 """Training in several processes of one host, a GPU each: the same batch, shared out, and the gradients averaged.
 
-The processes are started by `torchrun`; without it there is one, and nothing here does anything.
+The processes are started by `torchrun`; without it there is one process, and nothing here has an effect.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from torch import distributed, nn
 
 __all__ = ["ALONE", "Team"]
 
-#: How long the others wait for one: it may be evaluating, or giving way to something more urgent.
+#: How long processes wait for another one: it may be evaluating, or yielding to something more urgent.
 _PATIENCE = timedelta(days=7)
 
 
@@ -28,7 +28,7 @@ class Team:
 
     @classmethod
     def joined(cls, device: torch.device) -> Team:
-        """Meet the others that `torchrun` has started; all must come. Alone where it has not."""
+        """The team of the processes that `torchrun` started; all must join. Without `torchrun`, `ALONE`."""
         if "WORLD_SIZE" not in os.environ:
             return ALONE
         backend = "nccl" if device.type == "cuda" else "gloo"
@@ -36,11 +36,11 @@ class Team:
         return cls(distributed.get_rank(), distributed.get_world_size())
 
     def share(self, batch: int) -> int:
-        """How many of the pictures of a batch are this process's."""
+        """How many pictures of a batch are this process's."""
         return (batch - self.rank + self.size - 1) // self.size
 
     def seed(self, seed: int, epoch: int) -> int:
-        """For what is random in this process in that epoch, so that no two see the same."""
+        """Seed of this process in that epoch: no two processes draw the same."""
         return (seed * 1_000_003 + epoch) * 1_009 + self.rank
 
     def average(self, parameters: Iterable[nn.Parameter], share: float) -> None:
@@ -52,7 +52,7 @@ class Team:
                 distributed.all_reduce(parameter.grad.mul_(share))
 
     def leave(self) -> None:
-        """No more to do together."""
+        """Leave the process group; the last call on a team."""
         if self.size > 1:
             distributed.destroy_process_group()
 

@@ -1,4 +1,4 @@
-"""The arithmetic of training: half the digits where the processor is faster that way, all of them elsewhere."""
+"""The precision of training: bfloat16 where the processor is faster with it, float32 elsewhere."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ __all__ = ["mixed"]
 
 
 def mixed(device: torch.device) -> torch.autocast:
-    """A context in which a network runs in bfloat16, if that is a processor with instructions for it.
+    """A context in which a network runs in bfloat16, if ``device`` is a processor with instructions for it.
 
     Weights, gradients and momentum stay float32. A step of AlexNet takes 0.55 of the time then; without those
     instructions it would take several times as long. A GPU waits for augmentation either way.

@@ -13,17 +13,20 @@ from mskmodel.registry.decision import Decision
 __all__ = ["calibrated", "calibrated_with_none"]
 
 
+#: Share of the labels given in the hold-out that the threshold of `calibrated` makes right.
+_PRECISE_ENOUGH = 0.98
+
+
 def calibrated(
     logits: NDArray[np.float32],
     labels: NDArray[np.int64],
-    wanted: float = 0.98,
     base: Decision = Decision(),  # noqa: B008 - it is frozen
 ) -> Decision:
-    """Temperature of least negative log likelihood (Guo et al. 2017), and the least threshold that is right enough.
+    """Decision of least negative log likelihood (Guo et al. 2017) and of the lowest threshold that is precise enough.
 
-    Right enough: of the held-out pictures that get a label, at least ``wanted`` get the right one; at most 0.9.
-    Temperature and threshold are at least those of ``base``: what is held out looks more like what was trained on than
-    a patient does, so it may make the model less sure of itself, never surer. None of the classes stays as in ``base``.
+    Precise enough: of the held-out pictures that get a label, 98 % get the right one. The threshold is at most 0.9.
+    Temperature and threshold are at least those of ``base``: a hold-out looks more like the training data than new
+    patients do, so it may make the model less sure of itself, never surer. Slope and shift stay as in ``base``.
     """
     rows = np.arange(len(labels))
 
@@ -37,17 +40,17 @@ def calibrated(
     confidence = probabilities[rows, best]
     for threshold in np.arange(base.threshold, 0.9, 0.01):
         answered = (confidence >= threshold) & (confidence > probabilities[:, -1])
-        if answered.any() and (best == labels)[answered].mean() >= wanted:
+        if answered.any() and (best == labels)[answered].mean() >= _PRECISE_ENOUGH:
             return replace(likeliest, threshold=round(float(threshold), 2))
     return replace(likeliest, threshold=max(0.9, base.threshold))
 
 
 def calibrated_with_none(logits: NDArray[np.float32], labels: NDArray[np.int64], threshold: float) -> Decision:
-    """Where none of the classes is in what is held out as it will be met: calibrated apart from the classes.
+    """Decision that calibrates none of the classes on its own, for a hold-out that shows it as it will be met in use.
 
-    Temperature, 0.5 to 8, from the pictures of the classes, among the classes; then slope and shift of the log odds of
-    none of them, by logistic regression on targets a little short of 0 and 1 (Platt 1999), which keep both finite. Some
-    of ``labels`` must be of the classes; if all are, none of them stays as it was trained.
+    The temperature, 0.5 to 8, is fitted to the pictures of the classes, among the classes. Slope and shift of the log
+    odds of none of them are fitted next, by logistic regression on targets a little short of 0 and 1 (Platt 1999),
+    which keep both finite. Some of ``labels`` must be of the classes; if all are, slope and shift have no effect.
     """
     ours = labels < logits.shape[1] - 1
     classes = np.asarray(logits[ours, :-1], np.float64)

@@ -1,7 +1,7 @@
-"""Two versions on the same held-out pictures: the verdict on the newer one, and what is kept to compare it again.
+"""Two versions compared on the same held-out pictures: the verdict on the newer one, and the answers of each.
 
-Kept beside a version's weights as ``answers.json``: what it says of each picture, by the picture's identifier, so that
-any two versions can be compared later on the pictures that both were shown.
+A version's answers are kept beside its weights as ``answers.json``, by the identifiers of the pictures, so that any two
+versions can be compared later on the pictures that both were shown.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from mskmodel.versions.conversion import logits_of
 
 __all__ = ["ANSWERS", "ANSWERS_BEFORE", "Comparison", "ComparisonError", "Said", "beside", "compare", "identifiers"]
 
-#: Names of the files beside the weights: what the version says, and what the one said that it was measured against.
+#: Files beside the weights: the answers of the version, and those of the version that it was compared with.
 ANSWERS, ANSWERS_BEFORE = "answers.json", "answers.before.json"
 
 
@@ -37,11 +37,11 @@ class ComparisonError(Exception):
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """What a version says of n pictures.
+    """A version's answers to n pictures.
 
-    ``pictures``: their identifiers. ``truths``: the true class, None for none of the classes. ``likeliest``: the class
-    it holds for likeliest, (n,) names; ``confidence``: (n,) its probability; ``labelled``: (n,) bool, whether that is
-    given as a label, or left to a person.
+    ``pictures``: their identifiers. ``truths``: the true class, None for none of the classes. ``likeliest``: (n,)
+    names of the likeliest class; ``confidence``: (n,) its probability; ``labelled``: (n,) bool, whether it is given as
+    a label; else the version abstains.
     """
 
     version: str
@@ -67,7 +67,7 @@ class Said:
         return cls(version, tuple(pictures), tuple(truths), likeliest, judged.confidence, judged.answered)
 
     def to_json(self) -> bytes:
-        """For ``ANSWERS``."""
+        """Content of the file ``ANSWERS``."""
         columns = {
             "version": self.version,
             "pictures": self.pictures,
@@ -80,7 +80,7 @@ class Said:
 
     @classmethod
     def load(cls, directory: Path, version: str, name: str = ANSWERS) -> Said:
-        """What is kept in a version's directory under this name. Raises ComparisonError."""
+        """Read the answers of this name in a version's directory. Raises ComparisonError."""
         path = directory / name
         try:
             found = json.loads(path.read_bytes())
@@ -96,7 +96,7 @@ class Said:
         return cls(version, pictures, truths, likeliest, confidence, labelled)
 
     def only(self, pictures: Sequence[str]) -> Said:
-        """Those pictures, in that order."""
+        """The answers to those pictures, in that order."""
         place = {picture: number for number, picture in enumerate(self.pictures)}
         rows = [place[picture] for picture in pictures]
         truths = tuple(self.truths[row] for row in rows)
@@ -104,7 +104,7 @@ class Said:
         return Said(self.version, tuple(pictures), truths, likeliest, self.confidence[rows], self.labelled[rows])
 
     def answers(self, classes: Sequence[str]) -> Answers:
-        """By the numbers of ``classes``."""
+        """The answers for the gate, with classes as indices of ``classes``."""
         number = {key: index for index, key in enumerate(classes)}
         return Answers(np.array([number.get(key, -1) for key in self.likeliest], np.int64), self.labelled)
 
@@ -120,12 +120,12 @@ class Comparison:
     verdict: Verdict
 
     def to_json(self) -> dict[str, Any]:
-        """For a manifest: the verdict, and which version was the measure."""
+        """For a manifest: the verdict, and the version that was compared with."""
         return {"against": self.old.version, **self.verdict.to_json()}
 
     @property
     def differs(self) -> NDArray[np.bool_]:
-        """On which pictures something else is said, or one of them leaves to a person what the other labels."""
+        """On which pictures the labels differ, or only one of the versions abstains, (n,)."""
         said = np.array([a != b for a, b in zip(self.old.likeliest, self.new.likeliest, strict=True)], np.bool_)
         old, new = self.old.labelled, self.new.labelled
         return np.asarray((said & (old | new)) | (old != new), np.bool_)
@@ -134,12 +134,11 @@ class Comparison:
 def compare(
     old: Said, new: Said, classes: Sequence[str], before: Sequence[str], phantoms: NDArray[np.bool_] | None = None
 ) -> Comparison:
-    """On the pictures that both were shown; what is true is what the newer one was told.
+    """Compare two versions on the pictures that both were shown; the truths are those of ``new``.
 
-    ``classes``: those that are judged, the newer version's. A truth that is not among them is none of them.
-    ``before``: the older version's. ``phantoms``: which of the pictures are, (n,); those stand for all that is seldom
-    corrected, as what people say is mostly what the older version had wrong. Raises ComparisonError if there is no
-    picture in common.
+    ``classes``: the newer version's; only these are judged, and any other truth counts as none of them. ``before``:
+    the older version's. ``phantoms``: which pictures are phantoms, (n,); they stand for all that is seldom corrected,
+    as people mostly correct what the older version had wrong. Raises ComparisonError if there is no picture in common.
     """
     if old.pictures != new.pictures:
         both = set(old.pictures) & set(new.pictures)
@@ -152,7 +151,7 @@ def compare(
     groups = {} if phantoms is None else {"phantoms, which stand for what nobody corrected, are": phantoms}
     if set(classes) - set(before):
         known = [number[key] for key in before if key in number]
-        groups["the classes that the version before knows are, taken together,"] = np.isin(labels, known)
+        groups["the classes that the version before knows, taken together, are"] = np.isin(labels, known)
     verdict = judge_answers(old.answers(classes), new.answers(classes), labels, classes, groups)
     return Comparison(tuple(classes), labels, old, new, verdict)
 
@@ -166,9 +165,9 @@ def beside(
     held_out: Pictures,
     phantoms: NDArray[np.bool_],
 ) -> Comparison:
-    """A finished model beside the version that is served, on the pictures that were held out from it.
+    """Compare a finished model with the version that is served, on the model's hold-out.
 
-    ``classes``: the model's, by which the labels of ``held_out`` are numbered. ``phantoms``: which pictures are, (n,).
+    ``classes``: the model's, which number the labels of ``held_out``. ``phantoms``: which pictures are phantoms, (n,).
     """
     pictures = identifiers(held_out)
     truths = [classes[label] if label < len(classes) else None for label in held_out.labels.tolist()]
@@ -179,7 +178,7 @@ def beside(
 
 
 def _with_given_up(comparison: Comparison, before: Sequence[str]) -> Comparison:
-    """Says which classes there are no more: no picture can show that loss."""
+    """Add the classes that were given up to the verdict's limits: no picture can show that loss."""
     given_up = [key for key in before if key not in comparison.classes]
     if not given_up:
         return comparison

@@ -30,18 +30,22 @@ __all__ = [
 ]
 
 
-def logits_of(model: AlexNet, pictures: Pictures, preprocessing: Preprocessing, batch: int = 32) -> NDArray[np.float32]:
-    """Without augmentation, as a classifier answers: (n, classes + 1)."""
+#: Pictures in one pass of the network.
+_BATCH = 32
+
+
+def logits_of(model: AlexNet, pictures: Pictures, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Logits without augmentation, as a classifier answers, (n, classes + 1)."""
     rows = []
-    for first in range(0, len(pictures), batch):
-        part = slice(first, first + batch)
+    for first in range(0, len(pictures), _BATCH):
+        part = slice(first, first + _BATCH)
         images = preprocessing.inputs(pictures.values[part], pictures.extents[part])
         rows.append(mirrored_logits(model, torch.from_numpy(images)).numpy())
     return np.concatenate(rows)
 
 
 def tensors_of(model: AlexNet) -> dict[str, Tensor]:
-    """What is kept of a model: half precision is a thousand times finer than the noise of training."""
+    """The tensors to keep of a model, in half precision: it is a thousand times finer than the noise of training."""
     return {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}
 
 
@@ -62,7 +66,7 @@ def version_of(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and manifest of a finished model, judged on the hold-out.
 
-    ``decide``: makes the decision of the hold-out's logits and labels, in place of ``calibrated``.
+    ``decide``: makes the decision from the hold-out's logits and labels, in place of ``calibrated``.
     """
     logits = logits_of(model, held_out, preprocessing)
     decision = (decide or calibrated)(logits, held_out.labels)
@@ -86,7 +90,7 @@ def version_of(
 
 
 def model_of_version(directory: Path, classes: Sequence[str]) -> AlexNet:
-    """A kept version, to be trained further; where it has other classes, the last layer starts fresh.
+    """The model of a version, to be trained further; for other classes its last layer starts fresh.
 
     Thin pairs of layers are multiplied out again. Raises RegistryError.
     """

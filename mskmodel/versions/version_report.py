@@ -18,7 +18,7 @@ from mskmodel.versions.comparison import ANSWERS, ANSWERS_BEFORE, Comparison, Sa
 
 __all__ = ["reports", "version_report"]
 
-#: Pictures that are shown, at most.
+#: Pictures shown at most.
 SHOWN = 120
 
 _ABSTAINED = "left to a person"
@@ -32,7 +32,7 @@ def reports(
     accuracies: Sequence[float],
     held_out: dataset.Pictures,
 ) -> dict[str, bytes]:
-    """What is to be kept beside the weights, by file name; ``held_out`` are the pictures of the comparison."""
+    """Files to keep beside the weights, by name. ``held_out``: the pictures of the comparison."""
 
     def look(row: int) -> NDArray[np.uint8]:
         rows, columns = held_out.extents[row].tolist()
@@ -52,10 +52,10 @@ def version_report(
     accuracies: Sequence[float],
     look: Callable[[int], NDArray[np.uint8]],
 ) -> bytes:
-    """The page, HTML.
+    """The report as an HTML page.
 
     ``losses``, ``accuracies``: after each epoch. ``look``: pixels of a row of the comparison, (rows, columns) uint8;
-    nothing of a DICOM header comes into the page.
+    nothing of a DICOM header gets into the page.
     """
     verdict = comparison.verdict
     lead = f"{'Passed' if verdict.passed else 'Refused by'} the gate, against {comparison.old.version}."
@@ -99,10 +99,10 @@ def _training_table(manifest: Mapping[str, Any]) -> Table:
 def _curves(losses: Sequence[float], accuracies: Sequence[float]) -> list[Item]:
     drawn = []
     if losses:
-        drawn.append(Figure(plots.curves({"loss": losses}, "loss"), "Mean of each epoch, on augmented images."))
+        drawn.append(Figure(plots.curves({"loss": losses}, "loss"), "Mean loss of each epoch, on augmented images."))
     if accuracies:
         figure = plots.curves({"accuracy": accuracies}, "accuracy", percent=True)
-        drawn.append(Figure(figure, "On held-out images, the likeliest class."))
+        drawn.append(Figure(figure, "Accuracy of the likeliest class, on held-out images."))
     return [Figures(drawn)] if drawn else []
 
 
@@ -116,7 +116,7 @@ def _confusion(comparison: Comparison) -> Figures:
 
 
 def _matrix(comparison: Comparison, said: Said) -> str:
-    """What is written: abstentions are a column of their own."""
+    """Confusion matrix of what is written; abstentions are a column of their own."""
     classes = comparison.classes
     answers = said.answers(classes)
     foreign = bool((answers.labelled & (answers.likeliest < 0)).any())
@@ -130,7 +130,7 @@ def _matrix(comparison: Comparison, said: Said) -> str:
 
 
 def _differences(comparison: Comparison, look: Callable[[int], NDArray[np.uint8]]) -> list[Item]:
-    """The losses first, then the gains, then what makes no difference to being right."""
+    """What the new version lost first, what it won last, and between them what both have right or both have wrong."""
     none = len(comparison.classes)
     was, now = (
         said.answers(comparison.classes).right(comparison.labels, none) for said in (comparison.old, comparison.new)
@@ -138,7 +138,7 @@ def _differences(comparison: Comparison, look: Callable[[int], NDArray[np.uint8]
     rows = np.flatnonzero(comparison.differs)
     rows = rows[np.lexsort((-np.asarray(comparison.new.confidence)[rows], now[rows] & ~was[rows], ~(was & ~now)[rows]))]
     if not len(rows):
-        return ["They say the same of every image."]
+        return ["Both versions say the same of every image."]
     names = [*comparison.classes, NONE]
     pictures = [
         Picture.of(
@@ -154,7 +154,7 @@ def _differences(comparison: Comparison, look: Callable[[int], NDArray[np.uint8]
     ]
     shown = f", {SHOWN} of them below" if len(rows) > SHOWN else ""
     return [
-        f"{len(rows)} of {len(comparison.labels)} images{shown}; what is wrong only now comes first.",
+        f"{len(rows)} of {len(comparison.labels)} images{shown}; those that only the new version has wrong come first.",
         Pictures(pictures),
     ]
 

@@ -1,4 +1,4 @@
-"""Training: it learns, it is reproducible, and a version of it serves what was trained."""
+"""Training: it learns, it is reproducible, and a version made of it serves the trained model."""
 
 import copy
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ def pictures(n: int = 12, seed: int = 0) -> Pictures:
 
 
 def weights() -> Mapping[str, Tensor]:
-    """Stand-ins for ImageNet's: training itself is what is tested."""
+    """Stand-ins for ImageNet's weights: only training is tested here."""
     torch.manual_seed(0)
     state = AlexNet(Architecture(3, hidden=(32,))).state_dict()
     return {name: tensor for name, tensor in state.items() if name.startswith("features.")}
@@ -67,7 +67,7 @@ def test_the_same_seed_gives_the_same_weights_and_every_step_is_reported() -> No
     assert all(np.isfinite(step.loss) for step in steps)
 
 
-def test_a_run_that_goes_on_from_a_checkpoint_ends_as_if_it_had_never_stopped(tmp_path: Path) -> None:
+def test_a_run_resumed_from_a_checkpoint_ends_as_if_it_had_never_stopped(tmp_path: Path) -> None:
     settings = replace(QUICK, epochs=3)
     sources = [Source("drawn", pictures(), 1.0)]
 
@@ -174,7 +174,7 @@ def test_overconfident_logits_are_cooled_and_the_threshold_keeps_mistakes_out() 
     assert figures.accuracy_when_answered >= 0.97
 
 
-def test_perfectly_calibrated_confidences_are_as_far_off_as_chance_makes_them() -> None:
+def test_the_calibration_error_by_chance_is_that_of_perfectly_calibrated_confidences() -> None:
     random = np.random.default_rng(0)
     logits = random.normal(0, 2, (136, 4)).astype(np.float32)
     chances = Decision().probabilities(logits).cumsum(axis=1)
@@ -189,9 +189,9 @@ def test_perfectly_calibrated_confidences_are_as_far_off_as_chance_makes_them() 
     assert told == pytest.approx(np.mean(errors), rel=0.1)
 
 
-def test_none_of_the_classes_is_calibrated_to_how_often_it_is_and_how_sure_one_may_be_of_it() -> None:
+def test_none_of_the_classes_is_calibrated_to_its_frequency_and_to_its_evidence() -> None:
     random = np.random.default_rng(0)
-    # Evidence of unit noise, two away from nothing, makes twice itself a logit where all three are as frequent.
+    # With unit noise and a signal of 2, twice the evidence is the right logit where all three are equally frequent.
     labels = np.where(random.random(3000) < 2 / 3, 2, random.integers(0, 2, 3000))
     evidence = 2 * (random.normal(0, 1, (3000, 3)) + 2 * np.eye(3)[labels])
     # Twice as sure of none of the classes as it should be, and four thirds as sure of a class.
@@ -217,7 +217,7 @@ def test_none_of_the_classes_is_calibrated_to_how_often_it_is_and_how_sure_one_m
     assert told < 0.02 < 0.05 < untold
 
 
-def test_what_calibrates_none_of_the_classes_leaves_the_classes_among_each_other() -> None:
+def test_slope_and_shift_leave_the_probabilities_among_the_classes_unchanged() -> None:
     logits = np.random.default_rng(0).normal(0, 4, (50, 4)).astype(np.float32)
     plain, sloped = Decision(), Decision(none_slope=0.5, none_shift=1.0)
 
@@ -246,7 +246,7 @@ def test_a_partial_source_says_nothing_about_the_classes_that_it_does_not_show()
     assert (after(False) - before)[:, 1:].max() < -0.05
 
 
-def test_what_a_job_holds_out_makes_a_model_no_surer_than_its_base() -> None:
+def test_calibration_to_a_hold_out_makes_a_model_no_surer_than_its_base() -> None:
     random = np.random.default_rng(0)
     labels = random.integers(0, 3, 300)
     easy = (random.normal(0, 1, (300, 3)) + 20 * np.eye(3)[labels]).astype(np.float32)
@@ -259,7 +259,7 @@ def test_what_a_job_holds_out_makes_a_model_no_surer_than_its_base() -> None:
     assert doubtful.threshold >= base.threshold
 
 
-def test_a_bend_moves_what_is_in_a_picture_and_leaves_its_grey_values() -> None:
+def test_a_bend_moves_the_content_of_a_picture_and_leaves_its_grey_values() -> None:
     rows, columns = np.mgrid[0:STORED, 0:STORED]
     chessboard = ((rows // 24 + columns // 24) % 2 * 200).astype(np.uint8)[None].repeat(8, 0)
     extents = torch.full((8, 2), STORED, dtype=torch.int16)
@@ -276,7 +276,7 @@ def test_a_bend_moves_what_is_in_a_picture_and_leaves_its_grey_values() -> None:
     assert torch.quantile(bent.flatten(1), 0.9, dim=1).allclose(torch.ones(8), atol=0.05)
 
 
-def test_figures_are_what_they_say() -> None:
+def test_figures_follow_their_definitions() -> None:
     logits = np.log(
         np.array(
             [[0.9, 0.05, 0.05], [0.3, 0.6, 0.1], [0.1, 0.85, 0.05], [0.2, 0.1, 0.7], [0.9, 0.08, 0.02]], np.float32

@@ -62,7 +62,7 @@ def test_versions_of_different_hold_outs_are_compared_on_what_both_were_shown() 
         compare(said("old", 0, 0, 1, 2, pictures=("w", "x", "y", "z")), said("new", 0, 0, 1, 2), CLASSES, CLASSES)
 
 
-def test_a_class_that_the_old_version_did_not_know_is_one_that_it_could_not_say() -> None:
+def test_a_class_unknown_to_the_old_version_is_one_that_it_has_wrong() -> None:
     old = Said.of("old", np.eye(2, dtype=np.float32)[[0]] * 9, Decision(), ("elbow_ap",), ("a",), (None,))
     new = Said.of("new", logits(0), Decision(), CLASSES, ("a",), ("knee_ap",))
 
@@ -96,7 +96,7 @@ def test_answers_that_are_missing_or_damaged_are_named(tmp_path: Path, content: 
         Said.load(tmp_path, "v")
 
 
-def test_a_model_beside_the_one_that_is_served() -> None:
+def test_a_model_is_compared_with_the_served_version_on_its_hold_out() -> None:
     served = Classifier.load(SHIPPED, "cpu")
     held_out = replace(pictures(3), labels=np.array([0, 1, 13], np.int64))
     never = replace(served.decision, threshold=1.1)
@@ -124,7 +124,7 @@ def test_a_class_that_is_added_does_not_make_up_for_the_others() -> None:
 
     assert verdict.overall.won > verdict.overall.lost
     assert not verdict.passed
-    assert "that the version before knows are, taken together, worse: 0 of 52 right, before 52" in verdict.reasons[0]
+    assert "that the version before knows, taken together, are worse: 0 of 52 right, before 52" in verdict.reasons[0]
 
 
 def test_classes_that_are_given_up_are_named() -> None:
@@ -138,7 +138,7 @@ def test_classes_that_are_given_up_are_named() -> None:
     assert comparison.verdict.limits[-1] == "no longer among the classes: shoulder_axillary"
 
 
-def test_the_same_pixels_have_the_same_name_in_every_hold_out() -> None:
+def test_the_same_pixels_have_the_same_identifier_in_every_hold_out() -> None:
     held_out = pictures(3)
 
     assert identifiers(held_out.part(np.array([2, 0]))) == [identifiers(held_out)[2], identifiers(held_out)[0]]
@@ -165,12 +165,12 @@ def test_the_report_shows_verdict_curves_confusion_and_what_differs() -> None:
     assert kept[ANSWERS] == comparison.new.to_json()
 
 
-def test_a_report_of_two_that_say_the_same_says_so() -> None:
+def test_a_report_of_two_versions_that_say_the_same_says_so() -> None:
     same = said("", 0, 0, 1, 2)
 
     page = reports(MANIFEST, compare(same, same, CLASSES, CLASSES), [], [], pictures(4))[REPORT].decode()
 
-    assert "They say the same of every image." in page
+    assert "Both versions say the same of every image." in page
     assert "data:image/png" not in page
 
 
