@@ -1,1 +1,1 @@
-"""What is claimed about the model, to be found out again by anybody."""
+"""The experiments behind what is claimed about the model, for anybody to repeat."""

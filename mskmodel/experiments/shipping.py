@@ -1,8 +1,8 @@
-"""How the shipped model is made: phantoms first, then phantoms with real radiographs, judged by folds.
+"""How the shipped model is made: trained on phantoms, fine-tuned on phantoms and real radiographs, judged by folds.
 
-Reads from top to bottom: the recipe, its steps. A fold's radiographs are judged by a model that saw none of their
-patients; temperature and threshold of what ships come from those answers, never from the training itself. Each step
-that took long lies in a folder and is not done again.
+In this order: the recipe, its steps. A fold's radiographs are judged by a model that saw none of their patients. The
+temperature and threshold of the shipped model come from these answers, never from the training itself. The results of
+long steps are kept in a folder and used again.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ __all__ = [
     "version",
 ]
 
-#: Told of each step's name and progress.
+#: Called with the name of a step and its progress.
 Report = Callable[[str, Progress], None]
 
 _BOTH = Settings(views=6000, convolution_rate=1.0, label_smoothing=0.0, dropout=0.3)
-# Real films are turned and inverted less often than the default has it, and less often yet than phantoms should be.
+# Real radiographs are turned and inverted less often than by default, and in fine-tuning less often than phantoms.
 _PRETRAINING = replace(_BOTH, epochs=24, augmentation=Augmentation(quarter_turn=0.1, invert=0.15))
 _FINETUNING = replace(
     _BOTH, epochs=1, rate=0.008, none_weight=4.0, augmentation=Augmentation(quarter_turn=0.05, invert=0.1)
@@ -60,14 +60,14 @@ _FINETUNING = replace(
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that was chosen; each figure was kept because the folds, or phantoms alone, said so."""
+    """Everything that was chosen; each value was kept for the figures by fold, or for those after phantoms alone."""
 
     phantoms: int = 9000
     pretraining: Settings = _PRETRAINING
     finetuning: Settings = _FINETUNING
-    runs: int = 2  # of fine-tuning, with a seed each; the mean of their weights is kept
-    kept: float = 0.25  # share of the weights after phantoms alone in what ships; the rest is fine-tuned
-    real: float = 0.5  # share of the draws in fine-tuning
+    runs: int = 2  # of fine-tuning, each with its own seed; the mean of their weights is kept
+    kept: float = 0.25  # share of the pretrained weights in the shipped ones; the rest is fine-tuned
+    real: float = 0.5  # share of real radiographs in the draws of fine-tuning
     folds: int = 5
     threshold: float = 0.5  # of calibrated confidence; by fold, 52 of 53 labels of images of the classes were right
 
@@ -76,7 +76,7 @@ class Recipe:
 class Real:
     """Real radiographs. ``patients``: (n,) int64. ``trainable``: (n,) bool; the others are judged only.
 
-    ``crops``: parts of them, trained on where the radiograph is, and never judged.
+    ``crops``: cut from them; a crop is trained on where its radiograph is, and never judged.
     """
 
     pictures: Pictures
@@ -85,14 +85,14 @@ class Real:
     crops: Crops
 
     def to_train_on(self, seen: NDArray[np.bool_]) -> Pictures:
-        """Of those radiographs, (n,) bool, the trainable ones and then their parts."""
+        """The trainable ones of the radiographs ``seen``, (n,) bool, and then their crops."""
         chosen = seen & self.trainable
         return Pictures.joined([self.pictures.part(chosen), self.crops.pictures.part(chosen[self.crops.parents])])
 
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """``held_out``: phantoms of other patients than ``phantoms``."""
+    """What the model is trained and judged on. ``held_out``: phantoms of other patients than ``phantoms``."""
 
     classes: tuple[str, ...]
     phantoms: Pictures
@@ -101,7 +101,7 @@ class Data:
 
 
 def key(recipe: Recipe, data: Data, start: StartingWeights) -> str:
-    """Name for what is kept of the steps: another recipe, other data or weights have another. No threshold matters."""
+    """Name for the results of the steps: it changes with recipe, data and starting weights, not with the threshold."""
     inputs = [asdict(replace(recipe, threshold=0.0)), start.digest(), data.classes]
     digest = hashlib.sha256(json.dumps(inputs).encode())
     real = data.real
@@ -112,7 +112,7 @@ def key(recipe: Recipe, data: Data, start: StartingWeights) -> str:
 
 
 def pretrained(recipe: Recipe, data: Data, start: StartingWeights, folder: Path, report: Report) -> AlexNet:
-    """Trained on phantoms alone; goes on from the last epoch that ``folder`` holds."""
+    """The model after phantoms alone; training resumes after the last epoch that is kept in ``folder``."""
     kept = folder / "pretraining.safetensors"
     settings = recipe.pretraining
     model = new_model(data.classes, settings, start.tensors)
@@ -127,11 +127,11 @@ def pretrained(recipe: Recipe, data: Data, start: StartingWeights, folder: Path,
 
 
 def folds_of(patients: NDArray[np.int64], labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Fold of each radiograph, (n,) int64: a patient in one, each class spread as evenly as that allows."""
+    """Fold of each radiograph, (n,) int64: each patient is in one, each class spread as evenly as that allows."""
     names, sizes = np.unique(patients, return_counts=True)
     classes = int(labels.max()) + 1
     held, folds = np.zeros((count, classes)), np.zeros(len(patients), np.int64)
-    # The largest first; small ones fill up.
+    # Patients with many radiographs first; those with few even out the folds.
     for name in names[np.argsort(-sizes, kind="stable")]:
         own = patients == name
         shown = np.bincount(labels[own], minlength=classes)
@@ -142,7 +142,7 @@ def folds_of(patients: NDArray[np.int64], labels: NDArray[np.int64], count: int)
 
 
 def by_folds(recipe: Recipe, data: Data, base: AlexNet, folder: Path, report: Report) -> NDArray[np.float32]:
-    """What models say of the real radiographs of which they saw no patient: (n, classes + 1) logits."""
+    """Logits of the real radiographs, (n, classes + 1), each by its fold's model, which saw none of its patients."""
     real = data.real
     folds = folds_of(real.patients, real.pictures.labels, recipe.folds)
     logits = np.zeros((len(folds), len(data.classes) + 1), np.float32)
@@ -157,7 +157,7 @@ def by_folds(recipe: Recipe, data: Data, base: AlexNet, folder: Path, report: Re
 
 
 def calibrated_by_folds(recipe: Recipe, data: Data, logits: NDArray[np.float32]) -> tuple[Decision, Evaluation]:
-    """Temperature, slope and shift from all folds; figures of each fold by what the others would have chosen."""
+    """The decision calibrated on all folds, and figures for which each fold is calibrated on the others."""
     real = data.real
     folds = folds_of(real.patients, real.pictures.labels, recipe.folds)
     scaled = np.zeros_like(logits)
@@ -172,7 +172,7 @@ def calibrated_by_folds(recipe: Recipe, data: Data, logits: NDArray[np.float32])
 def version(
     recipe: Recipe, data: Data, base: AlexNet, decision: Decision, start: StartingWeights, report: Report
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Weights and manifest of the model that ships: fine-tuned on all that may be trained on, judged on phantoms."""
+    """Weights and manifest of the model that ships: fine-tuned on all trainable radiographs, judged on phantoms."""
     sources = _sources(recipe, data, np.ones_like(data.real.trainable))
     model = _finetuned(recipe, base, sources, partial(report, "all"))
     described = (data.classes, Preprocessing(), recipe.finetuning, sources, data.held_out, start.source)
@@ -181,7 +181,7 @@ def version(
 
 
 def figures_of(model: AlexNet, pictures: Pictures, classes: Sequence[str]) -> Evaluation:
-    """Of a model that is judged as it is, such as one that saw phantoms alone."""
+    """Figures of a model without calibration, such as the one after phantoms alone."""
     return score(logits_of(model, pictures, Preprocessing()), pictures.labels, classes, Decision())
 
 
@@ -191,10 +191,11 @@ def _sources(recipe: Recipe, data: Data, seen: NDArray[np.bool_]) -> list[Source
 
 
 def _finetuned(recipe: Recipe, base: AlexNet, sources: Sequence[Source], report: Callable[[Progress], None]) -> AlexNet:
-    """Several runs from the same weights end close enough to each other that the mean of their weights is a model too.
+    """Fine-tune ``base`` in several runs; return the mean of their weights and, by a share, of those of ``base``.
 
-    It does better on what none of them saw (Wortsman et al. 2022, "Model soups"), and so does the mean with the weights
-    that they began with (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
+    Runs from the same weights end so close to each other that the mean of their weights is a model too. It does better
+    on unseen data (Wortsman et al. 2022, "Model soups"), and so does the mean with the weights that the runs began with
+    (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
     """
     runs = []
     for number in range(recipe.runs):

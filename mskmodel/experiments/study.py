@@ -1,10 +1,10 @@
-"""The published study again: AlexNet from ImageNet, fine-tuned on 793 radiographs of 13 classes, judged on 154.
+"""The published study repeated: AlexNet from ImageNet, fine-tuned on 793 radiographs of 13 classes, judged on 154.
 
-Reads from top to bottom: the recipe, a run of it, the loop. Each seed has a split of its own, by patient. Unlike
-`training`, each radiograph is seen once an epoch and as it is: the study names no augmentation, balancing or
-smoothing. What `training` makes of the same radiographs in as many epochs, looked at more than once, is `augmented`. On
-2 idle CPU cores with bfloat16 expect 140 radiographs a second, so a seed takes 5 minutes; `augmented` has 90 a second
-and takes 7.
+In this order: the recipe, a run of it, the loop. Each seed has its own split by patient. Unlike in `training`, each
+radiograph is seen once per epoch and unchanged, as the study names no augmentation, balancing or smoothing. The recipe
+``augmented`` is for comparison: `training` on the same radiographs for as many epochs, and answers that are the mean of
+several looks. On 2 idle CPU cores with bfloat16 expect 140 radiographs a second, so a seed takes 5 minutes;
+``augmented`` has 90 a second and takes 7.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ __all__ = ["Recipe", "Run", "StudyError", "judged", "run"]
 
 #: The study's model always answers.
 DECISION = Decision(threshold=0.0)
-#: What an answer of ``augmented`` is the mean over: zoom, and degrees turned by; of each its mirror image too.
+#: Looks whose mean is an answer of ``augmented``: zoom, and degrees turned by; each with its mirror image.
 _LOOKS = ((1.0, 0.0), (0.88, 0.0), (1.13, 0.0), (1.0, 8.0), (1.0, -8.0))
-#: Radiographs in one pass of the network that learns nothing from them.
+#: Radiographs in one pass of the network without training.
 _BATCH = 32
 #: Mean loss over the training radiographs, and (n, classes) logits of the validation ones after it.
 _Epoch = tuple[float, NDArray[np.float32]]
 
 
 class StudyError(Exception):
-    """The radiographs do not suffice for the study."""
+    """There are too few radiographs or patients for the study."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """What is the study's, and what had to be chosen because it does not say."""
+    """The study's settings, and those that had to be chosen because the study does not state them."""
 
     training: int = 793
     validation: int = 154
@@ -62,26 +62,26 @@ class Recipe:
     rate: float | None = None  # chosen; see highest_rate
     hidden: tuple[int, ...] = (1024,)  # chosen; (4096, 4096) is AlexNet's own
     frozen: int = 2  # chosen: first convolutions kept as ImageNet left them, and so computed once, not 50 times
-    augmented: bool = False  # not the study's: preprocessing and training as this program has them, and more looks
+    augmented: bool = False  # not the study's: this program's preprocessing and training, and more looks
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """How radiographs are windowed: as the bit depth says; of ``augmented``, as the picture does."""
+        """Preprocessing that windows by the bit depth or, for ``augmented``, by the image's percentiles."""
         return Preprocessing() if self.augmented else Preprocessing(window=None)
 
     @property
     def looks(self) -> tuple[tuple[float, float], ...]:
-        """Zoom and degrees of each way that a radiograph is looked at: once, as it is; of ``augmented``, five."""
+        """Zoom and degrees of each look at a radiograph: one, unchanged; for ``augmented``, five."""
         return _LOOKS if self.augmented else _LOOKS[:1]
 
     @property
     def highest_rate(self) -> float:
-        """Of learning, from where it falls to nothing along a cosine; of ``augmented``, after it rose."""
+        """Highest learning rate, from which it falls to 0 along a cosine; for ``augmented``, it rises to it first."""
         return self.rate or (0.01 if self.augmented else 0.005)
 
     @property
     def settings(self) -> Settings:
-        """Of training, ``augmented``: one cycle, smoothed labels, balanced classes."""
+        """Settings of `training` for ``augmented``: one cycle, smoothed labels, balanced classes."""
         return Settings(
             epochs=self.epochs,
             views=self.training,
@@ -98,9 +98,9 @@ class Recipe:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """One seed. ``rows``: (n,) int64, the cases validated on; ``logits``: (n, classes) after the last epoch.
+    """The result of a seed. ``rows``: (n,) int64, the validation cases; ``logits``: (n, classes) after the last epoch.
 
-    ``losses``, ``top1``: mean loss and accuracy on the validation cases after each epoch.
+    ``losses``: mean training loss of each epoch; ``top1``: accuracy on the validation cases after it.
     """
 
     seed: int
@@ -122,7 +122,7 @@ def run(
     device: torch.device,
     report: Callable[[Progress], None] | None = None,
 ) -> Run:
-    """Split, fine-tune, validate. A run that is found in ``kept_in``, of the same everything, is not done again.
+    """Split, fine-tune, validate; or return the run of the same inputs that is kept in the folder ``kept_in``.
 
     Raises StudyError where there are too few radiographs or patients.
     """
@@ -135,9 +135,9 @@ def run(
     if len(training) < recipe.training or not len(validation):
         found = f"{len(cases.files)} radiographs of {len(np.unique(cases.patients))} patients"
         wanted = f"{recipe.training} to train on and {recipe.validation} of other patients to validate on"
-        raise StudyError(f"{found} do not make {wanted}")
+        raise StudyError(f"{found} are too few for {wanted}")
     began = time.monotonic()
-    # 13 outputs as in the study, not one more for none of the classes.
+    # 13 outputs as in the study, without one for none of the classes.
     model = with_outputs(new_model(classes, Settings(hidden=recipe.hidden, seed=seed), start.tensors), len(classes))
     pictures = cases.pictures.part(training), cases.pictures.part(validation)
     epochs = (_augmented if recipe.augmented else _published)(model, *pictures, recipe, seed, device, report)
@@ -150,10 +150,10 @@ def run(
 
 
 def judged(runs: Sequence[Run], cases: Cases, classes: Sequence[str]) -> tuple[Judgement, Evaluation]:
-    """All answers of these runs together."""
+    """The answers of all these runs together, judged."""
     labels = np.concatenate([cases.pictures.labels[one.rows] for one in runs])
     logits = np.concatenate([one.logits for one in runs])
-    # None of the classes, which the study does not know, is impossible.
+    # The study has no output for none of the classes: its probability is 0.
     logits = np.column_stack([logits, np.full(len(logits), -np.inf, np.float32)])
     return Judgement.of(logits, labels, DECISION), score(logits, labels, classes, DECISION)
 
@@ -167,7 +167,7 @@ def _augmented(
     device: torch.device,
     report: Callable[[Progress], None] | None,
 ) -> list[_Epoch]:
-    """Each epoch's mean loss and answers: the last epoch's from all looks, those before, for the curve, from one."""
+    """Each epoch's mean loss and answers: those of the last from all looks, the others, for the curve, from one."""
     settings, preprocessing, epochs = replace(recipe.settings, seed=seed), recipe.preprocessing, []
 
     def seen(look: tuple[float, float]) -> Tensor:
@@ -187,7 +187,7 @@ def _augmented(
 
 
 def _mirrored(model: AlexNet, inputs: Tensor, device: torch.device) -> NDArray[np.float32]:
-    """Logits, of each input and its mirror image."""
+    """Logits, (n, classes): the mean of each input and its mirror image."""
     logits = [mirrored_logits(model, some.to(device)).cpu() for some in torch.split(inputs, _BATCH)]
     return torch.cat(logits).numpy()
 
@@ -201,7 +201,7 @@ def _published(
     device: torch.device,
     report: Callable[[Progress], None] | None,
 ) -> list[_Epoch]:
-    """Each epoch's mean loss and answers. What comes out of the frozen layers is computed once."""
+    """Each epoch's mean loss and answers. The outputs of the frozen layers are computed once."""
     fixed, trained = _parts(model.to(device).to(memory_format=torch.channels_last), recipe.frozen)
     inputs, held_out = (_through(fixed, _as_published(some), device) for some in (training, validation))
     labels = torch.from_numpy(training.labels)
@@ -235,7 +235,7 @@ def _published(
 
 
 def _parts(model: AlexNet, frozen: int) -> tuple[nn.Sequential, nn.Sequential]:
-    """The network cut before the first convolution that is trained."""
+    """The network in two parts, cut before the first convolution that is trained."""
     convolutions = [number for number, layer in enumerate(model.features) if isinstance(layer, nn.Conv2d)]
     cut = convolutions[frozen] if frozen < len(convolutions) else len(model.features)
     rest = nn.Sequential(model.features[cut:], model.avgpool, nn.Flatten(1), model.head)
@@ -257,7 +257,7 @@ def _as_published(pictures: Pictures) -> Tensor:
 
 @torch.no_grad()
 def _through(part: nn.Sequential, images: Tensor, device: torch.device) -> Tensor:
-    """What comes out of a part of the network, float16 on the CPU."""
+    """Output of a part of the network, float16 on the CPU."""
     return torch.cat([part(_to(some.float(), device)).half().cpu() for some in torch.split(images, _BATCH)])
 
 

@@ -27,7 +27,7 @@ _FIGURES = {
 }
 #: What the study reports of its 154 radiographs.
 _PUBLISHED = {"top1": "0.974", "top5_error": "0.000"}
-#: Figures that are shares of radiographs, which an interval over several seeds can be given for.
+#: Figures that are shares of radiographs: only for these is there an interval over several seeds.
 _SHARES = ("top1", "top5_error")
 
 
@@ -61,7 +61,7 @@ def study_figures(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[
 
 
 def study_table(cases: Cases, classes: Sequence[str], runs: Sequence[Run]) -> Table:
-    """A row a figure, a column a seed."""
+    """One row per figure, one column per seed."""
     each = [judged([one], cases, classes)[1] for one in runs]
     together = judged(runs, cases, classes)[1]
     intervals = _intervals(together, runs)
@@ -80,7 +80,7 @@ def study_table(cases: Cases, classes: Sequence[str], runs: Sequence[Run]) -> Ta
 
 
 def study_page(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], runs: Sequence[Run]) -> str:
-    """The page, HTML."""
+    """The report as an HTML page."""
     answers, together = judged(runs, cases, classes)
     looks = f", from {len(recipe.looks)} looks instead of one" if len(recipe.looks) > 1 else ""
     curves = Figures(
@@ -88,7 +88,7 @@ def study_page(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str
             Figure(plots.curves({_name(one): one.losses for one in runs}, "loss"), "Mean training loss of an epoch."),
             Figure(
                 plots.curves({_name(one): one.top1 for one in runs}, "top-1 accuracy", percent=True),
-                f"On the validation radiographs after each epoch. The last counts{looks}; no epoch is picked by this.",
+                f"On the validation radiographs. The last epoch counts{looks}; none is chosen by this curve.",
             ),
         ]
     )
@@ -112,9 +112,9 @@ def study_page(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str
 def _explained(runs: Sequence[Run]) -> str:
     counts = ", ".join(f"{one.trained_on} and {len(one.rows)}" for one in runs)
     return (
-        f"Trained on and validated on, seed by seed: {counts} radiographs, no patient on both sides. Each seed has its "
-        f"own split, first weights and order, so {_different(runs)} different radiographs were validated on. The "
-        "intervals (Wilson) are for that number, as a radiograph that two seeds judge is no second witness."
+        f"Radiographs to train on and to validate on, seed by seed: {counts}; no patient is on both sides. Each seed "
+        f"has its own split, first weights and order, so that {_different(runs)} different radiographs were validated "
+        "on. The intervals (Wilson) are for that number: a radiograph that two seeds judge counts once."
     )
 
 
@@ -122,9 +122,9 @@ def _recipe(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], 
     whole = recipe.hidden == (4096, 4096) and "convolutions only" not in weights
     layers = "all but the last layer" if whole else "the five convolutions"
     head = " - ".join(str(width) for width in (9216, *recipe.hidden, len(classes)))
-    learning = f"{recipe.highest_rate:g}, down to nothing along a cosine"
+    learning = f"{recipe.highest_rate:g}, down to 0 along a cosine"
     if recipe.augmented:
-        window, enhanced = "percentiles 0.5 and 99.5 of the picture", "adaptive equalisation, OpenCV"
+        window, enhanced = "percentiles 0.5 and 99.5 of the image", "adaptive equalisation, OpenCV"
         learning = f"up to {learning}"
         drawn, augmentation = "each class as often as any other", "this program's"
         smoothing = f"{recipe.settings.label_smoothing:g}"
@@ -134,7 +134,7 @@ def _recipe(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], 
         window, enhanced = "the whole range of the bit depth", "adaptive equalisation, scikit-image"
         drawn, augmentation = "each radiograph once an epoch", "none"
         smoothing = "none"
-        answer = "to it alone"
+        answer = "of the radiograph unchanged"
     rows = [
         ("radiographs", "793 to train, 154 to validate", f"{runs[0].trained_on} and {len(runs[0].rows)}"),
         ("split", "", "by patient, at random"),
@@ -160,7 +160,7 @@ def _recipe(recipe: Recipe, weights: str, cases: Cases, classes: Sequence[str], 
     if empty:
         items.append(f"There were no radiographs of {', '.join(empty)}.")
     if cases.left_out:
-        items.append(f"{cases.left_out} radiographs of none of the classes were left out: the study knows no such.")
+        items.append(f"{cases.left_out} radiographs of none of the classes were left out: the study has no such class.")
     return items
 
 

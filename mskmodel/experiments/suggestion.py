@@ -1,9 +1,9 @@
-"""Does it pay to correct what is suggested? A simulated archive says: suggested against random radiographs.
+"""Whether it pays to correct suggested radiographs rather than random ones, by simulation of an archive.
 
 A site begins with a model that serves, and corrects some radiographs of its archive in each round: those that
-`suggestion` picks, or as many at random. After each round the model learns anew from all corrections; held-out
-patients judge it. To take a second a round, only its last layer is trained, upon what its other layers make of a
-radiograph, with what a job does beside: phantoms are rehearsed, and every class is drawn as often as any other.
+`active_learning` suggests, or as many at random. After each round the model is trained anew on all corrections and
+judged on held-out patients. So that a round takes a second, only the last layer is trained, on the output of the
+other layers. As in a job, phantoms are rehearsed and every class is drawn as often as any other.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ __all__ += ["images_to_reach"]
 ARMS = ("suggested", "at random")
 #: How the model is judged. Recall is the mean over the classes and none of them, however many radiographs each has.
 MEASURES = ("mean recall", "top-1 accuracy")
-#: Of 250 patients of a hospital whose archive goes through the model, how many come for which view. Chosen before any
-#: result: chests are most of what is none of the 13 classes, knees, hands and feet are many, axillary shoulders few.
+#: Of 250 patients of a hospital whose whole archive is labelled, how many come for which view. Chosen before any
+#: result: chests are most of the images of none of the 13 classes; knees, hands and feet are frequent, axillary
+#: shoulders rare.
 _OF_250: Mapping[str, int] = MappingProxyType(
     {
         "chest": 34, "knee_ap": 20, "knee_lateral": 18, "hand_ap": 16, "foot_ap": 12, "wrist": 12, "spine": 12,
@@ -40,11 +41,12 @@ _OF_250: Mapping[str, int] = MappingProxyType(
         "skull": 2, "legs": 2, "knee_oblique": 1, "pelvis_frog": 1, "elbow_oblique": 1, "ankle_foot": 1,
     }
 )  # fmt: skip
-#: Views of phantoms, to be taken in turn: any part of it has nearly the same mix.
+#: Views of the archive's phantoms, in the order to render them: any stretch of it has nearly the same mix.
 ARCHIVE = tuple(
     view for _, view in sorted(((n + 0.5) / count, view) for view, count in _OF_250.items() for n in range(count))
 )
-#: Length that features are cut to: the rank of the shipped model's hidden layer. A few per cent of the variance go.
+#: Principal components that are kept of features: the rank of the shipped model's hidden layer. A few per cent of the
+#: variance are lost.
 _LENGTH = 128
 _BATCH = 25
 _DRAWS = 10_000
@@ -56,19 +58,19 @@ class PoolTooSmall(Exception):
 
 @dataclass(frozen=True)
 class Plan:
-    """How much is corrected in each round, and how often; and how a job learns, as `training` and jobs have it."""
+    """How many radiographs are corrected in each round, how many rounds there are, and how a job trains."""
 
     each: int = 50
     rounds: int = 5
     held_out: float = 0.3  # share of the patients
-    rehearsed: float = 0.5  # share of the phantoms in what a job draws
-    none_weight: float = 3.0  # none of the classes is drawn so much more often than one class
-    pull: float = 0.05  # towards the layer as it was; with it, random corrections do well, with and without new classes
+    rehearsed: float = 0.5  # share of phantoms in the draws of a job
+    none_weight: float = 3.0  # none of the classes is drawn this many times as often as one class
+    pull: float = 0.05  # towards the earlier layer; with it, random corrections do well, with and without new classes
 
 
 @dataclass(frozen=True)
 class Mean:
-    """Of several runs, (rounds + 1,) each, with its 95 % interval: 10,000 bootstrap samples of the runs."""
+    """Mean of several runs, (rounds + 1,), with its 95 % interval by 10,000 bootstrap samples of the runs."""
 
     mean: NDArray[np.float64]
     low: NDArray[np.float64]
@@ -80,7 +82,8 @@ class Site:
     """An archive and the model that serves.
 
     ``classes``: first those that the model knows. ``labels``, ``rehearsed_labels``: (n,) int64, an index of them; their
-    number = none of them. ``weight``, ``bias``: of the last layer, a row for each class it knows and one for none.
+    number = none of them. ``weight``, ``bias``: of the last layer, a row for each class that the model knows and one
+    for none of them.
     """
 
     classes: tuple[str, ...]
@@ -100,10 +103,10 @@ class Site:
         archive: tuple[NDArray[np.float32], NDArray[np.int64], NDArray[np.int64]],
         rehearsed: tuple[NDArray[np.float32], NDArray[np.int64]],
     ) -> Site:
-        """From features (see `features_of`), labels and patients, and from features and labels of what is rehearsed.
+        """From the archive's features (see `features_of`), labels and patients, and the phantoms' features and labels.
 
-        What is rehearsed does not show classes that the model does not know. Features are cut to their first
-        principal components.
+        Phantoms of classes that the model does not know are left out. Features are reduced to their first principal
+        components.
         """
         layer = classifier.model.head[-1]
         assert isinstance(layer, nn.Linear)
@@ -126,12 +129,10 @@ class Site:
 
 
 @torch.inference_mode()
-def features_of(
-    classifier: Classifier, pictures: Pictures, progress: Callable[[int], None] = lambda _: None
-) -> NDArray[np.float32]:
-    """(n, hidden): what reaches the last layer, the mean of a picture and its mirror image.
+def features_of(classifier: Classifier, pictures: Pictures, progress: Callable[[int], None]) -> NDArray[np.float32]:
+    """Inputs of the last layer, (n, hidden): the mean of a picture and its mirror image.
 
-    ``progress`` is told how many are done.
+    ``progress`` is called with the number of pictures done.
     """
     model, parts = classifier.model, []
     for first in range(0, len(pictures), _BATCH):
@@ -146,11 +147,11 @@ def features_of(
 
 
 def run(site: Site, plan: Plan, seed: int) -> dict[str, list[tuple[float, float]]]:
-    """`MEASURES` on the held-out patients at the start and after each round, for each of `ARMS`.
+    """Simulate each of `ARMS`; return `MEASURES` on the held-out patients at the start and after each round.
 
-    Both begin with the same model and are judged by the same radiographs. Raises PoolTooSmall.
+    Both begin with the same model and are judged on the same radiographs. Raises PoolTooSmall.
     """
-    torch.set_num_threads(1)  # the matrices are so small that several would only wait for each other
+    torch.set_num_threads(1)  # the matrices are so small that several threads would only wait for each other
     random = np.random.default_rng(seed)
     everyone = random.permutation(np.unique(site.patients))
     judges = np.isin(site.patients, everyone[: round(plan.held_out * len(everyone))])
@@ -179,16 +180,16 @@ def run(site: Site, plan: Plan, seed: int) -> dict[str, list[tuple[float, float]
 
 
 def mean_of(values: NDArray[np.float64]) -> Mean:
-    """(runs, rounds + 1) to the mean of the runs."""
+    """Mean of the runs, of values (runs, rounds + 1)."""
     drawn = np.random.default_rng(1).integers(0, len(values), (_DRAWS, len(values)))
     low, high = np.quantile(values[drawn].mean(axis=1), (0.025, 0.975), axis=0)
     return Mean(values.mean(axis=0), low, high)
 
 
 def images_to_reach(accuracy: float, curve: NDArray[np.float64], plan: Plan) -> float | None:
-    """Radiographs corrected until the curve first is that high, between two rounds along a line.
+    """Number of corrections after which the curve first is that high, interpolated between rounds; None if never.
 
-    What it was before the first round does not count: the first corrections may take more than they give.
+    Its value before the first round does not count: the first corrections may lower it.
     """
     above = np.flatnonzero(curve[1:] >= accuracy)
     if not len(above):
@@ -205,9 +206,9 @@ def _judged(said: NDArray[np.int64], labels: NDArray[np.int64]) -> tuple[float, 
 def _suggested(
     probabilities: NDArray[np.float64], rows: NDArray[np.int64], site: Site, count: int
 ) -> NDArray[np.int64]:
-    """Those of ``rows`` that are suggested, seen as an outcome in Orthanc shows them: five classes and an abstention.
+    """The suggested ones of ``rows``, by what an outcome in Orthanc holds: five classes and whether it is none of them.
 
-    Nobody's header says anything.
+    Headers are empty.
     """
     candidates = []
     for row, each in zip(rows, probabilities, strict=True):
@@ -220,9 +221,10 @@ def _suggested(
 def _learned(
     site: Site, plan: Plan, labelled: NDArray[np.int64]
 ) -> Callable[[NDArray[np.float32]], NDArray[np.float64]]:
-    """The model after a job with these corrections; the function gives (n, classes + 1) probabilities.
+    """The model after a job with these corrections, as a function from features to (n, classes + 1) probabilities.
 
-    A class that the model does not know is an answer from its first correction on, and begins as none of the classes.
+    A class that the model does not know becomes an answer with its first correction, with the weights of none of the
+    classes to begin with.
     """
     none, knows = len(site.classes), len(site.bias) - 1
     answers = np.union1d(np.append(np.arange(knows), none), site.labels[labelled])
@@ -247,7 +249,7 @@ def _learned(
 
 
 def _shares(labels: NDArray[np.int64], none: int, plan: Plan) -> NDArray[np.float64]:
-    """Of each in what a job draws: every class as often as any other, none of them ``none_weight`` times as often."""
+    """Share of each in the draws of a job: every class as often as any other, none of them ``none_weight`` times."""
     wanted = np.where(np.arange(none + 1) == none, plan.none_weight, 1.0)
     shares = (wanted / np.maximum(np.bincount(labels, minlength=none + 1), 1))[labels]
     return np.asarray(shares / shares.sum() if len(shares) else shares)
@@ -256,7 +258,7 @@ def _shares(labels: NDArray[np.int64], none: int, plan: Plan) -> NDArray[np.floa
 def _fitted(
     inputs: Tensor, labels: Tensor, shares: Tensor, weight: Tensor, bias: Tensor, pull: float
 ) -> tuple[Tensor, Tensor]:
-    """The layer that fits best without going far from what it was."""
+    """Weight and bias that fit best, held near the earlier ones by ``pull``."""
     moved, shifted = torch.zeros_like(weight).requires_grad_(), torch.zeros_like(bias).requires_grad_()
     optimiser = torch.optim.LBFGS([moved, shifted], max_iter=30, line_search_fn="strong_wolfe")
 

@@ -14,12 +14,12 @@ from mskmodel.judging.report import Figure, Figures, Section, Table, page
 
 __all__ = ["suggestion_figures", "suggestion_page", "suggestion_table", "verdict"]
 
-#: (seeds, rounds + 1, 2): what `MEASURES` found of each arm.
+#: Values of `MEASURES` by arm, (seeds, rounds + 1, 2).
 Found = dict[str, NDArray[np.float64]]
 
 
 def suggestion_figures(plan: Plan, site: Site, found: Found, version: str, sha256: str) -> dict[str, Any]:
-    """Everything as plain values, for JSON. ``gain``: suggested less random, seed by seed."""
+    """Everything as plain values, for JSON. ``gain``: suggested minus random, seed by seed."""
     measures = {}
     for number, measure in enumerate(MEASURES):
         suggested, at_random = (found[arm][..., number] for arm in ARMS)
@@ -43,7 +43,7 @@ def suggestion_figures(plan: Plan, site: Site, found: Found, version: str, sha25
 
 
 def suggestion_table(plan: Plan, found: Found, measure: int) -> Table:
-    """A row a round, of one of `MEASURES`."""
+    """One row per round, of one of `MEASURES`."""
     means = {arm: mean_of(values[..., measure]) for arm, values in found.items()}
     gain = mean_of((found[ARMS[0]] - found[ARMS[1]])[..., measure])
     rows = [
@@ -58,20 +58,20 @@ def suggestion_table(plan: Plan, found: Found, measure: int) -> Table:
 
 
 def verdict(plan: Plan, found: Found, measure: int) -> str:
-    """What it comes to by one of `MEASURES`, in a sentence; also where it comes to nothing."""
+    """The result by one of `MEASURES`, in a sentence, also where there is no gain."""
     suggested, at_random = (found[arm][..., measure] for arm in ARMS)
-    # Before the first round nothing has been chosen.
+    # Before the first round both are the same.
     overall = mean_of((suggested - at_random)[:, 1:].mean(axis=1, keepdims=True))
     by = f"{overall.mean[0]:+.3f} over all rounds (95 % {overall.low[0]:+.3f} to {overall.high[0]:+.3f})"
     if overall.low[0] <= 0:
-        return f"By {MEASURES[measure]}, suggested ones do not beat random ones beyond the noise: {by}."
+        return f"By {MEASURES[measure]}, suggested corrections do not beat random ones beyond the noise: {by}."
     enough = images_to_reach(float(at_random.mean(axis=0)[-1]), suggested.mean(axis=0), plan)
-    saved = "" if enough is None else f"; {enough:.0f} suggested do what {plan.each * plan.rounds} random ones do"
-    return f"By {MEASURES[measure]}, suggested ones beat random ones: {by}{saved}."
+    saved = "" if enough is None else f"; {enough:.0f} suggested ones are as good as {plan.each * plan.rounds} random"
+    return f"By {MEASURES[measure]}, suggested corrections beat random ones: {by}{saved}."
 
 
 def suggestion_page(plan: Plan, site: Site, found: Found, version: str, lead: str) -> str:
-    """The page, HTML."""
+    """The report as an HTML page."""
     figures, tables = [], []
     for number, measure in enumerate(MEASURES):
         means = {arm: mean_of(values[..., number]) for arm, values in found.items()}
@@ -84,15 +84,17 @@ def suggestion_page(plan: Plan, site: Site, found: Found, version: str, lead: st
     new = site.classes[len(site.bias) - 1 :]
     further = f" and is to learn {', '.join(new)} too" if new else ""
     how = [
-        f"Model {version} serves{further}. In each of {plan.rounds} rounds {plan.each} radiographs are corrected, "
-        "those that msk jobs suggest would name or as many at random, and it learns anew. "
-        f"{plan.held_out:.0%} of the patients judge it. Each seed has its own, the same for both ways.",
-        "So that it takes a second, a job trains the last layer alone, upon what the others make of a radiograph (its "
-        f"first {site.features.shape[1]} principal components), held near to what it was, with {len(site.rehearsed)} "
-        "phantoms rehearsed; every class is drawn as often as any other. A whole network may gain more or less. "
-        "Headers say nothing here, so that what contradicts them is not part of the figures.",
+        f"Model {version} serves{further}. In each of {plan.rounds} rounds, {plan.each} radiographs are corrected: "
+        "those that msk jobs suggest would name, or as many at random. Then the model is trained anew on all "
+        f"corrections and judged on the {plan.held_out:.0%} of the patients that are held out. Each seed holds out "
+        "others, the same for both ways.",
+        "So that a round takes a second, only the last layer is trained, on the first "
+        f"{site.features.shape[1]} principal components of the other layers' output. It is held near its earlier "
+        f"weights. {len(site.rehearsed)} phantoms are rehearsed, and every class is drawn as often as any other. "
+        "Training of the whole network may gain more or less. Headers are empty here, so the figures do not include "
+        "suggestions because of a header that contradicts the model.",
         "The intervals (10,000 bootstrap samples of the seeds) say how much another split would change the means. All "
-        "seeds share the same radiographs, so they do not say what other radiographs would.",
+        "seeds share the same radiographs, so the intervals do not say how much other radiographs would.",
     ]
     sections = [
         Section("Curves", [*(verdict(plan, found, number) for number in range(len(MEASURES))), Figures(figures)]),

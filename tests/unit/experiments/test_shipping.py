@@ -1,4 +1,4 @@
-"""The shipped model's recipe: no patient is on both sides of a fold, and what took long is not done again."""
+"""The shipped model's recipe: no patient is on both sides of a fold, and the results of long steps are used again."""
 
 import copy
 import json
@@ -30,7 +30,7 @@ START = StartingWeights("stand-in", dict(weights()))
 
 
 def data() -> shipping.Data:
-    """Nine real radiographs of six patients, the last of which may only be judged, and parts of three of them."""
+    """Nine real radiographs of six patients, the last of which may only be judged, and crops of three of them."""
     patients = np.array([0, 0, 1, 1, 2, 2, 3, 4, 5])
     crops = Crops(pictures(3, seed=4), np.array([1, 6, 8]))
     real = shipping.Real(pictures(9, seed=3), patients, patients < 5, crops)
@@ -52,7 +52,7 @@ def test_folds_keep_patients_together_and_spread_the_classes() -> None:
     np.testing.assert_array_equal(folds, shipping.folds_of(patients, labels, 5))
 
 
-def test_the_recipe_makes_a_version_that_serves_and_goes_on_where_it_was_stopped(tmp_path: Path) -> None:
+def test_the_recipe_makes_a_version_that_serves_and_resumes_where_it_was_stopped(tmp_path: Path) -> None:
     steps: list[str] = []
 
     def told(name: str, _: Progress) -> None:
@@ -76,7 +76,7 @@ def test_the_recipe_makes_a_version_that_serves_and_goes_on_where_it_was_stopped
     assert set(steps) == {"all"}
 
 
-def test_a_model_that_keeps_all_of_the_first_weights_says_what_they_say(tmp_path: Path) -> None:
+def test_a_model_that_keeps_all_of_the_pretrained_weights_answers_as_they_do(tmp_path: Path) -> None:
     base = shipping.pretrained(RECIPE, data(), START, tmp_path, lambda *_: None)
     logits = shipping.by_folds(replace(RECIPE, kept=1.0), data(), base, tmp_path, lambda *_: None)
     said = logits_of(finished(copy.deepcopy(base), RECIPE.finetuning), data().real.pictures, Preprocessing())
@@ -87,7 +87,7 @@ def test_a_model_that_keeps_all_of_the_first_weights_says_what_they_say(tmp_path
     assert np.abs(tuned - said).max() > 3e-4
 
 
-def test_what_is_kept_goes_by_recipe_data_and_weights_and_not_by_the_threshold() -> None:
+def test_the_key_depends_on_recipe_data_and_weights_and_not_on_the_threshold() -> None:
     one = data()
     known = shipping.key(RECIPE, one, START)
 
@@ -107,7 +107,7 @@ def test_a_fold_is_calibrated_by_the_others() -> None:
     one = data()
     folds = shipping.folds_of(one.real.patients, one.real.pictures.labels, 3)
     logits = np.eye(3, dtype=np.float32)[one.real.pictures.labels] * 8
-    # Sure and wrong in one fold only: the others have no reason to doubt, and that fold none to be trusted less.
+    # Sure and wrong in one fold only: calibrated on the others, that fold stays as sure as it is.
     logits[folds == 0] = np.roll(logits[folds == 0], 1, axis=1)
 
     decision, figures = shipping.calibrated_by_folds(RECIPE, one, logits)
@@ -131,7 +131,7 @@ def test_a_labels_file_that_names_no_patients_is_refused(tmp_path: Path) -> None
     assert "patient" in result.output
 
 
-def test_the_command_makes_a_version_of_phantoms_radiographs_and_their_parts(
+def test_the_command_makes_a_version_of_phantoms_radiographs_and_their_crops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = shipping.Recipe(phantoms=4, pretraining=QUICK, finetuning=QUICK, runs=1, folds=2)
@@ -158,9 +158,9 @@ def test_the_command_makes_a_version_of_phantoms_radiographs_and_their_parts(
     assert judged["each real radiograph by a model that saw none of its patient"]["count"] == 2
 
 
-def test_parts_are_trained_on_with_their_radiograph_only() -> None:
+def test_crops_are_trained_on_with_their_radiograph_only() -> None:
     real = data().real
-    first = np.arange(9) == 1  # has the first part
+    first = np.arange(9) == 1  # has the first crop
     last = np.arange(9) == 8  # has the third, and is judged only
 
     np.testing.assert_array_equal(

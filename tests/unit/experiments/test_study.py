@@ -54,7 +54,7 @@ def study(folder: Path, work: Path, *options: str) -> Result:
     return CliRunner().invoke(main, ["experiment", "study", str(work), *data, *weights, *SMALL, *options])
 
 
-def test_the_study_trains_judges_and_reports_and_does_nothing_twice(folder: Path, tmp_path: Path) -> None:
+def test_the_study_trains_judges_and_reports_and_a_second_call_uses_the_kept_runs(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "figures.json"
 
     result = study(folder, tmp_path / "study", "--seeds", "2", "--json", str(out))
@@ -75,17 +75,17 @@ def test_the_study_trains_judges_and_reports_and_does_nothing_twice(folder: Path
 
     assert study(folder, tmp_path / "study", "--seeds", "2", "--json", str(out)).exit_code == 0
 
-    assert json.loads(out.read_text()) == figures  # also the minutes that each run took
+    assert json.loads(out.read_text()) == figures  # including the minutes that each run took
 
 
-def test_augmented_is_another_run_of_its_own(folder: Path, tmp_path: Path) -> None:
+def test_augmented_is_a_run_of_its_own(folder: Path, tmp_path: Path) -> None:
     result = study(folder, tmp_path, "--seeds", "1", "--augmented", "--epochs", "1", "--json", "-")
 
     assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["recipe"]["augmented"] is True
 
 
-def test_a_kept_run_is_not_taken_for_one_of_another_training(
+def test_a_kept_run_is_not_used_for_another_training(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def losses() -> list[float]:
@@ -113,7 +113,7 @@ def test_augmented_answers_with_the_mean_over_its_looks(
 
     five, one, thrice = figures(), figures((1.0, 0.0)), figures((1.0, 0.0), (1.0, 0.0), (1.0, 0.0))
 
-    assert five[1] == one[1] == thrice[1]  # of training, which looks do not change
+    assert five[1] == one[1] == thrice[1]  # losses of training, which looks do not change
     assert thrice[0] == pytest.approx(one[0], rel=1e-6)
     assert five[0] != pytest.approx(one[0], rel=1e-6)
 
@@ -121,13 +121,13 @@ def test_augmented_answers_with_the_mean_over_its_looks(
 @pytest.mark.parametrize(
     ("options", "reason"),
     [
-        (("--training", "500"), "26 radiographs of 13 patients do not make 500 to train on"),
+        (("--training", "500"), "26 radiographs of 13 patients are too few for 500 to train on"),
         (("--validation", "1"), "of other patients to validate on"),
         (("--hidden", "many"), "whole numbers"),
         (("--device", "cuda:99"), "cuda:99"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_a_line(
+def test_what_cannot_be_done_is_refused_in_one_line(
     folder: Path, tmp_path: Path, options: tuple[str, ...], reason: str
 ) -> None:
     result = study(folder, tmp_path, *options)
@@ -148,7 +148,7 @@ def test_no_patient_is_on_both_sides_whatever_the_seed() -> None:
     assert len({tuple(validation) for _, validation in splits}) == 5
 
 
-def test_the_patient_is_the_headers_where_the_labels_name_none(tmp_path: Path) -> None:
+def test_the_patient_is_the_one_of_the_header_where_the_labels_name_none(tmp_path: Path) -> None:
     pixels = np.arange(40_000, dtype=np.uint16).reshape(200, 200) % 4096
     for number, patient in enumerate(("A", "B", "A")):
         header = Header(identity=str(number), patient_id=patient)
@@ -186,7 +186,7 @@ def test_prepared_pixels_are_kept_until_a_file_changes(tmp_path: Path) -> None:
     assert read == [1, 1]
 
 
-def test_the_window_is_that_of_the_bit_depth(tmp_path: Path) -> None:
+def test_without_percentiles_the_window_is_the_whole_bit_depth(tmp_path: Path) -> None:
     pixels = np.tile(np.linspace(0, 2047, 300), (300, 1)).astype(np.uint16)
     (tmp_path / "a.dcm").write_bytes(write_dx(pixels, header=Header(identity="a"), bits=12))
     (tmp_path / "labels.csv").write_text("file,label,patient\na.dcm,knee_ap,1\n")

@@ -43,7 +43,9 @@ def experiment(folder: Path, work: Path, *options: str) -> Result:
     return CliRunner().invoke(main, ["experiment", "suggest", str(work), *data, *model, *options])
 
 
-def test_the_experiment_compares_reports_and_computes_nothing_twice(folder: Path, tmp_path: Path) -> None:
+def test_the_experiment_compares_and_reports_and_a_second_call_uses_the_kept_features(
+    folder: Path, tmp_path: Path
+) -> None:
     out = tmp_path / "figures.json"
     small = ("--each", "3", "--rounds", "2", "--json", str(out))
 
@@ -69,7 +71,7 @@ def test_the_experiment_compares_reports_and_computes_nothing_twice(folder: Path
     assert {kept: kept.stat().st_mtime_ns for kept in tmp_path.glob("features-*.npy")} == written != {}
 
 
-def test_what_cannot_be_done_is_refused_in_a_line(folder: Path, tmp_path: Path) -> None:
+def test_what_cannot_be_done_is_refused_in_one_line(folder: Path, tmp_path: Path) -> None:
     result = experiment(folder, tmp_path, "--rounds", "5")
 
     assert result.exit_code == 1
@@ -79,7 +81,7 @@ def test_what_cannot_be_done_is_refused_in_a_line(folder: Path, tmp_path: Path) 
     assert "--images and --labels go together" in alone.output
 
 
-def test_the_archive_has_every_view_and_is_lopsided_in_any_part() -> None:
+def test_the_archive_has_every_view_and_any_stretch_has_the_same_uneven_mix() -> None:
     assert set(ARCHIVE) == set(NAMES)
     for part in (ARCHIVE, ARCHIVE[:125], ARCHIVE[125:]):
         counts = Counter(part)
@@ -123,16 +125,16 @@ def test_before_any_correction_the_model_answers_as_it_serves() -> None:
     assert recall > 0.8
 
 
-def test_what_is_no_gain_is_called_none() -> None:
+def test_the_verdict_says_whether_there_is_a_gain() -> None:
     curves = np.array([[[0.5, 0.5], [0.6, 0.6], [0.7, 0.7]]] * 2)
 
     better = {ARMS[0]: curves + np.array([[0.0, 0.0], [0.1, 0.0], [0.1, 0.0]]), ARMS[1]: curves}
 
-    assert verdict(PLAN, better, 0).startswith("By mean recall, suggested ones beat random ones: +0.100")
-    assert "10 suggested do what 20 random ones do" in verdict(PLAN, better, 0)
-    assert verdict(PLAN, better, 1).startswith("By top-1 accuracy, suggested ones do not beat random ones")
+    assert verdict(PLAN, better, 0).startswith("By mean recall, suggested corrections beat random ones: +0.100")
+    assert "10 suggested ones are as good as 20 random" in verdict(PLAN, better, 0)
+    assert verdict(PLAN, better, 1).startswith("By top-1 accuracy, suggested corrections do not beat random ones")
 
 
 @pytest.mark.parametrize(("accuracy", "images"), [(0.4, 10.0), (0.55, 5.0), (0.7, 20.0), (0.9, None)])
-def test_between_two_rounds_a_line_tells_how_many_images_it_takes(accuracy: float, images: float | None) -> None:
+def test_the_number_of_images_is_interpolated_between_rounds(accuracy: float, images: float | None) -> None:
     assert images_to_reach(accuracy, np.array([0.5, 0.6, 0.7]), PLAN) == (images and pytest.approx(images))
