@@ -1,7 +1,7 @@
 """The body the phantoms are made of: bones that move at their joints.
 
 The bone meshes and joints are those of `myo-sim` (Apache-2.0), posed by `mujoco`. World axes: metres, z up, the
-patient faces -y, the right side is at -x. What is remeshed is kept in the user's cache folder.
+patient faces -y, the right side is at -x. Remeshed bones are kept in the user's cache folder.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from mskmodel.phantoms.requirements import WHAT_IS_NEEDED, RenderingUnavailable
 
 __all__ = ["CARPUS", "FINGERS", "LONG_BONES", "THORAX", "Pose", "Skeleton", "skeleton"]
 
-#: Changes whenever remeshing changes, so that an old cache is not read.
-_CACHE_VERSION = "2"
+#: Increase it whenever remeshing changes, so that an old cache is not read.
+_CACHE_LAYOUT = "2"
 
 CARPUS = tuple(
     f"{name}_r"
@@ -35,7 +35,7 @@ FINGERS = (
     "thumbdist_r",
     *(f"{n}{part}ph_r" for n in range(2, 6) for part in ("prox", "mid", "dist")),
 )
-#: Those with a shaft.
+#: Bones with a shaft.
 LONG_BONES = (
     *(f"{side}_{bone}" for side in "rl" for bone in ("femur", "tibia", "fibula")),
     *("humerus_r", "radius_r", "ulna_r", "clavicle_r"),
@@ -44,7 +44,7 @@ LONG_BONES = (
 _THORACIC = tuple(f"torso_geom_{13 - n}_thoracic{n}_s" for n in range(1, 13))
 THORAX = ("torso_geom_13_ribcage_s", *_THORACIC)
 
-#: Cortex in mm at a bone's ends and in its shaft; what is not listed is (1.0, 1.0).
+#: Thickness of the cortex in mm at a bone's ends and in its shaft; (1.0, 1.0) for bones that are not listed.
 _CORTEX = {
     "r_femur": (1.6, 6.5),
     "l_femur": (1.6, 6.5),
@@ -69,7 +69,7 @@ class Skeleton:
 
     def __init__(self) -> None:
         try:
-            import manifold3d  # noqa: F401 - of remeshing and splitting
+            import manifold3d  # noqa: F401 - remeshing and splitting need it
             import mujoco
             from myo_sim.build import compose
         except ImportError as error:
@@ -105,7 +105,7 @@ class Skeleton:
 
     @functools.lru_cache(maxsize=128)  # noqa: B019 - one skeleton a process
     def shell(self, bone: str) -> Shell:
-        """The bone's surfaces in its own frame, from the cache folder where they are there."""
+        """The bone's surfaces in its own frame, from the cache folder if it has them."""
         path = _cache_folder() / f"{bone}.npz"
         if not path.exists():
             _write(path, self._remeshed(bone))
@@ -133,13 +133,13 @@ class Pose:
     data: Any
 
     def place(self, bone: str, vertices: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Vertices (n, 3) of a bone's own frame, in the world."""
+        """World coordinates of vertices (n, 3) in a bone's own frame."""
         geom = self.skeleton._geom[bone]
         moved: NDArray[np.float64] = vertices @ self.data.geom_xmat[geom].reshape(3, 3).T + self.data.geom_xpos[geom]
         return moved
 
     def joint(self, body: str) -> NDArray[np.float64]:
-        """The origin of a body, (3,): where it hangs on the one before."""
+        """The origin of a body, (3,): where it is attached to its parent."""
         return np.array(self.data.body(body).xpos)
 
     def turn(self, body: str) -> NDArray[np.float64]:
@@ -162,12 +162,12 @@ def skeleton() -> Skeleton:
 
 
 def _ignored(_text: str) -> None:
-    """A warning that nobody can act on."""
+    """Drop a warning that nobody can act on."""
 
 
 def _cache_folder() -> Path:
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return root / "msk-labeller" / f"bones-{_CACHE_VERSION}"
+    return root / "msk-labeller" / f"bones-{_CACHE_LAYOUT}"
 
 
 def _write(path: Path, shell: Shell) -> None:
@@ -177,4 +177,4 @@ def _write(path: Path, shell: Shell) -> None:
         arrays |= {f"v{k}": mesh.vertices.astype(np.float32), f"f{k}": mesh.faces}
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
         np.savez(part, **arrays)  # type: ignore[arg-type]
-    Path(part.name).replace(path)  # whole or not there, whoever else builds it at the same time
+    Path(part.name).replace(path)  # whole or not there, also while another process writes it

@@ -43,7 +43,7 @@ _MISSING, _WRONG = 0.15, 0.15
 
 @dataclass(frozen=True)
 class Claim:
-    """DICOM values for the header; an empty string is one that is not there."""
+    """DICOM values for the header; an empty string is a value that the header lacks."""
 
     body_part: str
     view_position: str
@@ -52,7 +52,7 @@ class Claim:
 
 
 def claim(name: str, position: str, side: str, rng: np.random.Generator) -> Claim:
-    """A header's claim about a view of the table with that View Position, taken of a side (R, L, B or U)."""
+    """What a header claims about a view. ``position``: the true View Position; ``side``: the true one, R, L, B or U."""
     truth = (named(name)[0], position, side)
     said = [*truth]
     if rng.random() < _WRONG:
@@ -65,7 +65,7 @@ def claim(name: str, position: str, side: str, rng: np.random.Generator) -> Clai
 
 
 def named(name: str) -> tuple[str, str]:
-    """Body Part Examined and usual View Position of a view of the table."""
+    """Body Part Examined and usual View Position of a view."""
     if name in BY_KEY:
         return BY_KEY[name].body_part, BY_KEY[name].view_position
     return _NEIGHBOURS[name]

@@ -53,7 +53,7 @@ def _detected(attenuation: Image, body: NDArray[np.bool_], rng: np.random.Genera
     slope = rng.normal(0, 0.12, 2)
     heel = 1 + slope[0] * np.linspace(-1, 1, rows)[:, None] + slope[1] * np.linspace(-1, 1, columns)
     seen = gaussian_filter((primary + scatter) * np.clip(heel, 0.5, 1.5), rng.uniform(0.2, 1.1))
-    # Automatic exposure: so many photons a pixel behind the middle of the patient.
+    # Automatic exposure: the median pixel behind the patient gets 1,200 to 30,000 photons.
     photons = np.exp(rng.uniform(np.log(1200), np.log(3e4))) / (np.median(seen[body]) if body.any() else 1.0)
     noise = gaussian_filter(rng.standard_normal(seen.shape), rng.uniform(0.0, 0.7))
     seen = np.maximum(seen + noise * np.sqrt(seen / photons), 2e-6)
@@ -73,7 +73,7 @@ def _developed(
         body = np.ones(recorded.shape, bool)
     calm = np.minimum(recorded, np.percentile(recorded[body], 99.7) * 1.15)
     base = _blurred(calm, size * rng.uniform(0.03, 0.09))
-    # From toe to heel attenuation differs more than a film can show; what is left of it is up to the processing.
+    # From toe to heel, attenuation differs more than a film can show; the processing decides how much of it remains.
     reach = float(np.ptp(np.percentile(base[body], (5, 95))))
     compression = np.clip(1 - np.exp(rng.uniform(np.log(0.4), np.log(2.0))) / max(reach, 1e-3), 0.0, 0.85)
     shaped = calm - compression * base + compression * rng.uniform(0.0, 0.75) * base.mean()
@@ -87,7 +87,7 @@ def _developed(
     curve = rng.uniform(0.0, 1.0)
     value = np.where(value < 1, value, 1 + np.tanh((value - 1) * 2) / 8)
     value = np.clip(value / 1.08, 0, 1)
-    # Equal parts of the patient for equal parts of the scale, as far as the processing goes that way.
+    # Histogram equalisation over the patient, to a random degree.
     levels = np.quantile(value[body], np.linspace(0, 1, 33))
     equalised = np.interp(value, levels + 1e-6 * np.arange(33), np.linspace(0, 1, 33), left=0.0)
     value = value + rng.uniform(0.0, 0.6) * (value > 0) * (equalised - value)
@@ -102,7 +102,7 @@ def _developed(
 
 
 def _grain(rng: np.random.Generator, shape: tuple[int, ...], scale: float) -> Image:
-    """Band-limited noise of unit deviation, `scale` pixels wide, a little longer along the columns."""
+    """Band-limited noise of unit deviation, with grains `scale` pixels wide, a little longer along the columns."""
     shrink = max(1, int(scale / 2))
     small = rng.standard_normal((shape[0] // shrink + 2, shape[1] // shrink + 2))
     smooth = gaussian_filter(small, (1.4 * scale / shrink, scale / shrink))

@@ -20,7 +20,7 @@ _TEXTS = ("ERECT", "SUPINE", "PORTABLE", "WEIGHT BEARING", "XR", "PACS TEST", "P
 
 
 def finish(image: Image, side: str, rng: np.random.Generator) -> Image:
-    """Collimate, mark and mat an exposure, values 0..1. side: R or L, for the marker."""
+    """Add collimation, markers and borders to an exposure, values 0..1. side: R or L, for the marker."""
     image = image.copy()
     if rng.random() < 0.55:
         image = _collimated(image, rng)
@@ -120,7 +120,7 @@ def _stain(image: Image, rng: np.random.Generator) -> None:
 
 
 def _badge(image: Image, side: str, rng: np.random.Generator) -> None:
-    """A clinic's stamp in the picture: a white square with a dark sign in it, and small print below."""
+    """A clinic's stamp in the image: a white square with a dark sign in it, and small print below."""
     rows, columns = image.shape
     size = max(6, int(rng.uniform(0.04, 0.08) * max(rows, columns)))
     if min(rows, columns) < 4 * size:

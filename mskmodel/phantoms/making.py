@@ -23,7 +23,7 @@ from mskmodel.phantoms.views import TURN
 
 __all__ = ["TRUTH", "Truth", "make", "write"]
 
-#: What the renderer takes while it opens its OpenGL context; it keeps about 1.8 GB of it.
+#: Memory that the renderer takes while it opens its OpenGL context; it keeps about 1.8 GB of that.
 _BYTES_A_RENDERER = 3_000_000_000
 _PR_SET_PDEATHSIG = 1
 #: The file in the folder that says what each of the others shows.
@@ -32,9 +32,9 @@ TRUTH = "truth.csv"
 
 @dataclass(frozen=True)
 class Truth:
-    """A row of the truth: label is a class key, or empty for a neighbour; shows is the view's name in any case.
+    """A row of the truth. label: a class key, empty for a neighbour; shows: the view's name in any case.
 
-    view_position: as the header should have it, whatever it has.
+    view_position: the true one, whatever the header has.
     """
 
     file: str
@@ -57,9 +57,10 @@ def make(
 ) -> list[Truth]:
     """Write `count` phantoms, taking the views in turn, and `truth.csv` last; the same seed gives the same files.
 
-    workers: processes, one a core without it, fewer where memory is short; progress(done, of) is told of files.
-    visits: how often each patient comes to have the same view taken, with another exposure, film and crop.
-    Raises KeyError for an unknown view, RenderingUnavailable where nothing can be rendered, OSError.
+    workers: number of processes; if None, one per core, fewer where memory is short. progress: called with the numbers
+    of files that are written and wanted. visits: radiographs of each patient, all in one view but with another
+    exposure, crop and film. Raises KeyError for an unknown view, RenderingUnavailable where nothing can be rendered,
+    OSError.
     """
     directory.mkdir(parents=True, exist_ok=True)
     patients = [(names[n % len(names)], seed * 1_000_003 + n) for n in range(-(-count // visits))]
@@ -113,14 +114,14 @@ def _patient(seed: int) -> str:
 
 
 def _processes() -> int:
-    """One a core, but no more than memory holds."""
+    """One per core, but no more than fit into memory."""
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     return max(1, min(os.cpu_count() or 1, memory // _BYTES_A_RENDERER))
 
 
 def _settle() -> None:
-    """End with the process that asked for phantoms, and keep what Mesa and the renderer print off its output."""
-    # A killed parent cannot end its renderers, which would wait for work, with their memory, for ever.
+    """Make this process end with its parent, and discard what Mesa and the renderer print."""
+    # A killed parent cannot end its renderers: they would wait for work for ever and keep their memory.
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     with Path(os.devnull).open("wb") as nowhere:
         os.dup2(nowhere.fileno(), 1)

@@ -19,7 +19,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Site:
-    """Where metal goes: the pose, the posed surfaces of the bones in view and of their marrow, and chance."""
+    """Where metal goes: the pose, the posed surfaces of the bones in view and of their marrow, and the generator."""
 
     pose: Pose
     outer: dict[str, Mesh]
@@ -35,7 +35,7 @@ class Site:
 
 
 def implant(kind: str, site: Site) -> Mesh:
-    """Metal of one kind where it belongs; nothing for an unknown kind, or where its bone is not in view."""
+    """An implant of a kind in its place; empty for an unknown kind, and where its bone is not in view."""
     make = _KINDS.get(kind)
     return make(site) if make else EMPTY
 
@@ -68,14 +68,14 @@ def _ball(centre: Array, radius: float) -> Mesh:
     return surface(grid, np.linalg.norm(grid.points() - centre, axis=-1) - radius)
 
 
-def _plate(start: Array, stop: Array, side: Array, rng: np.random.Generator, depth: float = 0.03) -> Mesh:
+def _plate(start: Array, stop: Array, side: Array, rng: np.random.Generator) -> Mesh:
     """A plate along the bone with screws through it towards -side."""
     across = np.cross(stop - start, side)
     across /= np.linalg.norm(across)
     width = rng.uniform(0.004, 0.007)
     strips = [rod(start + k * width * across, stop + k * width * across, 0.0022) for k in (-0.6, 0.0, 0.6)]
     screws = [
-        rod(at, at - side * depth * rng.uniform(0.7, 1.1), 0.002)
+        rod(at, at - side * 0.03 * rng.uniform(0.7, 1.1), 0.002)
         for at in (start + t * (stop - start) for t in np.linspace(0.04, 0.96, int(rng.integers(4, 10))))
         if rng.random() < 0.85
     ]
@@ -106,7 +106,7 @@ def _knee_prosthesis(site: Site) -> Mesh:
 
 
 def _tibial_tray(site: Site) -> list[Mesh]:
-    """A plate on the cut end of the tibia and a keel below it; above it a gap, for plastic is not seen."""
+    """A plate on the cut end of the tibia and a keel below it; above it a gap, as the plastic is not seen."""
     a, b, side, back = _axis(site.pose, "tibia_r", "talus_r")
     down = (b - a) / np.linalg.norm(b - a)
     along = (site.outer["r_tibia"].vertices - a) @ down

@@ -1,4 +1,4 @@
-"""One patient of the one skeleton: bones in their places, grown or not yet, whole or broken, and another shape."""
+"""One patient made of the one skeleton: bones in place, adult or child, whole or broken, and a body shape."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ __all__ = ["bones", "shape"]
 
 Array = NDArray[np.float64]
 
-#: Smooth waves that make another body of the skeleton, and the deviation of what each strains.
+#: Number of smooth waves that warp the skeleton into another body, and the deviation of the strain of each.
 _WAVES, _STRAIN = 6, 0.05
-#: Deviation of the logarithm of how stout each long bone is.
+#: Deviation of the logarithm of the factor by which each long bone is stouter.
 _BREADTH = 0.06
-#: From the head of the humerus into its socket, the body at rest.
+#: Direction from the head of the humerus into its socket, the body at rest.
 _INTO_SOCKET = np.array([0.86, 0.5, 0.0])
-#: Share of the patients who are children, and of the others, who have a broken bone.
+#: Share of children among the patients, and share of patients with a broken bone among the others.
 _CHILDREN, _FRACTURES = 0.15, 0.12
 
 
 def bones(view: View, pose: Pose, beam: Beam, rng: np.random.Generator) -> tuple[dict[str, Mesh], dict[str, Mesh]]:
-    """What is seen of the view's bones, and of the marrow in them, by name: of this patient, and perhaps broken."""
+    """The view's bones in the beam, and the marrow in them, by name; perhaps a child's, perhaps one broken."""
     kind = "inner_thin" if rng.random() < 0.5 else "inner_thick"
     outer: dict[str, Mesh] = {}
     marrow: dict[str, Mesh] = {}
@@ -51,7 +51,7 @@ def bones(view: View, pose: Pose, beam: Beam, rng: np.random.Generator) -> tuple
 
 
 def _stouter(vertices: Array, factor: float) -> Callable[[Array], Array]:
-    """Points (n, 3) so many times as far from the long axis of a bone with these vertices."""
+    """A function that moves points (n, 3) to ``factor`` times their distance from the long axis of these vertices."""
     centre = vertices.mean(0)
     axis = np.linalg.svd(vertices[::7] - centre, full_matrices=False)[2][0]
 
@@ -99,9 +99,9 @@ def _seat_humerus(outer: dict[str, Mesh], marrow: dict[str, Mesh], pose: Pose, r
 
 
 def shape(centre: Array, rng: np.random.Generator) -> Callable[[Array], Array]:
-    """Another body of the one skeleton: points (n, 3) in metres, stretched as a whole and warped by smooth waves.
+    """A function that gives points (n, 3) in metres another body shape: stretched as a whole, warped by smooth waves.
 
-    A wave strains what it passes by some percent; bone, marrow and tissue go together, so that none leaves another.
+    A wave strains the body by some percent. Bone, marrow and tissue move together, so that none leaves another.
     """
     stretch = 1 + rng.uniform(-0.06, 0.06, 3)
     length = np.exp(rng.uniform(np.log(0.05), np.log(0.25), _WAVES))
@@ -119,7 +119,7 @@ def shape(centre: Array, rng: np.random.Generator) -> Callable[[Array], Array]:
 
 
 def _directions(rng: np.random.Generator) -> Array:
-    """Unit vectors every way, (waves, 3)."""
+    """Random unit vectors, (waves, 3)."""
     vectors = rng.standard_normal((_WAVES, 3))
     unit: Array = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     return unit

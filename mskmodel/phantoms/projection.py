@@ -1,7 +1,7 @@
-"""Path lengths of rays through surfaces, cast by gVirtualXray on OpenGL.
+"""Path lengths of rays through surfaces, computed by gVirtualXray on OpenGL.
 
-What is kept of a projection is not an image but, for each material, how many centimetres of it each ray crossed:
-any number of exposures can be made of one.
+A projection is not an image: for each material, it has the centimetres of it that each ray crossed. Any number of
+exposures can be made of one projection.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from mskmodel.phantoms.remeshing import Mesh
 from mskmodel.phantoms.requirements import WHAT_IS_NEEDED, RenderingUnavailable
 
-__all__ = ["Beam", "RenderingUnavailable", "path_lengths"]
+__all__ = ["Beam", "path_lengths"]
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Beam:
 
     centre: NDArray[np.float64]  # what the central ray looks at
     direction: NDArray[np.float64]  # from the source to the detector
-    up: NDArray[np.float64]  # of the picture
+    up: NDArray[np.float64]  # of the image
     source_to_detector: float
     object_to_detector: float
     width: float  # of the field of view at the object
@@ -43,11 +43,11 @@ class Beam:
 
     @property
     def magnification(self) -> float:
-        """From the object to the detector."""
+        """Size at the detector over size at the object."""
         return self.source_to_detector / (self.source_to_detector - self.object_to_detector)
 
     def sees(self, points: NDArray[np.float64], margin: float) -> NDArray[np.bool_]:
-        """Which points (n, 3) are seen, in parallel projection, within so many times the field of view."""
+        """Which points (n, 3) are seen, in parallel projection, within ``margin`` times the field of view."""
         offset = points - self.centre
         across, along = offset @ np.cross(self.direction, self.up), offset @ self.up
         seen: NDArray[np.bool_] = (np.abs(across) < margin * self.width / 2) & (
@@ -62,8 +62,8 @@ def _renderer() -> Any:
         from gvxrPython3 import gvxr
     except ImportError as error:
         raise RenderingUnavailable(f"{WHAT_IS_NEEDED}: {error}") from error
-    # Mesa and Triton, which PyTorch loads for its first optimiser if it is there, each bring LLVM; in the other order
-    # they crash.
+    # Mesa and Triton each bring LLVM, and the process crashes if Mesa is loaded first. PyTorch loads Triton, if it is
+    # installed, for its first optimiser.
     with contextlib.suppress(ImportError):
         importlib.import_module("triton")
     os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's software renderer: one core a process is fastest

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 __all__ = ["EMPTY", "Mesh", "Shell", "close", "merge", "remesh"]
 
-#: Voxels along the longest side of a bone, and in its bounding box: the coarser of the two counts.
+#: Voxels along the longest side of a bone, and in its bounding box: the coarser of the two limits applies.
 _VOXELS_ALONG, _VOXELS_IN_BOX = 240, 700_000
 _FINEST_M = 0.00035
 #: A bone this many times longer than wide has a shaft with a thick cortex.
@@ -100,13 +100,13 @@ def remesh(mesh: Mesh, cortex_mm: float, shaft_mm: float) -> Shell:
     distance = distance_transform_edt(filled) - distance_transform_edt(~filled)
     distance = gaussian_filter(distance.astype(np.float32), blur) * pitch * 1000.0
     thickness = _cortex(distance, cortex_mm, shaft_mm)
-    outer = _surface(distance, 0.0, origin, pitch)
-    inner = [_surface(distance - factor * thickness, 0.0, origin, pitch) for factor in (0.65, 1.15)]
+    outer = _surface(distance, origin, pitch)
+    inner = [_surface(distance - factor * thickness, origin, pitch) for factor in (0.65, 1.15)]
     return Shell(outer, *inner)
 
 
 def _cortex(distance: NDArray[np.float32], end_mm: float, shaft_mm: float) -> NDArray[np.float32]:
-    """Thickness of the cortex in mm at each voxel: more in the middle of what is long and thin."""
+    """Thickness of the cortex in mm at each voxel: more in the middle of a long and thin bone."""
     inside = np.argwhere(distance > 0).astype(np.float64)
     centre = inside.mean(0)
     spread, axes = np.linalg.eigh(np.cov((inside - centre).T))
@@ -121,14 +121,14 @@ def _cortex(distance: NDArray[np.float32], end_mm: float, shaft_mm: float) -> ND
     return thickness
 
 
-def _surface(field: NDArray[np.float32], level: float, origin: NDArray[np.float64], pitch: float) -> Mesh:
+def _surface(field: NDArray[np.float32], origin: NDArray[np.float64], pitch: float) -> Mesh:
     from manifold3d import Manifold
     from manifold3d import Mesh as ManifoldMesh
     from skimage.measure import marching_cubes
 
-    if field.max() <= level:
+    if field.max() <= 0:
         return EMPTY
-    vertices, faces, _, _ = marching_cubes(field, level, gradient_direction="ascent")
+    vertices, faces, _, _ = marching_cubes(field, 0.0, gradient_direction="ascent")
     solid = Manifold(ManifoldMesh(vertices.astype(np.float32), faces.astype(np.uint32))).simplify(0.3)
     drawn = solid.to_mesh() if not solid.is_empty() else None
     if drawn is None:

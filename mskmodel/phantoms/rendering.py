@@ -30,7 +30,7 @@ class Phantom:
     pixels: uint16 (rows, columns), 0..2**bits - 1, as stored, so dark where dense under MONOCHROME1.
     label: the class key, empty for a neighbour; shows: the view's name; position: its View Position; side: R, L, B
     (both) or U (unpaired).
-    claim: what a header says of it, which is not always so; pixel_mm: at the detector.
+    claim: what a header says of it, which may be wrong; pixel_mm: spacing of the pixels at the detector.
     """
 
     pixels: NDArray[np.uint16]
@@ -58,7 +58,7 @@ def render(name: str, seed: int) -> Phantom:
 
 
 def exposures(name: str, seed: int, count: int) -> Iterator[Phantom]:
-    """Several phantoms of one projection: other exposure, crop, film. The first is `render`'s, the side always its."""
+    """Several phantoms of one projection, each with another exposure, crop and film; the first is that of `render`."""
     rng = _generator(name, seed, 0)
     projection = project(name, rng, pixels_along=int(rng.integers(360, 449)))
     left = None
@@ -70,7 +70,7 @@ def exposures(name: str, seed: int, count: int) -> Iterator[Phantom]:
 def _phantom(
     name: str, seed: int, projection: Projection, rng: np.random.Generator, left: bool | None
 ) -> tuple[Phantom, bool | None]:
-    """And whether it is mirrored into a left side, None while that is open; ``left``: what an earlier one was."""
+    """A phantom, and whether its patient's side is the left one, None if undecided. ``left``: the same, until now."""
     image = _cropped(expose(projection, rng), rng)
     side = "R"
     if name in _PAIRED and rng.random() < 0.15:

@@ -1,4 +1,4 @@
-"""One patient on one table: a view's bones and tissue, posed, framed and cast."""
+"""One projection of one patient: a view's bones and tissue, posed, framed and crossed by rays."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Projection:
     view: View
 
 
-def project(name: str, rng: np.random.Generator, pixels_along: int = 448) -> Projection:
-    """Cast one random patient in a view of the table; the right side of the body, nothing mirrored."""
+def project(name: str, rng: np.random.Generator, pixels_along: int) -> Projection:
+    """Project one random patient in a view: the right side of the body, not mirrored."""
     views = VIEWS[name]
     weights = np.array([view.weight for view in views])
     view: View = views[int(rng.choice(len(views), p=weights / weights.sum()))]
@@ -108,7 +108,7 @@ def _soft(view: View, pose: Pose, beam: Beam, bone: Mesh, cast: bool, rng: np.ra
 
 
 def _cast(grid: tissue.Grid, values: Array, beam: Beam, rng: np.random.Generator) -> dict[str, Mesh]:
-    """Plaster from 2 mm off the skin outwards, ending somewhere along the picture."""
+    """Plaster from 2 mm off the skin outwards, ending somewhere along the image."""
     thick = rng.uniform(0.004, 0.011)
     along = (grid.points() - beam.centre) @ beam.up
     end = np.abs(along - rng.normal(0, 0.2) * beam.height) - beam.height * rng.uniform(0.3, 0.8)

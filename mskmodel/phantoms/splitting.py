@@ -34,7 +34,7 @@ _PLATES: dict[str, tuple[float | None, float | None]] = {
 
 
 def grow(outer: dict[str, Mesh], marrow: dict[str, Mesh], rng: np.random.Generator) -> None:
-    """Make the patient a child: cartilage, which is not seen, between each shaft and its ends, which are smaller."""
+    """Make the patient a child: put cartilage, which is not seen, between shafts and ends; make the ends smaller."""
     width = rng.uniform(0.001, 0.0028)
     smaller = rng.uniform(0.82, 0.98)
     for bone in outer:
@@ -62,7 +62,7 @@ def fracture(
     seen: Callable[[Array], NDArray[np.bool_]],
     rng: np.random.Generator,
 ) -> None:
-    """Break one bone where it is ``seen`` (of points (n, 3), which of them), its shorter part a little displaced."""
+    """Break one bone where it is ``seen`` (points (n, 3) to (n,)), and displace its shorter part a little."""
     places = [(bone, outer[bone].vertices[seen(outer[bone].vertices)]) for bone in outer if bone in LONG_BONES]
     places = [(bone, vertices) for bone, vertices in places if len(vertices) > 20]
     if not places:
@@ -91,7 +91,7 @@ def fracture(
 
 
 def _parted(mesh: Mesh, at: Array, outwards: Array, gap: float, place: Callable[[Array], Array]) -> Mesh:
-    """Without a slab of a width of ``gap`` metres; what lies outwards of it is placed anew."""
+    """The mesh without a slab of ``gap`` metres at a point; ``place`` moves the part that lies outwards of it."""
     from manifold3d import Manifold
     from manifold3d import Mesh as ManifoldMesh
 
@@ -117,14 +117,14 @@ def _ends(bone: str, vertices: Array) -> tuple[Array, Array]:
 
 @functools.cache
 def _extremes(bone: str) -> tuple[int, int]:
-    """Highest and lowest vertex of a body that stands with hanging arms; of a clavicle, the two ends."""
+    """A bone's highest and lowest vertex while the body stands with hanging arms; of a clavicle, those of its ends."""
     placed = skeleton().rest.place(bone, skeleton().shell(bone).outer.vertices)
     height = placed[:, 0] if "clavicle" in bone else placed[:, 2]
     return int(height.argmax()), int(height.argmin())
 
 
 def _tilted(direction: Array, degrees: float, rng: np.random.Generator) -> Array:
-    """A unit vector some degrees off another."""
+    """A unit vector tilted at random off another, with a deviation of ``degrees``."""
     off = direction + np.tan(np.radians(rng.normal(0, degrees))) * np.cross(direction, _unit(rng))
     tilted: Array = off / np.linalg.norm(off)
     return tilted

@@ -1,6 +1,7 @@
-"""Skin, muscle, lungs and gas: smooth bodies of balls hung on the bones.
+"""Skin, muscle, lungs and gas: smooth bodies made of ellipsoids that move with the bones.
 
-A field over a small grid is negative inside; balls are joined by a soft minimum, so that a calf runs into a knee.
+A field over a small grid is negative inside. The ellipsoids are joined by a soft minimum, so that a calf runs into a
+knee.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from mskmodel.phantoms.remeshing import EMPTY, Mesh
 __all__ = ["Ball", "Grid", "balls_of", "field", "gas", "lungs", "surface"]
 
 Array = NDArray[np.float64]
+
+#: How softly balls join, in metres.
+_BLEND = 0.012
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ class Grid:
     shape: tuple[int, int, int]
 
     @classmethod
-    def around(cls, low: Array, high: Array, voxels_along: int = 88) -> Grid:
+    def around(cls, low: Array, high: Array, voxels_along: int) -> Grid:
         pitch = float((high - low).max()) / voxels_along
         x, y, z = (int(n) for n in np.ceil((high - low) / pitch) + 1)
         return cls(low, pitch, (x, y, z))
@@ -111,10 +115,10 @@ def gas(pose: Pose, rng: np.random.Generator) -> list[Ball]:
     return [Ball("pelvis", c, rng.uniform(0.006, 0.024, 3)) for c in centres]
 
 
-def field(grid: Grid, pose: Pose, balls: list[Ball], cover: tuple[Array, float] | None, blend: float = 0.012) -> Array:
-    """Signed distance in metres, roughly, over the grid: negative inside any ball or nearer than the cover to a point.
+def field(grid: Grid, pose: Pose, balls: list[Ball], cover: tuple[Array, float] | None) -> Array:
+    """Rough signed distance in metres over the grid: negative inside any ball and inside the cover.
 
-    cover: points (n, 3) and the thickness of tissue over them in metres; blend: how softly parts join, in metres.
+    cover: points (n, 3) and the thickness of the tissue over them in metres.
     """
     points = grid.points()
     inside = np.full(grid.shape, np.float32(np.exp(-12.0)))
@@ -126,11 +130,11 @@ def field(grid: Grid, pose: Pose, balls: list[Ball], cover: tuple[Array, float] 
             continue
         scaled = (points - centre.astype(np.float32)) @ (turn / ball.radii).astype(np.float32)
         distance = (np.sqrt((scaled * scaled).sum(-1)) - 1) * np.float32(ball.radii.min())
-        inside += np.exp(np.clip(-distance / np.float32(blend), -30, 30))
+        inside += np.exp(np.clip(-distance / np.float32(_BLEND), -30, 30))
     if cover is not None:
         distance = _distance_to(grid, cover[0]) - cover[1]
-        inside += np.exp(np.clip(-distance / np.float32(blend * 0.35), -30, 30)) ** np.float32(0.35)
-    joined: Array = -blend * np.log(inside)
+        inside += np.exp(np.clip(-distance / np.float32(_BLEND * 0.35), -30, 30)) ** np.float32(0.35)
+    joined: Array = -_BLEND * np.log(inside)
     return joined
 
 

@@ -50,7 +50,7 @@ class Framing:
 
 @dataclass(frozen=True)
 class View:
-    """One projection. Angles in degrees; cover is the tissue over hand and foot bones in metres."""
+    """One projection. Angles in degrees; cover: thickness of the tissue over hand and foot bones in metres."""
 
     bones: tuple[str, ...]
     tissue: tuple[str, ...]
@@ -59,8 +59,8 @@ class View:
     landmark: dict[str, float]
     framings: tuple[Framing, ...]
     joints: dict[str, Range] = field(default_factory=dict)
-    swing: Range = (-7.0, 7.0)  # of the beam about the picture's vertical
-    tilt: Range = (-6.0, 6.0)  # of the beam towards the picture's top
+    swing: Range = (-7.0, 7.0)  # of the beam about the image's vertical
+    tilt: Range = (-6.0, 6.0)  # of the beam towards the image's top
     roll: Range = (-8.0, 8.0)
     cover: float = 0.0
     fat_mm: Range = (3.0, 10.0)
@@ -273,7 +273,7 @@ CLASSES: dict[str, tuple[View, ...]] = {
     ),
 }  # fmt: skip
 
-#: Directions of the beam, and the View Position that each makes; of an arm that hangs, the palm to the body.
+#: Directions of the beam, and the View Position that each makes; for the hand, of an arm that hangs, palm to the body.
 _BOTH_WAYS = {BACKWARD: "AP", ACROSS: "LATERAL"}
 _BOTH_WAYS_OF_HAND = {BACKWARD: "LATERAL", ACROSS: "PA"}
 #: Far enough from AP and from lateral that nobody would take it for one of them.

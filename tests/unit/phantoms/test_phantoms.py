@@ -47,7 +47,7 @@ def test_the_classes_are_the_labels():
     assert not set(CLASSES) & set(NEIGHBOURS)
 
 
-def test_a_round_of_views_has_each_class_twice_and_each_neighbour_once():
+def test_a_turn_through_all_views_has_each_class_twice_and_each_neighbour_once():
     assert sorted(TURN) == sorted([*CLASSES, *CLASSES, *NEIGHBOURS])
 
 
@@ -105,7 +105,7 @@ def test_a_film_of_both_joints_is_wide_enough_for_them(name):
     assert narrowest > 1.8 * np.linalg.norm(right - left)
 
 
-def test_without_what_renders_a_job_still_begins_and_says_what_is_missing():
+def test_without_the_renderer_a_job_still_begins_and_says_what_is_missing():
     blocked = "import sys; sys.modules.update(dict.fromkeys(('gvxrPython3', 'mujoco', 'myo_sim', 'manifold3d')))"
     code = "import workers.jobs.training_job; from mskmodel.phantoms import *; render('knee_ap', 1)"
     ran = subprocess.run([sys.executable, "-c", f"{blocked}; {code}"], capture_output=True, text=True, timeout=120)
@@ -170,7 +170,7 @@ def test_a_bone_is_sawn_off_at_a_plane_with_its_marrow():
     assert volume(marrow["bone"]) == pytest.approx(5e-7, rel=0.01)
 
 
-def test_what_is_missing_is_said_once_and_clearly(monkeypatch):
+def test_a_missing_display_is_an_error_that_names_the_package(monkeypatch):
     class NoDisplay:
         def __getattr__(self, name):
             def call(*_):
