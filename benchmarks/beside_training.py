@@ -25,12 +25,12 @@ from workers.metadata.outcome import Outcome
 from workers.metadata.truth_changes import set_truth
 
 CLASSES = ("knee_ap", "knee_lateral")
-#: Images to train on, of a patient each.
+#: Images to train on, each of another patient.
 TRUTHS = 60
 
 
 def say_truths(stack: LocalStack) -> None:
-    """Something to train on; what it shows does not matter to the time it takes."""
+    """Store images with truths to train on; what they show does not matter to the time it takes."""
     pixels = np.random.default_rng(0).integers(0, 4096, (600, 500), dtype=np.uint16)
     for number in range(TRUTHS):
         header = Header(identity=f"truth-{number}", patient_id=f"patient-{number}")
@@ -41,7 +41,7 @@ def say_truths(stack: LocalStack) -> None:
 
 @contextmanager
 def training(stack: LocalStack) -> Iterator[None]:
-    """A job that trains all the while, and is cancelled after."""
+    """A job that trains during the block, and is cancelled after it."""
     options = ("--classes", ",".join(CLASSES), "--rehearsal", "0", "--epochs", "500", "--author", "benchmark")
     job_id = stack.msk("jobs", "submit", *options).stdout.strip()
 
@@ -59,7 +59,7 @@ def training(stack: LocalStack) -> Iterator[None]:
 
 
 def seconds_to_label(stack: LocalStack, series: str, count: int, pause: float) -> list[float]:
-    """Of each study, from the beginning of its storing."""
+    """Seconds of each study, from the beginning of its storing to its label."""
     found = []
     for data in make_instances(count, series):
         begun = time.perf_counter()
@@ -78,7 +78,7 @@ def summary(seconds: list[float]) -> dict[str, float]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--studies", type=int, default=30, help="in each phase")
+    parser.add_argument("--studies", type=int, default=30, help="studies in each phase")
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--pause", type=float, default=0.5)
     arguments = parser.parse_args()

@@ -1,9 +1,9 @@
-"""How long a C-STORE takes until it is acknowledged, with Nagle's algorithm in Orthanc against without.
+"""How long a C-STORE takes until it is acknowledged, with and without Nagle's algorithm in Orthanc.
 
     python -m benchmarks.dicom_store [--rounds R] [--instances N]
 
-Two real Orthanc servers that differ only in `TCP_NODELAY` take small radiographs in turns. With the algorithm the
-answer, which DCMTK writes in two parts, waits until the sender's system acknowledges the first: 40 ms on Linux.
+Two real Orthanc servers that differ only in `TCP_NODELAY` take small radiographs in turns. DCMTK writes its answer in
+two parts. With the algorithm, the second part waits until the sender's system acknowledges the first: 40 ms on Linux.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from workers.pacs.send import Target, send
 
 
 def write_radiographs(folder: Path, instances: int) -> None:
-    """As many small DICOM files; no other folder has the same."""
+    """Write ``instances`` small DICOM files; no other folder has the same ones."""
     pixels = np.random.default_rng(1).integers(0, 4096, (512, 400), np.uint16)
     folder.mkdir()
     for number in range(instances):
@@ -30,7 +30,7 @@ def write_radiographs(folder: Path, instances: int) -> None:
 
 
 def milliseconds_between(server: Orthanc, folder: Path) -> list[float]:
-    """From one acknowledgement to the next, over one association."""
+    """Milliseconds from one acknowledgement to the next, over one association."""
     target = Target("127.0.0.1", server.dicom_port, server.dicom_aet, "BENCHMARK")
     return [float(seconds) * 1000 for seconds in np.diff([sent.at for sent in send([folder], target)])]
 
@@ -39,7 +39,7 @@ def main() -> None:
     """Print medians in milliseconds, and their ratio."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=5)
-    arguments.add_argument("--instances", type=int, default=20, help="stored in a round, by each")
+    arguments.add_argument("--instances", type=int, default=20, help="instances that each server stores in a round")
     chosen = arguments.parse_args()
     found: dict[str, list[float]] = {"0": [], "1": []}
     with ExitStack() as stack:

@@ -51,7 +51,7 @@ def make_instances(count: int, series: str) -> Iterator[bytes]:
 
 
 def from_memory(files: list[bytes], ready: Any, start: Any) -> None:
-    """One process's share of the work, with nothing but the model side."""
+    """One process's share of the work, without Orthanc and the broker."""
     from mskmodel.dicom.reading import read_radiograph
     from mskmodel.registry import Registry
     from mskmodel.registry.classifier import Classifier
@@ -101,7 +101,7 @@ def wait_until_empty(ledger: Ledger) -> None:
 
 
 def drain_rate(settings: Settings, ledger: Ledger, instance_ids: list[str]) -> float:
-    """Instances a second from the moment that all are enqueued to the moment that none is open."""
+    """Instances a second from the moment that all are enqueued to the moment that the ledger is empty."""
     begun = time.perf_counter()
     enqueue(publisher(settings), ledger, instance_ids, LABEL)
     wait_until_empty(ledger)

@@ -1,8 +1,8 @@
-"""How fast Orthanc stores with the webhook on, against off: A/B/B/A... in one run.
+"""How fast Orthanc stores with and without the webhook, in turns A/B/B/A... of one run.
 
 Two real Orthanc servers that differ only in the webhook. Four senders store 5-megapixel radiographs,
 uncompressed, over REST into the one and the other in turns; a receiver takes every webhook and answers after a
-delay. What was stored is told of and deleted before the next turn, so that no turn pays for another.
+delay. Before the next turn, all webhooks have arrived and all instances are deleted, so that no turn pays for another.
 
     python -m benchmarks.store_rate --pairs 20 --instances 24 --delay 0.0 --json
 """
@@ -32,7 +32,7 @@ numbers = count()
 
 
 def radiographs(how_many: int) -> list[bytes]:
-    """As many DICOM files that Orthanc has not seen, four to a study."""
+    """``how_many`` DICOM files that Orthanc has not seen, four per study."""
     pixels = np.random.default_rng(1).integers(0, 4096, SHAPE, np.uint16)
     taken = [next(numbers) for _ in range(how_many)]
     return [
@@ -41,7 +41,7 @@ def radiographs(how_many: int) -> list[bytes]:
 
 
 def seconds_to_store(server: Orthanc, files: list[bytes]) -> float:
-    """By `SENDERS` at once, each on a connection of its own."""
+    """Seconds that `SENDERS` senders take together, each on its own connection."""
 
     def send(share: list[bytes]) -> None:
         with requests.Session() as session:
@@ -73,7 +73,7 @@ def turn(server: Orthanc, receiver: HookReceiver | None, instances: int) -> floa
 
 
 def compare(pairs: int, instances: int, delay: float) -> dict[str, object]:
-    """Rates of all turns and their ratio, with the webhook to without."""
+    """Rates of all turns, and the ratio of the rates with the webhook to those without."""
 
     def answer(_: Hook) -> int:
         time.sleep(delay)  # what a slow receiver does
@@ -99,7 +99,7 @@ def compare(pairs: int, instances: int, delay: float) -> dict[str, object]:
 
 
 def ratio(with_: list[float], without: list[float]) -> dict[str, float]:
-    """Geometric mean over the pairs and its 95 % interval: other load on the machine is in every turn."""
+    """Geometric mean over the pairs and its 95 % interval: other load on the machine affects both turns of a pair."""
     logs = [math.log(a / b) for a, b in zip(with_, without, strict=True)]
     middle, error = statistics.mean(logs), 1.96 * statistics.stdev(logs) / math.sqrt(len(logs))
     return {
@@ -112,7 +112,7 @@ def ratio(with_: list[float], without: list[float]) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--pairs", type=int, default=20, help="turns of each server")
-    parser.add_argument("--instances", type=int, default=24, help="stored in a turn")
+    parser.add_argument("--instances", type=int, default=24, help="instances stored in a turn")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds until the receiver answers")
     parser.add_argument("--json", action="store_true")
     arguments = parser.parse_args()

@@ -1,6 +1,6 @@
-"""How much of a training epoch is not the network: one epoch over 793 cached pictures against bare steps.
+"""How much of a training epoch is not the network: one epoch over 793 cached pictures against steps of the network.
 
-Both in this run, in turns, on the same threads; the median of the ratios is what counts. Bar: 1.5.
+Both are timed in turns, on the same threads. The result is the median of the ratios; it should not exceed 1.5.
 """
 
 import argparse
@@ -22,7 +22,7 @@ PICTURES = 793
 
 
 def cached() -> Pictures:
-    """Noise: how long it takes does not depend on what is shown."""
+    """Pictures of noise: the time does not depend on what they show."""
     random = np.random.default_rng(1)
     values = random.integers(0, 256, (PICTURES, STORED, STORED), np.uint8)
     labels = random.integers(0, len(KEYS) + 1, PICTURES)
@@ -30,7 +30,7 @@ def cached() -> Pictures:
 
 
 def epoch_seconds(pictures: Pictures, settings: Settings) -> float:
-    """Everything that training does."""
+    """Seconds of an epoch with everything that training does."""
     model = new_model(KEYS, settings, find().tensors)
     began = time.perf_counter()
     train(model, [Source("cached", pictures, 1.0)], Preprocessing(), settings)
@@ -38,7 +38,7 @@ def epoch_seconds(pictures: Pictures, settings: Settings) -> float:
 
 
 def bare_seconds(settings: Settings) -> float:
-    """Forward, backward and the optimiser's step, of as many batches that are there already."""
+    """Seconds of as many forward, backward and optimiser steps, on a batch that is already in memory."""
     model = new_model(KEYS, settings, find().tensors).to(memory_format=torch.channels_last)
     convolutions = [layer for layer in model.features if isinstance(layer, torch.nn.Conv2d)]
     for layer in convolutions[: settings.frozen]:
