@@ -1,1 +1,1 @@
-"""The model side: radiographs, networks, versions and experiments; no network, no queue, no PACS."""
+"""The model side: radiographs, neural networks, versions and experiments; it knows no server, queue or PACS."""

@@ -1,6 +1,6 @@
 """The classes this project labels by default, and what each one is called in DICOM.
 
-The only list of them. A model version carries its own classes, so code that serves a model asks the model;
+This is the only list of them. A model version carries its own classes, so code that serves a model asks the model;
 this list says what the shipped model, the phantoms and the reports mean by a key.
 """
 

@@ -147,7 +147,7 @@ def _write_arrays(
     directory: Path, classes: Sequence[str], rows: Sequence[Row], cache: PixelCache, progress: Callable[[int], None]
 ) -> None:
     extents = np.zeros((len(rows), 2), np.int16)
-    # Written one after the other, not into a memory map: on a full disk that would end the process without an error.
+    # Written one after the other: on a full disk, a growing memory map ends the process instead of raising an error.
     with (directory / "values.npy").open("wb") as file:
         shape = (len(rows), STORED, STORED)
         np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

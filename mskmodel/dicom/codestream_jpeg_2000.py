@@ -1,7 +1,7 @@
 """What a JPEG 2000 codestream will make its decoder allocate (ISO/IEC 15444-1 annex A).
 
-The size of the image is not all: decoders also keep a structure for every tile, precinct, code block and
-layer, and a few bytes of header can ask for gigabytes of those, or for sizes that crash OpenJPH.
+That is more than the image: decoders also keep a structure for every tile, precinct, code block and layer. A few
+bytes of header can ask for gigabytes of those, or for sizes that crash OpenJPH.
 """
 
 from __future__ import annotations

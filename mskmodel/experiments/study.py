@@ -35,7 +35,7 @@ from mskmodel.training.precision import mixed
 
 __all__ = ["Recipe", "Run", "StudyError", "judged", "run"]
 
-#: The study's model always answers.
+#: The study's model never abstains.
 DECISION = Decision(threshold=0.0)
 #: Looks whose mean is an answer of ``augmented``: zoom, and degrees turned by; each with its mirror image.
 _LOOKS = ((1.0, 0.0), (0.88, 0.0), (1.13, 0.0), (1.0, 8.0), (1.0, -8.0))

@@ -23,7 +23,7 @@ _NONE = "none of the classes"
 
 @dataclass(frozen=True)
 class Candidate:
-    """A radiograph that nobody has said anything about, and what the model says of it.
+    """A radiograph without a truth, and what the model says of it.
 
     ``top``: the likeliest classes, five at most, with their calibrated probabilities, descending. The rest up
     to 1 counts as the probability of none of the classes, which is a little too much where there are more classes.

@@ -29,7 +29,7 @@ FIGURES = {
     "top5_error": "top-5 error",
     "abstained": "abstained",
     "accuracy_when_answered": "accuracy when answered",
-    "none_labelled": "none of the classes: labelled all the same",
+    "none_labelled": "none of the classes: labelled anyway",
     "none_auroc": "none of the classes: AUROC",
     "calibration_error": "calibration error",
     "calibration_error_by_chance": "calibration error by chance alone",

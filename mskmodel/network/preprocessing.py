@@ -23,7 +23,7 @@ __all__ = ["STORED", "Picture", "Preprocessing", "sampled", "windowed"]
 STORED = 288
 #: The shrink by whole pixels stops at this multiple of the wanted size; a proper resampling does the rest.
 _OVERSAMPLING = 2
-#: Percentiles are taken over about so many pixels.
+#: Percentiles are taken over about this many pixels.
 _SAMPLES = 65_536
 
 

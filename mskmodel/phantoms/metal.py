@@ -140,7 +140,9 @@ def _femoral_component(pose: Pose, femur: Mesh) -> Mesh:
     shell = np.minimum(distance, 0.03).reshape(grid.shape) - 0.0038
     level, depth = (points - knee) @ up - height.min(), (points - knee) @ back
     behind, front = float(((near - knee) @ back).max()), float(((near - knee) @ back).min())
-    kept = np.minimum(np.minimum(level - 0.009, depth - (front + 0.009)), (behind - 0.010) - depth)  # bone, inside
+    kept = np.minimum(
+        np.minimum(level - 0.009, depth - (front + 0.009)), (behind - 0.010) - depth
+    )  # above 0 in the bone that stays
     return surface(
         grid, np.maximum(np.maximum(shell, kept), level - np.where(depth < (front + behind) / 2, 0.042, 0.03))
     )

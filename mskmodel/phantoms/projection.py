@@ -66,7 +66,7 @@ def _renderer() -> Any:
     # installed, for its first optimiser.
     with contextlib.suppress(ImportError):
         importlib.import_module("triton")
-    os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's software renderer: one core a process is fastest
+    os.environ.setdefault("LP_NUM_THREADS", "1")  # Mesa's software renderer: one core per process is fastest
     gvxr.useLogFile(os.devnull)
     try:
         gvxr.createOpenGLContext()

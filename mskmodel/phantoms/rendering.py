@@ -58,7 +58,7 @@ def render(name: str, seed: int) -> Phantom:
 
 
 def exposures(name: str, seed: int, count: int) -> Iterator[Phantom]:
-    """Several phantoms of one projection, each with another exposure, crop and film; the first is that of `render`."""
+    """Phantoms of one projection and side, each with another exposure, crop and film; the first is `render`'s."""
     rng = _generator(name, seed, 0)
     projection = project(name, rng, pixels_along=int(rng.integers(360, 449)))
     left = None

@@ -470,7 +470,7 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
             (Framing(1.0, (0.11, 0.17), (1.3, 1.9), (-0.1, 0.1)),), tilt=(5.0, 25.0), lungs=True,
         ),
     ),
-    # From the front, the foot stretched: the ankle's view by the leg, the foot's by the toes, and neither's own.
+    # From the front, the foot stretched: an ankle view by the leg, a foot view by the toes, and neither of the two.
     "ankle_foot": (
         View(
             LEG, ("leg",), BACKWARD, UP, {"talus_r": 0.6, "toes_r": 0.4},
@@ -487,5 +487,5 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
 
 VIEWS = CLASSES | NEIGHBOURS
 NAMES = tuple(VIEWS)
-#: One round of a folder's views: the classes twice, so that neighbours do not outnumber them.
+#: One turn through all views: the classes twice, so that neighbours do not outnumber them.
 TURN = (*CLASSES, *tuple(NEIGHBOURS)[::2], *CLASSES, *tuple(NEIGHBOURS)[1::2])

@@ -38,7 +38,7 @@ class Settings:
     batch: int = 50
     rate: float = 0.01  # highest learning rate of the head
     convolution_rate: float = 0.3  # of the convolutions, relative to the head's
-    frozen: int = 2  # first convolutions kept as ImageNet left them: edges are edges, and a third of the time is saved
+    frozen: int = 2  # first convolutions kept as ImageNet left them: they find edges; a third of the time is saved
     warmup: float = 0.25  # share of the steps in which the learning rate rises
     momentum: float = 0.9
     weight_decay: float = 3e-4

@@ -21,7 +21,7 @@ __all__ = ["reports", "version_report"]
 #: Pictures shown at most.
 SHOWN = 120
 
-_ABSTAINED = "left to a person"
+_ABSTAINED = "abstained"
 _NOT_JUDGED = "another class"
 
 
@@ -65,7 +65,7 @@ def version_report(
         Section("Confusion", [_confusion(comparison)]),
         Section("Where they differ", _differences(comparison, look)),
     ]
-    return page("A new version beside the one before", lead, sections).encode()
+    return page("A new version and the one before", lead, sections).encode()
 
 
 def _sentences(texts: Sequence[str]) -> list[str]:
