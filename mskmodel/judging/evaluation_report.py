@@ -168,7 +168,7 @@ def _thumbnail(file: Path, preprocessing: Preprocessing) -> NDArray[np.uint8]:
         picture = preprocessing.frame(read_image(file), _SHOWN)
     except (NotClassifiable, OSError):
         return np.zeros((1, 1), np.uint8)
-    return unpadded((picture.values * 255 + 0.5).astype(np.uint8), picture.rows, picture.columns)
+    return unpadded(picture.values, picture.rows, picture.columns)
 
 
 def unpadded(values: NDArray[np.uint8], rows: int, columns: int) -> NDArray[np.uint8]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner, Result
 from PIL import Image
 from safetensors.torch import load_file
@@ -143,3 +144,19 @@ def test_a_promoted_version_that_is_gone_is_told_with_the_way_back(registry: Reg
     assert f"{name}, is not there: msk models rollback" in result.stderr
     assert msk("rollback").exit_code == 0
     assert msk("list").exit_code == 0
+
+
+def test_models_lists_versions_and_promotes_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MSK_MODELS", str(tmp_path))
+    name = Registry(tmp_path).register({"features.0.weight": torch.zeros(2, dtype=torch.float16)}, {"classes": ["a"]})
+
+    assert msk("promote", name).exit_code == 0
+
+    listed = json.loads(msk("--json").stdout)
+    assert [(row["version"], row["served"]) for row in listed["versions"]] == [
+        (read_manifest(SHIPPED)["version"], False),
+        (name, True),
+    ]
+    unknown = msk("promote", "20260101T000000Z-0123456789ab")
+    assert unknown.exit_code == 1
+    assert "no whole model version" in unknown.output
