@@ -22,7 +22,7 @@ from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
 from mskmodel.training.loop import Progress
 from mskmodel.versions.conversion import finished, logits_of
-from tests.unit.training.test_loop import CLASSES, QUICK, pictures, weights
+from tests.drawn_pictures import CLASSES, QUICK, pictures, weights
 from workers.cli import main
 
 RECIPE = shipping.Recipe(pretraining=QUICK, finetuning=QUICK, runs=2, folds=3)
