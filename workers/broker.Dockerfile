@@ -1,7 +1,7 @@
 # The broker: Debian's Valkey with an append-only file. Built from the project's root.
 FROM docker.io/library/debian:trixie-slim
 
-# The user comes first, with a number of its own, so that a rebuilt image still owns the data in its volume.
+# The user is created first, with a fixed number, so that a rebuilt image still owns the data in its volume.
 RUN groupadd --gid 10043 valkey \
     && useradd --uid 10043 --gid valkey --no-create-home --home-dir /var/lib/valkey valkey \
     && apt-get update \
@@ -14,5 +14,5 @@ COPY workers/valkey.conf /etc/valkey/
 USER valkey
 WORKDIR /var/lib/valkey
 EXPOSE 6379
-# The password goes in by standard input, so that no list of processes shows it.
+# The password is passed by standard input, so that no list of processes shows it.
 CMD ["sh", "-c", "exec valkey-server /etc/valkey/valkey.conf - <<END\nrequirepass ${MSK_BROKER_PASSWORD:?}\nEND\n"]

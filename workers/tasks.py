@@ -1,4 +1,4 @@
-"""The Celery tasks: thin shells whose retry policy shows in the decorator."""
+"""The Celery tasks: thin wrappers, each with its retry policy in the decorator."""
 
 from functools import cache
 from typing import Any
@@ -19,7 +19,7 @@ from workers.settings import Settings
 
 __all__ = ["label", "serving", "sweep", "train"]
 
-#: Seconds.
+#: Seconds; longer than any training job takes.
 FOREVER = 365 * 24 * 3600
 
 
@@ -44,8 +44,8 @@ def jobs() -> JobStore:
 
 @cache
 def serving() -> Any:
-    """The one model of this process, which follows promotions."""
-    # Here and not above: the sweep's worker and the publishers need no torch.
+    """The one `Serving` of this process; its classifier follows promotions."""
+    # Imported only here: the sweep's worker and the publishers need no torch.
     from mskmodel.registry import Registry
     from workers.labelling.serving import Serving
 
@@ -56,7 +56,7 @@ def serving() -> Any:
 @shared_task(
     name=LABEL_TASK,
     bind=True,
-    # The instances stay in the ledger, so that giving up here only leaves them to the sweep.
+    # The instances stay in the ledger: after the last retry, the sweep takes care of them.
     autoretry_for=(OrthancError, RedisError, SoftTimeLimitExceeded),
     retry_backoff=2,
     retry_backoff_max=30,
@@ -64,17 +64,17 @@ def serving() -> Any:
     max_retries=4,
 )
 def label(self: Any, instance_ids: list[str], queue: str) -> None:
-    """Label these instances, topped up to a chunk from what else waits in the queue."""
+    """Label these instances, and as many others of the queue as complete a chunk."""
     from workers.labelling.labeller import Labeller
 
-    # What this run holds is labelled by one version, though another one is promoted meanwhile.
+    # One version labels all that this run holds, even if another one is promoted meanwhile.
     labeller = Labeller(orthanc(), ledger(), serving().classifier())
     labeller.label(self.request.id, instance_ids, queue, CHUNK)
 
 
-@shared_task(name=SWEEP_TASK, ignore_result=True)
+@shared_task(name=SWEEP_TASK)
 def sweep() -> None:
-    """Enqueue what the webhook missed, and what lost its message."""
+    """Enqueue instances that the webhook missed; send new hints for work whose message was lost."""
     from workers.reconciliation.sweep import revive_jobs, run
 
     app = publisher(Settings.from_environment())
@@ -82,10 +82,10 @@ def sweep() -> None:
     run(app, orthanc(), ledger())
 
 
-# A job takes as long as it takes.
+# A job has no time limit.
 @shared_task(name=TRAIN_TASK, soft_time_limit=FOREVER, time_limit=FOREVER)
 def train() -> None:
-    """Do the oldest training job that waits, if there is one; stops, and leaves it, when the worker is to stop."""
+    """Run the oldest queued training job, if there is one; it goes back to the queue when the worker is stopped."""
     from workers.jobs.watch import do_next
 
     do_next(jobs(), Settings.from_environment().models, lambda: worker_state.should_stop is not None)
@@ -93,13 +93,13 @@ def train() -> None:
 
 @worker_process_init.connect
 def load_model(**_: Any) -> None:
-    """A child of a label worker counts as up only once it holds its model."""
+    """Load the model before a child of a label worker counts as up."""
     if {LABEL, BACKFILL} & set(current_app.amqp.queues.consume_from):
         serving()
 
 
 @worker_ready.connect
 def sweep_at_start(sender: Any, **_: Any) -> None:
-    """What came while everything was down is looked for at once."""
+    """Sweep at once for what Orthanc stored while everything was down."""
     if MAINTENANCE in sender.app.amqp.queues.consume_from:
         sweep.apply_async(queue=MAINTENANCE)

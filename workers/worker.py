@@ -13,7 +13,7 @@ __all__ = ["MixedQueues", "ModelUnavailable", "run_worker"]
 
 
 class ModelUnavailable(Exception):
-    """The model that the worker is to serve cannot be loaded, or its device is not there."""
+    """The model that the worker should serve cannot be loaded, or the device does not exist."""
 
 
 class MixedQueues(ValueError):
@@ -21,16 +21,16 @@ class MixedQueues(ValueError):
 
 
 def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: str, loglevel: str) -> None:
-    """Take tasks until told to stop; SIGTERM lets what runs come to its end.
+    """Take tasks until told to stop; after SIGTERM, running tasks are finished first.
 
     Args:
-        queues: names of queues, the first goes first.
-        concurrency: child processes, of one decoder and one model each; the scheduler's worker has none.
+        queues: names of queues, the most urgent first.
+        concurrency: child processes, each with one decoder and one model; the scheduler's worker has none.
         beat: schedule the sweep in this process too.
 
     Raises:
-        MixedQueues: jobs are watched over in another way than chunks of instances are labelled.
-        ModelUnavailable: better no worker than one that is up and cannot work.
+        MixedQueues: the train queue is combined with others, but needs another kind of worker pool.
+        ModelUnavailable: the worker would start, but could not label.
     """
     if TRAIN in queues and set(queues) != {TRAIN}:
         raise MixedQueues(f"a train worker takes no other queue: start one for {TRAIN} and another for the rest")
@@ -38,15 +38,15 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
     app = make_app(settings, queues)
     arguments = ["worker", f"--hostname={name}@%h", f"--queues={','.join(queues)}", f"--loglevel={loglevel}"]
     if set(queues) == {TRAIN}:
-        # Each job is a process of its own, which a thread watches over.
+        # Each job runs in a process of its own, which a thread watches.
         arguments += ["--pool=threads", "--concurrency=1"]
         if settings.models:
-            SiteSecret.of(settings.models)  # here, as the gateway needs it and may not write
+            SiteSecret.of(settings.models)  # created here: the gateway needs it too, but may not write
     elif beat:
-        # Nothing but the sweep is scheduled, and it runs at every start: there is no state to keep.
+        # Only the sweep is scheduled, and it also runs at every start: the scheduler keeps no state.
         arguments += ["--beat", "--scheduler=celery.beat.Scheduler", "--pool=solo"]
     else:
-        # The children share the cores; each would otherwise start a thread for every one of them.
+        # The children share the cores; otherwise each of them would start one thread per core.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // concurrency)))
         arguments += [f"--concurrency={concurrency}"]
     if set(queues) & set(INSTANCE_QUEUES):
@@ -55,7 +55,7 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
 
 
 def _try_model(settings: Settings) -> None:
-    """Load the model once, in a process of its own: this one needs no torch, and keeps its memory small."""
+    """Load the model once, in a process of its own, so that this one stays small and without torch."""
     with ProcessPoolExecutor(1, get_context("spawn")) as pool:
         reason = pool.submit(_why_no_model, settings).result()
     if reason is not None:

@@ -1,1 +1,1 @@
-"""The broker: its queues, the messages that are hints, the Celery application, and its database."""
+"""The broker: its queues, its messages (mere hints), the Celery application, and its database."""

@@ -1,7 +1,7 @@
-"""The Celery application: queues, and the settings that keep a message from getting lost.
+"""The Celery application: queues, and the settings that keep messages from getting lost.
 
-What each setting guards against was measured; a broker message is a hint all the same, and the
-ledger with the sweep is what makes the system complete.
+What each setting guards against was measured. Even so, a message is only a hint: the ledger and the
+sweep make the system complete.
 """
 
 from typing import Any
@@ -17,8 +17,8 @@ __all__ = ["make_app", "publisher"]
 
 #: Seconds after which an unacknowledged message is delivered again: longer than any label task.
 VISIBILITY_SECONDS = 300
-#: The same for training, whose bookkeeping has keys of its own: a worker with a shorter timeout
-#: on the same keys would deliver a running training job a second time.
+#: The same for training. Its unacknowledged messages have keys of their own: a worker with a shorter
+#: timeout on the same keys would redeliver the message of a running training job.
 TRAIN_VISIBILITY_SECONDS = 24 * 3600
 
 SOFT_LIMIT_SECONDS = 120
@@ -47,7 +47,7 @@ def _transport_options(queues: tuple[str, ...]) -> dict[str, Any]:
 
 
 def make_app(settings: Settings, queues: tuple[str, ...] = ()) -> Celery:
-    """The application as a worker of these queues needs it (none for a mere publisher)."""
+    """The application for a worker of these queues; without queues, for a process that only publishes."""
     app = Celery("msk", broker=settings.broker_url, include=["workers.tasks"] if queues else [])
     app.conf.update(
         task_queues=[Queue(name) for name in (LABEL, BACKFILL, TRAIN, MAINTENANCE)],
@@ -76,7 +76,7 @@ def make_app(settings: Settings, queues: tuple[str, ...] = ()) -> Celery:
             "sweep": {
                 "task": SWEEP_TASK,
                 "schedule": schedule(settings.sweep_seconds),
-                # Sweeps that nobody took while the worker was away are not worth catching up on.
+                # Sweeps that were missed while the worker was down need not be made up for.
                 "options": {"queue": MAINTENANCE, "expires": settings.sweep_seconds},
             }
         },

@@ -1,4 +1,4 @@
-"""The broker's database, and the scripts whose operations happen there whole or not at all."""
+"""The broker's database, and the Lua scripts whose operations it executes atomically."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +12,10 @@ __all__ = ["connect"]
 
 
 def connect(url: str, script: Path, seconds: float) -> tuple[Any, Callable[..., Any]]:
-    """A client, and a function that runs an operation of a script with its arguments.
+    """A client, and a function that executes one operation of the script, given its name and arguments.
 
     Args:
-        seconds: that an answer may take.
+        seconds: timeout of one answer.
     """
     client: Any = redis.Redis.from_url(
         url,

@@ -1,6 +1,6 @@
-"""Names that both sides of the broker know: its queues, and the tasks by which workers are found.
+"""Names that both sides of the broker share: its queues and the tasks.
 
-A task is sent by its name, so that who sends it need not import what does it.
+A task is sent by its name, so that the sender need not import the code that executes it.
 """
 
 __all__ = ["BACKFILL", "INSTANCE_QUEUES", "LABEL", "LABEL_TASK", "MAINTENANCE", "SWEEP_TASK", "TRAIN", "TRAIN_TASK"]
