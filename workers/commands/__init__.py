@@ -1,1 +1,1 @@
-"""The subcommands of `msk`, one a file or folder, each a click object named `command`."""
+"""The subcommands of `msk`: one file or folder each, which defines a click object named `command`."""

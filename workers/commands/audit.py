@@ -19,10 +19,10 @@ __all__ = ["command"]
 
 @click.command()
 @state_option
-@click.option("--fix", is_flag=True, help="Enqueue what is unaccounted for.")
+@click.option("--fix", is_flag=True, help="Enqueue the instances that are unaccounted for.")
 @json_option
 def command(state: Path | None, fix: bool, as_json: bool) -> None:
-    """Count the instances in Orthanc by what became of them; exit 1 if any is unaccounted for."""
+    """Count the instances in Orthanc by status; exit 1 if any is unaccounted for."""
     from workers.broker.celery_app import publisher
     from workers.broker.queues import BACKFILL
     from workers.ledger import Ledger, enqueue

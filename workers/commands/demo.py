@@ -1,4 +1,4 @@
-"""`msk demo`: all of it, on this machine."""
+"""`msk demo`: the whole system on this machine, with radiographs that are labelled while you watch."""
 
 import json
 import signal
@@ -16,23 +16,25 @@ __all__ = ["command"]
 @click.command()
 @stack_options("msk-demo")
 @click.option("--count", type=click.IntRange(1), default=1, show_default=True, help="Phantoms of each class.")
-@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Other seeds, other phantoms.")
-@click.option("--exit", "leave", is_flag=True, help="End when all have come back: status 0 if every one did.")
-@click.option("--patience", type=click.FloatRange(1), default=120, show_default=True, help="Seconds without progress.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON when all have come back; the rest to standard error.")
+@click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Each seed gives other phantoms.")
+@click.option("--exit", "leave", is_flag=True, help="Do not stay up; exit 0 only if every radiograph has an outcome.")
+@click.option(
+    "--patience", type=click.FloatRange(1), default=120, show_default=True, help="Seconds to wait for the next outcome."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the outcomes as JSON; the rest to standard error.")
 @click.pass_context
 def command(
     context: click.Context, options: Options, count: int, seed: int, leave: bool, patience: float, as_json: bool
 ) -> None:
     """Start a stack, send it phantoms of every class and real radiographs, and watch them being labelled.
 
-    Without --exit the stack stays up to be looked at, until Ctrl-C.
+    Without --exit the stack stays up, for you to explore, until Ctrl-C.
     """
     from workers.stack.control import down, start_in_background, wait_for_end
     from workers.stack.data_directory import DataDirectory
     from workers.terminal.stack_view import addresses
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # both ways to end it take the stack down
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM takes the stack down, as Ctrl-C does
     tell = partial(click.echo, err=as_json)
     state = start_in_background(options, tell, ends_with_me=True)
     missing: list[str] | None = None
@@ -40,20 +42,20 @@ def command(
         missing = _show(state, count, seed, patience, as_json)
         tell(addresses(state))
         if not leave:
-            tell("Ctrl-C ends it.")
+            tell("Ctrl-C ends the stack.")
             wait_for_end(state)
     except KeyboardInterrupt:
         tell("ending the stack")
     finally:
         down(DataDirectory(options.data.resolve()))
     for line in missing or []:
-        click.echo(f"not in the ledger: {line}", err=True)
-    # With --exit the status is the verdict, and an interrupted demo has none that is good.
+        click.echo(f"without an outcome: {line}", err=True)
+    # With --exit the status is the verdict; an interrupted demo counts as failed.
     context.exit(1 if leave and missing != [] else 0)
 
 
 def _show(state: dict[str, Any], count: int, seed: int, patience: float, as_json: bool) -> list[str]:
-    """Render, send and follow; returns which radiographs did not end in the ledger."""
+    """Render, send and follow; returns the radiographs that got no outcome."""
     import tempfile
     from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path

@@ -19,7 +19,7 @@ MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "missing": ("✗", 
 @json_option
 @click.pass_context
 def command(context: click.Context, data: Path, as_json: bool) -> None:
-    """Say what is missing on this machine and how to put it right; exit 1 if labelling cannot work."""
+    """Show what is missing on this machine and the command that fixes it; exit 1 if labelling cannot work."""
     from workers.stack.doctor import MISSING, examine
 
     findings = []

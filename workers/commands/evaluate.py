@@ -22,7 +22,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.command()
 @click.option("--images", required=True, type=_FOLDER, help="Folder of DICOM, PNG or JPEG files.")
-@click.option("--labels", required=True, type=_FILE, help="CSV with the columns file and label (empty = none).")
+@click.option("--labels", required=True, type=_FILE, help="CSV: file, label (empty = none of the classes).")
 @click.option("--model", help="A version's name or directory; without it, the one that is served.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
 @click.option(
@@ -30,18 +30,16 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
     "json_file",
     type=OutputFile(dash=True),
     metavar="FILE",
-    help="Write the figures here; - prints only them.",
+    help="Write the figures to this file; - prints them alone.",
 )
-@click.option(
-    "--report", type=OutputFile(), metavar="FILE.html", help="Write a page with plots and every mistake here."
-)
+@click.option("--report", type=OutputFile(), metavar="FILE.html", help="Write a page with plots and every mistake.")
 def command(
     images: Path, labels: Path, model: str | None, device: str, json_file: Path | None, report: Path | None
 ) -> None:
     """Judge a model version on labelled radiographs; exit 1 if none of them could be read.
 
-    Accuracy, recall and top-5 error count the likeliest class whether or not the model abstains. Files that cannot be
-    read are listed, and count for nothing.
+    Accuracy, recall and top-5 error judge the likeliest class, whether or not the model abstains. Files that cannot be
+    read are listed but not counted.
     """
     from mskmodel.data.dataset import LabelsError, read_labels
     from mskmodel.judging.evaluation import answers, score

@@ -1,4 +1,4 @@
-"""`msk label`: what the model says of files, with no server."""
+"""`msk label`: labels files with the model alone, without a server."""
 
 import json
 from pathlib import Path

@@ -20,9 +20,11 @@ def command() -> None:
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--count", type=click.IntRange(1), default=50, show_default=True, help="Phantoms in all.")
 @click.option("--seed", type=click.IntRange(0), default=1, show_default=True, help="Same seed, same files.")
-@click.option("--workers", type=click.IntRange(1), help="Processes; without it, one a core.")
-@click.option("--visits", type=click.IntRange(1), default=1, show_default=True, help="Of each patient, for one view.")
-@click.option("--only", "only", multiple=True, help="A class or neighbour, may be repeated; without it, all.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; without it, one per core.")
+@click.option(
+    "--visits", type=click.IntRange(1), default=1, show_default=True, help="Visits of a patient, for one view."
+)
+@click.option("--only", "only", multiple=True, help="A class or neighbour. Repeatable; without it, all.")
 @click.option("--classes", is_flag=True, help="Only the 13 classes, no neighbours.")
 @click.option("--json", "as_json", is_flag=True, help="Print what was made as JSON.")
 def make(
@@ -35,9 +37,9 @@ def make(
     classes: bool,
     as_json: bool,
 ) -> None:
-    """Write phantoms as DICOM files into DIRECTORY, each view in turn, and what they show to truth.csv there.
+    """Write phantoms as DICOM files into DIRECTORY, each view in turn, and their true labels to truth.csv there.
 
-    Headers are wrong or silent on purpose in some of them; truth.csv never is.
+    Some headers are wrong or incomplete on purpose; truth.csv is always right.
     """
     from mskmodel.phantoms import making, views
 

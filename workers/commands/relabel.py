@@ -20,19 +20,19 @@ __all__ = ["command"]
 
 #: Seconds between two looks at the queue.
 POLL_SECONDS = 0.5
-#: Passes over the archive, one after the other, that leave as much to do as there was before: then nobody can do it.
+#: Consecutive passes over the archive without progress after which the command gives up.
 PASSES = 3
 
 
 @click.command()
-@click.option("--older", is_flag=True, required=True, help="All that another version than the served one labelled.")
-@click.option("--wait", is_flag=True, help="Until it is done. Ctrl-C ends the waiting, not the work.")
+@click.option("--older", is_flag=True, required=True, help="All that a version other than the served one labelled.")
+@click.option("--wait", is_flag=True, help="Wait until it is done. Ctrl-C ends the waiting, not the work.")
 @state_option
 @json_option
 def command(older: bool, wait: bool, state: Path | None, as_json: bool) -> None:  # noqa: ARG001 - --older is required
-    """Enqueue instances for labelling once more, behind all new studies; what people said stays.
+    """Enqueue instances to be labelled again, behind all new studies; truths stay.
 
-    It may be stopped and run again at any time: what is done or waits already is left out.
+    It may be stopped and run again at any time: instances that are done or already wait are left out.
     """
     from mskmodel.registry import Registry, read_manifest
     from workers.broker.celery_app import publisher
@@ -57,7 +57,7 @@ def command(older: bool, wait: bool, state: Path | None, as_json: bool) -> None:
 
 
 def _wait(version: str, result: "Relabelling", ledger: "Ledger", again: "Callable[[], Relabelling]") -> None:
-    """Until a pass finds nothing to do."""
+    """Repeat the passes until one finds nothing to do."""
     fruitless = 0
     while result.enqueued or result.waiting:
         before = result.enqueued
@@ -66,14 +66,14 @@ def _wait(version: str, result: "Relabelling", ledger: "Ledger", again: "Callabl
         fruitless = fruitless + 1 if result.enqueued >= before > 0 else 0
         if fruitless == PASSES:
             raise click.ClickException(
-                f"{result.enqueued} instances are labelled by another version still: look into the logs of the label "
-                f"workers for model-not-loaded; {version} may be out of reach for one of them"
+                f"{result.enqueued} instances still have the label of another version: search the label workers' logs "
+                f"for model-not-loaded; one of them may be unable to load {version}"
             )
-    click.echo(f"all is labelled by {version}", err=True)
+    click.echo(f"nothing is left to be labelled by {version}", err=True)
 
 
 def _watch(ledger: "Ledger") -> None:
-    """Until nothing waits any more. What was taken last is on its way then, and gets a moment."""
+    """Wait until the queue is empty, and a moment longer for the instances that were taken last."""
     from workers.broker.queues import BACKFILL
 
     total = ledger.depth()[BACKFILL]
@@ -89,6 +89,6 @@ def _print(version: str, result: "Relabelling", as_json: bool) -> None:
         click.echo(json.dumps({"version": version, **asdict(result)}))
         return
     click.echo(
-        f"{result.enqueued} enqueued to be labelled by {version}; {result.waiting} waited already, "
-        f"{result.current} are its own, {result.other} are nobody's (skipped, failed, not labelled yet)"
+        f"{result.enqueued} enqueued to be labelled by {version}; {result.waiting} wait already, "
+        f"{result.current} were labelled by it, {result.other} by no version (skipped, failed, not labelled yet)"
     )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-#: Problems that are listed; --json lists all.
+#: Most problems that are listed; --json lists all.
 SHOWN = 50
 
 
@@ -28,9 +28,9 @@ SHOWN = 50
 @click.option(
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="State file of a local stack, as the receiver [without --host and --port: the one that runs].",
+    help="State file of the local stack that receives [without --host and --port: of the one that runs].",
 )
-@click.option("--senders", type=click.IntRange(1, 64), default=1, show_default=True, help="Associations side by side.")
+@click.option("--senders", type=click.IntRange(1, 64), default=1, show_default=True, help="Associations in parallel.")
 @json_option
 def command(
     paths: tuple[Path, ...],
@@ -44,7 +44,7 @@ def command(
 ) -> None:
     """Send files, and all DICOM, PNG and JPEG files in folders, by C-STORE.
 
-    DICOM files go out as they are; PNG and JPEG files are wrapped as DX on the way. Exit 1 if any was not stored.
+    DICOM files are sent unchanged; PNG and JPEG files are wrapped as DX first. Exit 1 if any was not stored.
     """
     from workers.pacs.outgoing import collect
     from workers.pacs.send import STORED, SendError, Target
@@ -117,7 +117,7 @@ def _print(sent: list["Sent"], outgoing: "Outgoing", seconds: float, target: "Ta
 
     failed = [one for one in sent if one.status != STORED]
     if failed:
-        table = Table("file", "not stored, because", box=None)
+        table = Table("file", "why it was not stored", box=None)
         for one in failed[:SHOWN]:
             table.add_row(str(one.path), one.reason)
         if len(failed) > SHOWN:

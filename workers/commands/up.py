@@ -14,12 +14,12 @@ __all__ = ["command"]
 
 @click.command()
 @stack_options()
-@click.option("--detach", is_flag=True, help="Return when everything works; `msk down` ends it.")
-@click.option("--report", type=int, hidden=True, help="Descriptor that takes the progress, closed when all is ready.")
+@click.option("--detach", is_flag=True, help="Return when the stack is ready; `msk down` ends it.")
+@click.option("--report", type=int, hidden=True, help="File descriptor for the progress; closed when all is ready.")
 def command(options: Options, detach: bool, report: int | None) -> None:
     """Run Orthanc, Valkey, gateway, workers and scheduler on this machine.
 
-    Everything it keeps lies in one folder: a second start finds it all again. Ctrl-C ends it.
+    All data is kept in one folder, where the next start finds it again. Ctrl-C ends the stack.
     """
     from workers.stack.control import start_in_background
     from workers.stack.up import up
@@ -35,7 +35,7 @@ def command(options: Options, detach: bool, report: int | None) -> None:
 
 
 def _reporting(options: Options, descriptor: int, screen: Any) -> None:
-    """Run a stack in the background of whoever reads from the descriptor."""
+    """Run a stack in the background, and report the progress to the process that reads from the descriptor."""
     from workers.stack.up import up
 
     report = os.fdopen(descriptor, "w", buffering=1)
@@ -43,7 +43,7 @@ def _reporting(options: Options, descriptor: int, screen: Any) -> None:
     def say(name: str, what: str) -> None:
         screen.say(name, what)
         if not report.closed:
-            with contextlib.suppress(BrokenPipeError):  # the reader has gone; the stack need not
+            with contextlib.suppress(BrokenPipeError):  # the stack goes on without a reader
                 report.write(f"{name:<12} {what}\n")
 
     up(options, say=say, show_log=lambda *_: None, ready=lambda _: report.close())

@@ -8,11 +8,11 @@ __all__ = ["command"]
 
 
 @click.command()
-@click.option("--queues", default="label,label.backfill", show_default=True, help="Queues, the first goes first.")
+@click.option("--queues", default="label,label.backfill", show_default=True, help="Queues, the most urgent first.")
 @click.option("--device", default="auto", envvar="MSK_DEVICE", show_default=True, help="auto, cpu or cuda:N.")
-@click.option("--concurrency", type=click.IntRange(1), help="Processes of one decoder and one model each [cores].")
+@click.option("--concurrency", type=click.IntRange(1), help="Processes, each with one decoder and one model [cores].")
 @click.option("--beat", is_flag=True, help="Schedule the sweep too. For exactly one worker of the whole system.")
-@click.option("--name", default="", help="Name of this worker, unique on its host. Default: from the queues.")
+@click.option("--name", default="", help="Name of this worker, unique on its host [the first queue's name].")
 @click.option("--loglevel", default="INFO", show_default=True)
 def command(queues: str, device: str, concurrency: int | None, beat: bool, name: str, loglevel: str) -> None:
     """Take tasks from queues: label radiographs, train, sweep."""

@@ -37,7 +37,7 @@ def test_train_makes_a_version_that_evaluate_takes(pictures: Path) -> None:
     [
         (("--skip", "license=BY-SA"), "no labels file has a column license"),
         (("--skip", "licence"), "it is COLUMN=TEXT"),
-        (("--skip", "licence=CC"), "none of the files it lists is left"),
+        (("--skip", "licence=CC"), "no usable files"),
         (("--device", "cuda:99"), "no such GPU here"),
         (("--views", "0"), "0 is not in the range"),
     ],

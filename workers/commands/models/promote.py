@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 @click.command()
 @click.argument("version")
-@click.option("--anyway", is_flag=True, help="Although the gate refused it or its job was cancelled.")
+@click.option("--anyway", is_flag=True, help="Even if the gate refused it or its job was cancelled.")
 def promote(version: str, anyway: bool) -> None:
     """Serve VERSION from now on (`shipped` = the one that came with the program)."""
     from mskmodel.judging.gate import Verdict
@@ -36,7 +36,7 @@ def promote(version: str, anyway: bool) -> None:
     try:
         registry.promote(version, instead_of=facts.verdict["against"] if facts.verdict else None)
     except AnotherServes as error:
-        click.echo(f"{error}; beside each other: msk models compare {error.served} {facts.name}", err=True)
+        click.echo(f"{error}; compare them with: msk models compare {error.served} {facts.name}", err=True)
         registry.promote(version)
     click.echo(f"serving {facts.name}")
     if job:
@@ -45,7 +45,7 @@ def promote(version: str, anyway: bool) -> None:
 
 @click.command()
 def rollback() -> None:
-    """Serve again what was served before; once more, and it is what was served before that."""
+    """Serve the version that was served before; each repetition goes one version further back."""
     from mskmodel.registry.standing import VersionFacts
     from workers.terminal.model_option import open_registry
 
@@ -56,7 +56,7 @@ def rollback() -> None:
 
 
 def _is_cancelled(job: str) -> bool:
-    """As far as its record can be reached."""
+    """Whether the job was cancelled; False, with a message, if its record cannot be reached."""
     from workers.jobs.store import CANCELLED
 
     found = _in_record(job, lambda store: store.find(job), "whether it was cancelled is not known")
@@ -64,13 +64,13 @@ def _is_cancelled(job: str) -> bool:
 
 
 def _approve(job: str) -> None:
-    """The version serves, whether or not its job's record can be reached."""
-    again = "if it awaits approval, promote once more when it can be reached"
+    """Mark the job as promoted. If its record cannot be reached, the version is served all the same."""
+    again = "if the job awaits approval, promote again when the broker answers"
     _in_record(job, lambda store: store.approve(job, getpass.getuser()), again)
 
 
 def _in_record(job: str, do: "Callable[[JobStore], T]", otherwise: str) -> "T | None":
-    """None where the job's record cannot be reached, and that is said."""
+    """What `do` returns; None, with a message that ends in `otherwise`, if the job's record cannot be reached."""
     from redis import RedisError
 
     from workers.jobs.store import JobStore
