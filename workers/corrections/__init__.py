@@ -1,1 +1,1 @@
-"""What people say in bulk: found, imported, exported, and what they should look at next."""
+"""Truths in bulk: found, imported, exported; and suggestions of what to correct next."""

@@ -1,4 +1,4 @@
-"""CSV files of what people say: each row names an image and says what it shows; problems come with their line."""
+"""CSV files of truths: each row names an image and its label; each problem names its line."""
 
 import csv
 import io
@@ -10,19 +10,19 @@ from workers.metadata.truth import Statement, TruthError
 
 __all__ = ["UNANSWERED", "Problem", "Row", "TableError", "read_table", "write_table"]
 
-#: Label of a row that nobody has filled in yet; an empty one says that it is none of the classes.
+#: Label of a row that nobody has filled in yet; an empty label means none of the classes.
 UNANSWERED = "?"
 
 
 class TableError(TruthError):
-    """A file is no table of truths at all."""
+    """A file is not a table of truths."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line. ``column`` says how ``name`` names the image; ``label`` as it was typed, "" for none of the classes.
+    """One line. ``name``: the image, as named by ``column``. ``label``: as typed, "" for none of the classes.
 
-    ``time``: of what had been said when the table was exported, ISO 8601, UTC; "" where the table does not say.
+    ``time``: of the truth when the table was exported, ISO 8601, UTC; "" if the table has none.
     """
 
     line: int
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why a line cannot be taken. The reason repeats nothing that may be a patient's."""
+    """Why a line cannot be imported. The reason quotes nothing that may identify a patient."""
 
     line: int
     reason: str
@@ -44,18 +44,19 @@ class Problem:
 
 
 def read_table(path: Path, columns: Sequence[str]) -> tuple[list[Row], list[Problem]]:
-    """Rows of a CSV with a column ``label`` and one of `columns`; what follows them does not matter.
+    """Rows and problems of a CSV with the columns ``label``, one of `columns`, and perhaps ``time``.
 
-    Separated by commas, or by semicolons as some spreadsheets write it. Raises TableError.
+    Other columns are ignored. Fields are separated by commas, or by semicolons, as some spreadsheets write them.
+    Raises TableError.
     """
     try:
-        # All of it, as it may come from a pipe. Line ends stay: a field in quotes may hold some.
+        # Read at once, since it may be a pipe. Line ends are kept: a quoted field may contain some.
         with path.open(newline="", encoding="utf-8-sig") as file:
             text = file.read()
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}") from error
     except UnicodeError:
-        raise TableError(f"{path} is no CSV in UTF-8; save it as one") from None
+        raise TableError(f"{path} is no CSV in UTF-8; save it in this encoding") from None
     header = text.partition("\n")[0]
     separator = ";" if ";" in header and "," not in header else ","
     reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -77,7 +78,7 @@ def _split(column: str, read: Iterable[tuple[int, dict[str, str | None]]]) -> tu
     for line, fields in read:
         name, label = fields[column], fields["label"]
         if name is None or label is None or None in fields:
-            problems.append(Problem(line, "another number of fields than in the first line"))
+            problems.append(Problem(line, "the number of fields differs from the first line"))
         elif not name.strip():
             problems.append(Problem(line, f"{column} is empty"))
         else:
@@ -86,7 +87,7 @@ def _split(column: str, read: Iterable[tuple[int, dict[str, str | None]]]) -> tu
 
 
 def write_table(path: Path, said: Iterable[tuple[str, Statement]]) -> None:
-    """``instance,label,author,time``, a line each; `read_table` reads it. Raises OSError."""
+    """Write a CSV with the columns ``instance,label,author,time``, which `read_table` reads. Raises OSError."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("instance", "label", "author", "time"))

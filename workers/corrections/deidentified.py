@@ -1,7 +1,7 @@
-"""De-identified folders: images with what they show, for those who train elsewhere; and back into an Orthanc.
+"""De-identified folders: images with their truths, exported for training elsewhere or for another Orthanc.
 
-The headers are Orthanc's anonymization (PS3.15, basic profile) without overlays. Identifiers are replaced by ones that
-only this site can compute, the same every time, so that the images of a patient stay together. Pixels stay as they are.
+Orthanc anonymizes the headers (PS3.15, basic profile) and removes overlays. Identifiers are replaced by ones that only
+this site can compute, the same every time, so that the images of a patient stay together. Pixels are unchanged.
 """
 
 import csv
@@ -24,7 +24,7 @@ from workers.pacs import OrthancClient, OrthancNotFound, OrthancRefused, Parents
 
 __all__ = ["TABLE", "FolderError", "check_files", "export_folder"]
 
-#: In the folder; written last, so that its existence means that the folder is whole.
+#: The folder's table of truths; written last, so that a folder with a table is complete.
 TABLE = "truth.csv"
 COLUMNS = ("file", "label", "patient", "held_out")
 #: Overlay data and comments, which the basic profile removes and Orthanc does not.
@@ -32,19 +32,19 @@ _OVERLAYS = tuple(f"60{group:02x}-{element}" for group in range(0, 32, 2) for el
 
 
 class FolderError(TruthError):
-    """A folder cannot be exported to."""
+    """A folder cannot be written, or there is nothing to export."""
 
 
 def export_folder(orthanc: OrthancClient, root: Path, folder: Path, progress: Progress) -> tuple[int, list[LeftOut]]:
-    """Write every image with a truth, and `TABLE`; how many, and what was left out with the reason.
+    """Write every image that has a truth, and `TABLE`; returns their number, and what was left out and why.
 
     Args:
-        root: of the model registry, which holds the site's secret.
-        folder: new or empty. A file in it is ``<patient>/<image>.dcm``.
+        root: folder of the model registry, which holds the site's secret.
+        folder: new or empty. Images become ``<patient>/<image>.dcm`` in it.
 
     Raises:
         FolderError: the folder is not empty, or no image could be written.
-        OrthancError, OSError, SiteSecretError: as they come; the folder then has no `TABLE`.
+        OrthancError, OSError, SiteSecretError: passed on; the folder then has no `TABLE`.
     """
     secret = SiteSecret.of(root)
     folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +76,7 @@ def export_folder(orthanc: OrthancClient, root: Path, folder: Path, progress: Pr
 
 
 def _deidentified(orthanc: OrthancClient, secret: SiteSecret, instance_id: str, above: Parents) -> bytes:
-    """The file to hand out. Raises NotClassifiable for one that nobody could train on, or that may show a name."""
+    """The de-identified file. Raises NotClassifiable if it cannot be trained on, or may show a name."""
     patient = secret.patient(above.patient)
     replace = {
         "PatientID": patient,
@@ -106,7 +106,7 @@ def _write_table(path: Path, rows: Sequence[tuple[str, ...]]) -> None:
 def check_files(
     folder: Path, rows: Sequence[Row], classes: Collection[str], progress: Callable[[int], None]
 ) -> tuple[list[Assignment], list[Problem]]:
-    """What may be stored and written, and why the rest may not, before anything is."""
+    """Rows that can be imported, and the problems of the others; checked before anything is stored or written."""
     assignments, problems = [], []
     for done, row in enumerate(rows, 1):
         try:
@@ -120,10 +120,10 @@ def check_files(
 
 
 def _file(folder: Path, name: str) -> Path:
-    """A DICOM file in the folder. Raises Skipped or OSError."""
+    """Path of a DICOM file in the folder. Raises Skipped or OSError."""
     relative = PurePosixPath(name)
     if relative.is_absolute() or ".." in relative.parts:
-        raise Skipped("the file does not lie in the folder")
+        raise Skipped("the file is not in the folder")
     path = folder / relative
     if path.exists() and not path.is_file():
         raise Skipped("not a file")  # reading a pipe would wait for ever

@@ -1,4 +1,4 @@
-"""Finding what people said among all that Orthanc holds; needs neither pixels nor model."""
+"""Finds the truths in Orthanc's metadata; needs neither pixels nor a model."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
@@ -14,7 +14,7 @@ PAGE = 1000
 
 
 class Progress(Protocol):
-    """Told after every page of instances and every image; may raise to stop."""
+    """Called after every page of instances and after every image; may raise to stop."""
 
     def __call__(self, step: str, done: int, total: int) -> None:
         """``step``: "looking for truths", "reading images" or "writing"."""
@@ -25,9 +25,9 @@ def truths(
     instances: Sequence[str] | None = None,
     progress: Progress = lambda step, done, total: None,  # noqa: ARG005
 ) -> tuple[dict[str, Truth], dict[str, str]]:
-    """What people said, by instance: of all instances or of the named ones; and why others have no word that counts.
+    """The truths by instance, of all instances or of the named ones; and the reasons why others have none.
 
-    Others: those whose truth cannot be read, and the named ones without.
+    Reasons are given for truths that cannot be read, and for every named instance without a truth.
     """
     wanted = None if instances is None else list(dict.fromkeys(instances))
     total = orthanc.statistics().instances if wanted is None else len(wanted)
@@ -40,7 +40,7 @@ def truths(
                 said[instance_id] = truth
             elif Truth.of(metadata):
                 if wanted is not None:
-                    unusable[instance_id] = "what was said of it was withdrawn"
+                    unusable[instance_id] = "its truth was withdrawn"
             elif TRUTH in metadata:
                 unusable[instance_id] = f"its {TRUTH} cannot be read"
             elif wanted is not None:

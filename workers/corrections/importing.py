@@ -1,4 +1,4 @@
-"""Importing what people say: every row is checked before the first is written."""
+"""Imports truths: every row is checked before the first is written."""
 
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -33,16 +33,16 @@ _UNKNOWN = "Orthanc holds no such instance"
 
 
 class NotStored(TruthError):
-    """Orthanc does not take a file."""
+    """Orthanc refuses to store a file."""
 
 
 class Interrupted(TruthError):
-    """Orthanc went away between two rows."""
+    """Orthanc failed in the middle of an import."""
 
 
 @dataclass(frozen=True)
 class Assignment:
-    """A row that may be written. A file is stored in Orthanc first."""
+    """A checked row. ``image``: an instance, or a file that is stored in Orthanc first."""
 
     line: int
     image: str | Path
@@ -50,7 +50,7 @@ class Assignment:
 
 
 def find_instance(orthanc: OrthancClient, name: str) -> str:
-    """The instance of that Orthanc identifier or SOP Instance UID. Raises UnknownInstance."""
+    """The Orthanc identifier for a SOP Instance UID; any other name is returned unchecked. Raises UnknownInstance."""
     return _only(orthanc.lookup_all([name]).get(name, [])) if _UID.fullmatch(name) else name
 
 
@@ -65,7 +65,7 @@ def _only(found: Sequence[str]) -> str:
 def check_instances(
     orthanc: OrthancClient, rows: Sequence[Row], classes: Collection[str], progress: Callable[[int], None]
 ) -> tuple[list[Assignment], list[Problem]]:
-    """What may be written, and why the rest may not. ``progress`` is told the number of rows looked at."""
+    """Rows that can be imported, and the problems of the others. ``progress``: called with the number checked."""
     assignments: list[Assignment] = []
     problems: list[Problem] = []
     for first in range(0, len(rows), PAGE):
@@ -86,21 +86,24 @@ def check_instances(
 
 
 def _check_replaceable(metadata: Mapping[str, str] | None, label: str | None, known: str) -> None:
-    """``known``: the time of what the person who filled in the row had before their eyes, "" if that is not said."""
+    """Raise TruthConflict or UnknownInstance if the row must not change the instance's truth.
+
+    ``known``: time of the truth that the author of the row saw in the export, "" if the row has none.
+    """
     if metadata is None:
         raise UnknownInstance(_UNKNOWN)
     truth = Truth.of(metadata)
     if TRUTH in metadata and truth is None:
-        raise TruthConflict(f"its {TRUTH} was written by something else and cannot be read; delete it in Orthanc first")
+        raise TruthConflict(f"its {TRUTH} was written by other software and cannot be read; delete it in Orthanc first")
     if truth and _is_later(truth.time, known) and (truth.now.withdrawn or truth.label != label):
-        said = (
-            "it was withdrawn" if truth.now.withdrawn else f"it was said to be {truth.label or 'none of the classes'}"
+        change = "withdrawn" if truth.now.withdrawn else f"set to {truth.label or 'none of the classes'}"
+        raise TruthConflict(
+            f"its truth was {change} at {truth.time}, after the row's time; look at it, then clear the row's time"
         )
-        raise TruthConflict(f"{said} at {truth.time}, after the row's own time; look at it, then empty that field")
 
 
 def _is_later(time: str, known: str) -> bool:
-    """False too where one of them is no time, such as what a spreadsheet made of it."""
+    """Whether ``time`` is after ``known``; False if one is no ISO 8601 time, as after editing in a spreadsheet."""
     try:
         return datetime.fromisoformat(time) > datetime.fromisoformat(known)
     except (ValueError, TypeError):
@@ -110,7 +113,7 @@ def _is_later(time: str, known: str) -> bool:
 def without_repeats(
     assignments: Sequence[Assignment], problems: Sequence[Problem]
 ) -> tuple[list[Assignment], list[Problem]]:
-    """An image that is named twice is a problem where the two rows disagree; the problems come in order of lines."""
+    """One row per image; a row that contradicts an earlier one becomes a problem. Problems are in order of lines."""
     first: dict[str | Path, Assignment] = {}
     contradictions = []
     for each in assignments:
@@ -127,10 +130,10 @@ def assign(
     classes: Collection[str],
     progress: Callable[[int], None],
 ) -> list[Problem]:
-    """Write them; the rows that could not be written, the others are. Doing it again changes nothing more.
+    """Write the rows; returns the problems of those that could not be written. Idempotent.
 
     Raises:
-        Interrupted: Orthanc went away; the rows before are written.
+        Interrupted: Orthanc failed; the rows before that are written.
     """
     problems: list[Problem] = []
     for done, each in enumerate(assignments):
@@ -147,7 +150,7 @@ def assign(
 
 
 def _assign(orthanc: OrthancClient, each: Assignment, author: str, classes: Collection[str]) -> str | None:
-    """Write one row; None, or why this one cannot be written. Raises OrthancError for what concerns all of them."""
+    """Write one row; None, or the reason why it cannot be written. Raises OrthancError for what concerns all rows."""
     try:
         instance_id = each.image if isinstance(each.image, str) else _stored(orthanc, each.image)
         set_truth(orthanc, instance_id, each.label, author, classes)
@@ -163,7 +166,7 @@ def _stored(orthanc: OrthancClient, path: Path) -> str:
     try:
         try:
             return orthanc.upload(data)
-        except OrthancUnavailable:  # the connection may just have grown old; the same file twice is one instance
+        except OrthancUnavailable:  # perhaps only an expired connection; to upload twice is safe
             return orthanc.upload(data)
     except OrthancRefused as error:
-        raise NotStored("Orthanc does not take the file") from error
+        raise NotStored("Orthanc refuses to store the file") from error

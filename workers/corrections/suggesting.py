@@ -1,4 +1,4 @@
-"""What to correct next of all that Orthanc holds, from the outcomes in its metadata; needs no pixels and no model."""
+"""Suggests what to correct next, from the outcomes in Orthanc's metadata; needs neither pixels nor a model."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -18,21 +18,21 @@ PAGE = 1000
 def suggestions(
     orthanc: OrthancClient, count: int, progress: Callable[[int], None] = lambda _: None
 ) -> list[Candidate]:
-    """The instances that a person should look at next, the first first: `count` of those without a truth, at most.
+    """At most `count` instances without a truth that a person should look at next, the most doubtful first.
 
-    `progress` is told how many instances were looked at. Memory grows with `count`, not with the archive.
+    `progress` is called with the number of instances read. Memory grows with `count`, not with the archive.
     """
     found = doubtful(_candidates(orthanc, progress), count)
     parents = orthanc.parents_of([each.key for each in found])
-    # What has no parents was deleted in between.
+    # An instance without parents has been deleted in between.
     known = [replace(each, patient=parents[each.key].patient) for each in found if each.key in parents]
     return suggest(known, count)
 
 
 def as_plain(each: Candidate, orthanc_url: str) -> dict[str, Any]:
-    """A suggestion as programs read it, with a link to Orthanc Explorer, which every Orthanc has.
+    """A suggestion as plain values for JSON, with a link to Orthanc Explorer, which every Orthanc has.
 
-    ``suggested``: what the model holds likeliest, "" for none of the classes.
+    ``suggested``: the model's likeliest answer, "" for none of the classes.
     """
     return {
         "instance": each.key,
@@ -56,7 +56,7 @@ def _candidates(orthanc: OrthancClient, progress: Callable[[int], None]) -> Iter
 
 
 def _candidate(instance_id: str, metadata: Mapping[str, str]) -> Candidate | None:
-    """None where somebody has spoken already, or no model has."""
+    """The instance as a candidate; None if it has a truth, or no answer of a model."""
     outcome = None if TRUTH in metadata else Outcome.of(metadata)
     if outcome is None or outcome.status not in (LABELLED, NEEDS_REVIEW) or not outcome.top5:
         return None

@@ -1,10 +1,10 @@
-"""What a DICOM header claims, held against a label."""
+"""Compares what a DICOM header claims with a label."""
 
 from mskmodel.labels import BY_KEY
 
 __all__ = ["disagrees"]
 
-#: Values of View Position that say the same; AP and PA cannot be told apart by these classes.
+#: Values of View Position that mean the same; these classes do not distinguish AP and PA.
 _SAME_VIEW = (
     frozenset({"AP", "PA", "DP"}),
     frozenset({"LL", "RL", "LAT", "LATERAL", "ML", "LM"}),
@@ -15,7 +15,7 @@ _UNSPECIFIC = frozenset({"", "EXTREMITY", "UNKNOWN", "OTHER"})
 
 
 def disagrees(label: str, body_part: str, view_position: str) -> bool | None:
-    """Whether the header names another body part or view than `label`; None where it names neither."""
+    """Whether the header names another body part or view than `label`; None if it names neither."""
     expected = BY_KEY.get(label)
     body_part, view_position = body_part.strip().upper(), view_position.strip().upper()
     if expected is None or (body_part in _UNSPECIFIC and not view_position):

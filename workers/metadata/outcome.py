@@ -36,7 +36,7 @@ class Outcome:
 
     status: str
     attachment_md5: str
-    """MD5 of the file that was looked at, hexadecimal: an instance stored anew is another one."""
+    """MD5 of the file that was labelled, hexadecimal; it tells whether the instance was replaced since."""
     tries: int
     label: str | None = None
     confidence: float | None = None
@@ -47,7 +47,7 @@ class Outcome:
     header: dict[str, str] = field(default_factory=dict)
     """Body part, view position and laterality as the DICOM header claims them."""
     header_disagrees: bool | None = None
-    """None where the header does not say or nothing was labelled."""
+    """None if the header does not say, or there is no label."""
     stored_at: str | None = None
     labelled_at: str = field(default_factory=_now)
     milliseconds: dict[str, float] = field(default_factory=dict)
@@ -72,7 +72,7 @@ class Outcome:
 
     @classmethod
     def of(cls, metadata: Mapping[str, str]) -> "Outcome | None":
-        """The outcome in an instance's metadata; None where there is none, or somebody else's scribble."""
+        """The outcome in an instance's metadata; None if there is none, or it cannot be read."""
         text = metadata.get(PREDICTION)
         try:
             return None if text is None else cls.from_json(text)
@@ -87,5 +87,5 @@ class Outcome:
 
     @property
     def orthanc_label(self) -> str:
-        """The instance's Orthanc label: the class, or what keeps it from having one."""
+        """The instance's Orthanc label: the class, or else the status."""
         return f"msk-{(self.label or self.status).replace('_', '-')}"

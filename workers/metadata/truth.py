@@ -1,4 +1,4 @@
-"""Truth: what a person says that an instance shows, as `MskTruth` holds it in Orthanc."""
+"""Truth: the label that a person gave to an instance, as `MskTruth` holds it in Orthanc."""
 
 import json
 import re
@@ -20,11 +20,11 @@ __all__ = [
     "checked_label",
 ]
 
-#: The Orthanc label of what a person found to be none of the classes.
+#: The Orthanc label of an instance whose truth is none of the classes.
 NONE_LABEL = "msk-none"
-#: What Orthanc takes as a label, with our prefix before it.
+#: What Orthanc accepts as a label, after our prefix.
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,60}")
-#: What a mistyped label looks like. Anything else may be a patient's name in the wrong column, and is not repeated.
+#: What a mistyped label looks like. Anything else may be a patient's name in the wrong column, and is not quoted.
 _LIKE_A_LABEL = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
 _LONGEST_AUTHOR = 64
 
@@ -34,7 +34,7 @@ class TruthError(Exception):
 
 
 class BadTruth(TruthError):
-    """The label or the author is none that can be kept."""
+    """The label or the author is not valid."""
 
 
 class UnknownInstance(TruthError):
@@ -46,7 +46,7 @@ class NoTruth(TruthError):
 
 
 class TruthConflict(TruthError):
-    """Somebody else said something at the same moment, or what is there is not ours to replace. Nothing was changed."""
+    """Somebody else set a truth at the same moment, or the present one must not be replaced. Nothing was changed."""
 
 
 @dataclass(frozen=True)
@@ -57,28 +57,28 @@ class Statement:
     author: str
     time: str
     withdrawn: bool = False
-    """Whether it only takes back what was said before; it has no label then."""
+    """Whether it only withdraws what was said before; it has no label then."""
 
     @classmethod
     def of(cls, fields: Any) -> "Statement":
-        """From JSON; author and time may be missing where other software wrote it. ValueError if it is none."""
+        """From JSON; if other software wrote it, author and time may be missing. ValueError if it is no statement."""
         withdrawn = isinstance(fields, dict) and fields.get("withdrawn") is True
         if not isinstance(fields, dict) or ("label" in fields) == withdrawn:
             raise ValueError("not a truth: it has no label")
         label = fields.get("label")
         if label is not None and not (isinstance(label, str) and _LABEL.fullmatch(label)):
-            raise ValueError("not a truth: what it has is no label")
+            raise ValueError("not a truth: its label is not valid")
         return cls(label, str(fields.get("author", "")), str(fields.get("time", "")), withdrawn)
 
     def to_dict(self) -> dict[str, Any]:
-        """As `of` reads it. Without a label where it is withdrawn, so that nobody takes it for none of the classes."""
+        """As `of` reads it. A withdrawal has no label, so that nobody takes it for none of the classes."""
         said = {"withdrawn": True} if self.withdrawn else {"label": self.label}
         return said | {"author": self.author, "time": self.time}
 
 
 @dataclass(frozen=True)
 class Truth:
-    """What counts now, and what was said before it, oldest first."""
+    """The statement that counts now, and the earlier ones, oldest first."""
 
     now: Statement
     history: tuple[Statement, ...] = ()
@@ -120,7 +120,7 @@ class Truth:
 
     @classmethod
     def of(cls, metadata: Mapping[str, str]) -> "Truth | None":
-        """The truth in an instance's metadata; None where nobody said anything, or it cannot be read."""
+        """The truth in an instance's metadata, even if withdrawn; None if there is none, or it cannot be read."""
         text = metadata.get(TRUTH)
         try:
             return None if text is None else cls.from_json(text)
@@ -129,12 +129,12 @@ class Truth:
 
     @classmethod
     def standing(cls, metadata: Mapping[str, str]) -> "Truth | None":
-        """`of`, but None where it was withdrawn too."""
+        """As `of`, but None also if the truth was withdrawn."""
         truth = cls.of(metadata)
         return None if truth is None or truth.now.withdrawn else truth
 
     def followed_by(self, statement: Statement) -> "Truth":
-        """The truth after somebody has said something else."""
+        """The truth after one more statement."""
         return Truth(statement, (*self.history, self.now))
 
 
@@ -146,13 +146,13 @@ def checked_label(label: str | None, classes: Collection[str]) -> str | None:
         named = f"{label} is" if _LIKE_A_LABEL.fullmatch(label) else "the label is"
         raise BadTruth(f"{named} not among the classes: {', '.join(sorted(classes))} (empty = none of them)")
     if not _LABEL.fullmatch(label):
-        raise BadTruth("a class is named by 1 to 60 letters, digits, _ and -")
+        raise BadTruth("the key of a class has 1 to 60 letters, digits, _ and -")
     return label
 
 
 def checked_author(author: str) -> str:
-    """The name without spaces around it. Raises BadTruth where there is none."""
+    """The name without spaces around it. Raises BadTruth if it is empty, too long or not printable."""
     author = author.strip()
     if not author or len(author) > _LONGEST_AUTHOR or not author.isprintable():
-        raise BadTruth(f"say who says so: a name of 1 to {_LONGEST_AUTHOR} printable characters")
+        raise BadTruth(f"an author is needed: a name of 1 to {_LONGEST_AUTHOR} printable characters")
     return author

@@ -1,4 +1,4 @@
-"""Setting and withdrawing a truth: what was said before is kept, and nobody's word is overwritten unseen."""
+"""Sets and withdraws truths: earlier statements are kept, and no concurrent write gets lost."""
 
 from collections.abc import Collection, Mapping
 from dataclasses import replace
@@ -21,7 +21,7 @@ __all__ = ["get_truth", "set_truth", "withdraw_truth"]
 
 
 def get_truth(orthanc: OrthancClient, instance_id: str) -> Truth | None:
-    """What people said of an instance, None where nobody did. Raises UnknownInstance, OrthancError."""
+    """The truth of an instance, None if there is none. Raises UnknownInstance, OrthancError."""
     try:
         return Truth.of(orthanc.metadata(instance_id))
     except OrthancNotFound:
@@ -31,28 +31,28 @@ def get_truth(orthanc: OrthancClient, instance_id: str) -> Truth | None:
 def set_truth(
     orthanc: OrthancClient, instance_id: str, label: str | None, author: str, classes: Collection[str]
 ) -> Truth:
-    """Write what a person says, keep what was said before, and show it; the truth as it is afterwards.
+    """Set the truth of an instance, keep what was said before, and show it; returns the new truth.
 
-    The same word of the same author again adds nothing to the history.
+    Idempotent: the same label by the same author again adds nothing to the history.
 
     Args:
         label: one of `classes`; None or "" for none of them.
 
     Raises:
-        BadTruth: the label is not among the classes, or the author has no name.
+        BadTruth: the label is not among the classes, or the author's name is not valid.
         UnknownInstance: Orthanc holds no such instance.
-        TruthConflict: another truth came in between; look at that one first.
-        OrthancError: Orthanc is away or turns us down. Setting it again does no harm.
+        TruthConflict: somebody else set the truth at the same moment; look at that one first.
+        OrthancError: Orthanc does not answer or refuses a request; the truth may be set again.
     """
     label = checked_label(label, classes)
     return _say(orthanc, instance_id, Statement(label, checked_author(author), _now()))
 
 
 def withdraw_truth(orthanc: OrthancClient, instance_id: str, author: str) -> Truth:
-    """Take back what people said, keep that they did, and show what the model says; the truth as it is afterwards.
+    """Withdraw the truth of an instance, keep the history, and show the model's label; returns the new truth.
 
     Raises as `set_truth`, and:
-        NoTruth: nobody has said anything.
+        NoTruth: there is no truth to withdraw.
     """
     return _say(orthanc, instance_id, Statement(None, checked_author(author), _now(), withdrawn=True))
 
@@ -75,7 +75,7 @@ def _written(orthanc: OrthancClient, instance_id: str, metadata: Mapping[str, st
     before = Truth.of(metadata)
     if before is None and TRUTH in metadata:
         raise TruthConflict(
-            f"{TRUTH} of instance {instance_id} was written by something else and cannot be read; "
+            f"{TRUTH} of instance {instance_id} was written by other software and cannot be read; "
             "delete it in Orthanc if nobody needs it"
         )
     if before is None and said.withdrawn:
@@ -87,6 +87,6 @@ def _written(orthanc: OrthancClient, instance_id: str, metadata: Mapping[str, st
         orthanc.replace_metadata(instance_id, TRUTH, metadata.get(TRUTH), truth.to_json())
     except OrthancConflict:
         raise TruthConflict(
-            f"somebody else said at the same moment what instance {instance_id} shows; look, then set it again"
+            f"somebody else set the truth of instance {instance_id} at the same moment; look at it, then try again"
         ) from None
     return truth

@@ -112,7 +112,7 @@ def test_a_withdrawn_truth_leaves_the_model_s_word_and_a_history(site: Site) -> 
     assert ("label" in said, said["withdrawn"], said["author"]) == (False, True, "b")
     assert [(each["label"], each["author"]) for each in said["history"]] == [("knee_ap", "a")]
     assert truths(site.orthanc) == ({}, {})
-    assert truths(site.orthanc, [labelled])[1] == {labelled: "what was said of it was withdrawn"}
+    assert truths(site.orthanc, [labelled])[1] == {labelled: "its truth was withdrawn"}
     show_label(site.orthanc, labelled, site.orthanc.metadata(labelled), replace(outcome, label="hand_ap"))
     assert site.label(labelled) == "hand_ap", "a model may say something else"
 
@@ -176,7 +176,7 @@ def test_only_known_classes_instances_and_named_authors_are_taken(site: Site) ->
     with pytest.raises(BadTruth, match="1 to 60 letters"):
         set_truth(site.orthanc, stored, "knee ap", "a", ["knee ap"])
     for author in ("", "  ", "x" * 65, "a\nb"):
-        with pytest.raises(BadTruth, match="say who says so"):
+        with pytest.raises(BadTruth, match="an author is needed"):
             set_truth(site.orthanc, stored, "knee_ap", author, KEYS)
     for nobody in (NOBODY, "../system", ""):
         with pytest.raises(UnknownInstance):
@@ -269,7 +269,7 @@ def test_every_bad_row_is_named_and_nothing_is_written(site: Site, tmp_path: Pat
     assert told["line 3"].startswith("knee_app is not among the classes")
     assert told["line 4"] == told["line 5"] == "Orthanc holds no such instance"
     assert told["line 6"].startswith("the label is not among the classes")
-    assert told["line 7"] == told["line 8"] == "another number of fields than in the first line"
+    assert told["line 7"] == told["line 8"] == "the number of fields differs from the first line"
     assert told["line 9"] == "instance is empty"
     assert told["line 10"] == "contradicts line 2, which names the same image"
     assert "cannot be read" in told["line 11"]
@@ -335,9 +335,9 @@ def test_what_others_said_since_a_table_was_exported_is_not_overwritten(site: Si
     refused = site.msk("truth", "import", table, "--author", "c")
 
     assert refused.exit_code == 1
-    assert "it was said to be hand_ap at 20" in refused.output
-    assert "it was withdrawn at 20" in refused.output
-    assert refused.output.count("after the row's own time") == 2
+    assert "its truth was set to hand_ap at 20" in refused.output
+    assert "its truth was withdrawn at 20" in refused.output
+    assert refused.output.count("after the row's time") == 2
     assert site.label(spoken) == "hand_ap"
     with table.open(newline="") as file:
         rows = [(row["instance"], row["label"]) for row in csv.DictReader(file)]
@@ -476,8 +476,8 @@ def test_a_folder_with_something_wrong_is_not_stored_at_all(site: Site, tmp_path
     told = [line for line in result.stderr.splitlines() if line.startswith("line ")]
     assert told == [
         "line 3: not a DICOM file",
-        "line 4: the file does not lie in the folder",
-        "line 5: the file does not lie in the folder",
+        "line 4: the file is not in the folder",
+        "line 5: the file is not in the folder",
         "line 6: the file cannot be read: No such file or directory",
         "line 7: file is empty",
         "line 8: not a file",
@@ -495,6 +495,6 @@ def test_a_file_that_orthanc_refuses_costs_its_own_row_only(site: Site, tmp_path
     (folder / "truth.csv").write_text("file,label\nbad.dcm,knee_ap\ngood.dcm,knee_ap\n")
     result = site.msk("truth", "import", folder, "--author", "a")
     assert result.exit_code == 1
-    assert "line 2: Orthanc does not take the file" in result.stderr
+    assert "line 2: Orthanc refuses to store the file" in result.stderr
     assert "1 of 2 truths are set" in result.stdout
     assert site.orthanc.statistics().instances == 1
