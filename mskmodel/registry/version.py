@@ -68,7 +68,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     try:
         manifest = json.loads((directory / MANIFEST).read_text())
     except FileNotFoundError as error:
-        raise RegistryError(f"{directory} holds no whole model version: {MANIFEST} is missing") from error
+        raise RegistryError(f"{directory} holds no complete model version: {MANIFEST} is missing") from error
     except (OSError, ValueError) as error:
         raise RegistryError(f"{directory / MANIFEST} cannot be read: {error}") from error
     if not isinstance(manifest, dict) or "version" not in manifest:

@@ -1,7 +1,7 @@
-"""The REST interface under /api: training jobs, what people say that instances show, and what to look at next.
+"""The REST interface under /api: training jobs, truths, and suggestions of what to look at next.
 
-Who may use it has the token of MSK_API_TOKEN; without that variable nobody may. It looks at labels and versions, never
-at pixels or weights.
+Clients need the token of MSK_API_TOKEN; without that variable, every request is refused. The interface handles labels
+and versions, never pixels or weights.
 """
 
 import hmac
@@ -22,7 +22,8 @@ __all__ = ["api"]
 def api(settings: Settings, celery: Celery) -> APIRouter:
     """Routes for the gateway to mount.
 
-    401: no or another token. 404, 409, 422: as the detail says. 503: the broker or Orthanc is away, or no token is set.
+    401: the token is missing or wrong. 404, 409, 422: the detail says why. 503: the broker or Orthanc does not answer,
+    or no token is set.
     """
     store, registry = JobStore(settings.broker_url), Registry(settings.models)
     orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
@@ -33,14 +34,14 @@ def api(settings: Settings, celery: Celery) -> APIRouter:
 
 
 class _Token:
-    """Lets through who has the token."""
+    """Admits only requests that carry the token."""
 
     def __init__(self, token: str | None) -> None:
         self._token = token
 
     def __call__(self, request: Request) -> None:
         if self._token is None:
-            raise HTTPException(503, "MSK_API_TOKEN is not set for the gateway, so that nobody may use /api")
+            raise HTTPException(503, "/api is closed: MSK_API_TOKEN is not set for the gateway")
         kind, _, given = request.headers.get("authorization", "").partition(" ")
         if kind.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), self._token.encode()):
             raise HTTPException(401, "send the token: Authorization: Bearer ...", {"WWW-Authenticate": "Bearer"})

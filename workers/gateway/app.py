@@ -23,7 +23,7 @@ from workers.settings import MissingSetting, Settings
 
 __all__ = ["create_app"]
 
-#: An event carries identifiers only.
+#: Largest event that is accepted; events carry identifiers only.
 MAX_BODY_BYTES = 16 * 1024
 
 #: Seconds after which a sender that got 503 may try again.
@@ -47,7 +47,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.post("/hooks/orthanc", status_code=202)
     async def stored_instance(request: Request) -> Response:
-        """An instance was stored: 202 when accepted, 401 or 422 when not, 503 when to be sent again."""
+        """An instance was stored: 202 if accepted, 401, 413 or 422 if refused, 503 if it must be sent again."""
         body = await bounded_body(request, MAX_BODY_BYTES)
         if body is None:
             return _refusal(413, f"an event has at most {MAX_BODY_BYTES} bytes")
@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
             return _refusal(422, str(error))
         except (redis.RedisError, OperationalError) as error:
             log.warning("broker unavailable: %s", type(error).__name__)
-            return _refusal(503, "the broker is away", {"Retry-After": RETRY_AFTER})
+            return _refusal(503, "the broker does not answer", {"Retry-After": RETRY_AFTER})
         return Response(status_code=202)
 
     @app.get("/healthz")
@@ -75,7 +75,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             open_entries = ledger.depth()
         except redis.RedisError:
-            return _refusal(503, "the broker is away", {"Retry-After": RETRY_AFTER})
+            return _refusal(503, "the broker does not answer", {"Retry-After": RETRY_AFTER})
         return JSONResponse({"status": "ready", "open": open_entries})
 
     app.include_router(api(settings, celery))

@@ -23,7 +23,7 @@ def job_routes(celery: Celery, store: JobStore, orthanc: OrthancClient, registry
 
     @router.post("", status_code=201)
     async def submit_job(request: Request) -> dict[str, Any]:
-        """Queue a training job: a JSON object with `author` and whatever of a job request is not to be the default."""
+        """Queue a training job. The body is a JSON object: `author`, and fields of a job request."""
         asked = await json_object(request)
         author = asked.pop("author", "")
 
@@ -52,10 +52,10 @@ def job_routes(celery: Celery, store: JobStore, orthanc: OrthancClient, registry
 
 def _cancelled(store: JobStore, job_id: str) -> Job:
     if _found(store, job_id).state == CANCELLED:
-        raise HTTPException(409, f"job {job_id} is cancelled already")
+        raise HTTPException(409, f"job {job_id} was cancelled already")
     state = store.cancel(job_id, "api")
     if state not in (CANCELLED, CANCELLING):
-        raise HTTPException(409, f"it is too late: job {job_id} is {state}")
+        raise HTTPException(409, f"it is too late to cancel: job {job_id} is {state}")
     return _found(store, job_id)
 
 

@@ -1,4 +1,4 @@
-"""Errors of what the routes call, as statuses of HTTP."""
+"""Errors of the functions that the routes call, as HTTP statuses."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def answering(run: Callable[[], T]) -> T:
-    """What it returns; errors that are the asker's or another server's become statuses."""
+    """What `run` returns; errors of the client or of another server become HTTPExceptions."""
     try:
         return run()
     except (InvalidRequest, BadTruth) as error:
@@ -27,8 +27,8 @@ def answering(run: Callable[[], T]) -> T:
     except TruthConflict as error:
         raise HTTPException(409, str(error)) from None
     except redis.RedisError:
-        raise HTTPException(503, "the broker is away", {"Retry-After": "2"}) from None
+        raise HTTPException(503, "the broker does not answer", {"Retry-After": "2"}) from None
     except OrthancError as error:
-        raise HTTPException(503, f"Orthanc does not do it: {error}", {"Retry-After": "2"}) from None
+        raise HTTPException(503, f"Orthanc failed: {error}", {"Retry-After": "2"}) from None
     except RegistryError as error:
         raise HTTPException(503, f"the model registry cannot be used: {error}") from None

@@ -1,4 +1,4 @@
-"""Truths over HTTP: what people say that instances show, and what they should look at next."""
+"""Truths over HTTP: set and withdraw them, and suggest which instances to look at next."""
 
 import json
 from typing import Any
@@ -29,10 +29,10 @@ def truth_routes(orthanc: OrthancClient, registry: Registry, orthanc_url: str) -
 
     @router.put("/instances/{instance_id}/truth")
     async def say_truth(instance_id: str, request: Request) -> dict[str, Any]:
-        """Say what an instance shows: `label` (null = none of them), `author`, `new_class` (true if it is one)."""
+        """Say what an instance shows: `label` (null = none of the classes), `author`, `new_class` (true for one)."""
         said = await json_object(request)
         if "label" not in said:
-            raise HTTPException(422, "label is missing; null says that it is none of the classes")
+            raise HTTPException(422, "label is missing; null means none of the classes")
         label = None if said["label"] is None else text("label", said["label"])
         author, is_new = text("author", said.get("author", "")), said.get("new_class") is True
 
@@ -45,7 +45,7 @@ def truth_routes(orthanc: OrthancClient, registry: Registry, orthanc_url: str) -
 
     @router.delete("/instances/{instance_id}/truth")
     def withdraw(instance_id: str, author: str = "") -> dict[str, Any]:
-        """Take back what was said of an instance; 404 where nobody said anything."""
+        """Withdraw an instance's truth; 404 if there is none."""
         return _plain(answering(lambda: withdraw_truth(orthanc, instance_id, author)))
 
     return router

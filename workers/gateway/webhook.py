@@ -35,7 +35,7 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes) -> None:
     """Check the delivery's signature and age (five minutes either way).
 
     Raises:
-        InvalidSignature: whatever is wrong with the headers or the body's encoding.
+        InvalidSignature: the signature, its age, the headers or the body's encoding are wrong.
     """
     try:
         Webhook(secret).verify(body, dict(headers), json_parse=False)

@@ -1,1 +1,1 @@
-"""Training jobs: durable records, the process that does one, and the one that watches over it."""
+"""Training jobs: durable records, the process that runs a job, and the one that watches it."""

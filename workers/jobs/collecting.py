@@ -1,4 +1,4 @@
-"""Collecting a snapshot: from what people said of instances in Orthanc to the images of a training job."""
+"""Collects a snapshot: the images and truths from Orthanc that a training job uses."""
 
 import hashlib
 import logging
@@ -29,17 +29,17 @@ def collect_snapshot(
 ) -> Snapshot:
     """Write a snapshot of every instance that has a truth, or of those of `instances` that have one.
 
-    What cannot be used is left out with the reason. Interrupted, it begins again, with the pixels it has read.
+    Unusable instances are left out, with the reason. After an interruption it starts again, but reuses cached pixels.
 
     Args:
-        root: of the model registry: the pixels that are kept, and the site's secret for patient keys.
-        directory: of the snapshot, which must hold none yet.
+        root: folder of the model registry, which holds the pixel cache and the site's secret for patient keys.
+        directory: of the snapshot; it must not hold one yet.
 
     Raises:
         SnapshotError: no instance can be used.
         SiteSecretError: the site's secret cannot be read.
-        OrthancError: Orthanc is away or turns us down; try again.
-        OSError: the registry cannot be written, as on a full disk.
+        OrthancError: Orthanc does not answer or refuses the request; try again.
+        OSError: the registry cannot be written, for example because the disk is full.
     """
     secret, cache, limits = SiteSecret.of(root), PixelCache(root, preprocessing), Limits()
     said, unusable = truths(orthanc, instances, progress)
@@ -68,10 +68,10 @@ def collect_snapshot(
 
 
 def _cached(orthanc: OrthancClient, instance_id: str, cache: PixelCache, limits: Limits) -> str:
-    """See to it that the pixels are in the cache; MD5 of the file that they are of."""
+    """Put the pixels into the cache, unless they are there already; returns the MD5 of their file."""
     md5 = orthanc.attachment_md5(instance_id)
     if cache.find(md5) is None:
         data = orthanc.file(instance_id, limits.max_file_bytes)
-        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()  # it may have been stored anew in between
+        md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()  # the file may have been replaced in between
         cache.add(md5, read_radiograph(data, limits))
     return md5

@@ -1,4 +1,4 @@
-"""What a training job is asked to do, checked as far as that needs no look at anything else."""
+"""The request for a training job; checks that need nothing but the request itself."""
 
 import json
 import re
@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["IMAGENET", "PROMOTED", "InvalidRequest", "JobRequest"]
 
-#: Bases that are no version's name: the one that is served when the job begins, and ImageNet's weights.
+#: Bases that are not names of versions: the version that is served when the job starts, and ImageNet weights.
 PROMOTED, IMAGENET = "promoted", "imagenet"
 
 _CLASS = re.compile(r"[A-Za-z0-9_-]{1,60}")
@@ -25,31 +25,31 @@ _MOST_CLASSES = 1000
 
 
 class InvalidRequest(ValueError):
-    """A training job that cannot be done as it is asked for; says why, for the person who asked."""
+    """A training job cannot be done as requested. The message says why, for the person who submitted it."""
 
 
 @dataclass(frozen=True)
 class JobRequest:
-    """A training job. Raises InvalidRequest."""
+    """What a training job should do. Raises InvalidRequest."""
 
     base: str = PROMOTED
-    """Version to go on from, `promoted`, or `imagenet`."""
+    """Version to continue from, `promoted`, or `imagenet`."""
     classes: tuple[str, ...] | None = None
     """Keys; None for those of the base."""
     epochs: int = 6
     views: int = 600
-    """Pictures drawn an epoch, whatever their number."""
+    """Pictures drawn per epoch, however many there are."""
     rate: float = 0.004
     """Highest learning rate of the head."""
     seed: int = 1
     instances: tuple[str, ...] | None = None
-    """Orthanc's identifiers of those to learn from and to judge on; None for all that have a truth."""
+    """Orthanc identifiers of the instances to learn from and to judge on; None for all that have a truth."""
     rehearsal: int = 260
-    """Phantoms that keep the model from forgetting what the corrections do not show; 0 for none."""
+    """Phantoms to rehearse, so that the model does not forget what the corrections do not show; 0 for none."""
     approve: bool = False
-    """Wait for a person to promote what passed the gate."""
+    """Wait for a person to promote the version after it has passed the gate."""
     minimum: int = 5
-    """Images of each class that there must be to learn from, phantoms included."""
+    """Fewest images of each class to learn from, phantoms included."""
 
     def __post_init__(self) -> None:
         """Check every field by itself."""
@@ -72,7 +72,7 @@ class JobRequest:
         classes = _texts("classes", self.classes)
         object.__setattr__(self, "classes", classes)
         if wrong := [key for key in classes if not _CLASS.fullmatch(key)]:
-            raise InvalidRequest(f"{wrong[0]!r} cannot be a class: letters, digits, _ and -, 60 at most")
+            raise InvalidRequest(f"{wrong[0]!r} cannot be a class: use letters, digits, _ and -, at most 60")
         if not 2 <= len(classes) <= _MOST_CLASSES:
             raise InvalidRequest(f"there must be 2 to {_MOST_CLASSES} classes, not {len(classes)}")
 
@@ -82,16 +82,16 @@ class JobRequest:
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "JobRequest":
-        """From a JSON object; what it leaves out is as this class has it. InvalidRequest for a name unknown here."""
+        """From a JSON object; missing fields get their defaults. InvalidRequest for unknown fields."""
         known = {field.name for field in fields(cls)}
         if unknown := sorted(set(values) - known):
-            raise InvalidRequest(f"unknown: {', '.join(unknown)}; a job has {', '.join(sorted(known))}")
+            raise InvalidRequest(f"unknown: {', '.join(unknown)}; a job request has {', '.join(sorted(known))}")
         return cls(**values)
 
 
 def _texts(name: str, values: Sequence[str]) -> tuple[str, ...]:
     if not isinstance(values, list | tuple) or not all(isinstance(value, str) for value in values):
-        raise InvalidRequest(f"{name} must be a list of texts")
+        raise InvalidRequest(f"{name} must be a list of strings")
     if not values:
         raise InvalidRequest(f"{name} must not be empty; leave it out for all")
     if twice := next((value for value in values if values.count(value) > 1), None) if len(values) < 2000 else None:

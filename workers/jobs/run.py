@@ -1,4 +1,4 @@
-"""A run's own view of its job's record: how far it is, and whether it may go on."""
+"""A run's view of its job's record: it reports progress there, and learns whether it may continue."""
 
 import logging
 import time
@@ -12,9 +12,9 @@ from workers.jobs.store import JobStore
 
 __all__ = ["JobRun", "Superseded"]
 
-#: Seconds between two notes of how far it is.
+#: Seconds between two reports of progress.
 NOTE_SECONDS = 0.5
-#: Seconds until a job is begun again that could not reach Orthanc.
+#: Seconds until a job that could not reach Orthanc is started again.
 RETRY_SECONDS = 15.0
 
 log = logging.getLogger(__name__)
@@ -22,30 +22,30 @@ T = TypeVar("T")
 
 
 class Superseded(Exception):
-    """The job was cancelled, or belongs to another run by now."""
+    """The job was cancelled, or now belongs to another run."""
 
 
 class JobRun:
-    """One run of a job, until it is told that it is not any more."""
+    """One run of a job. Its methods raise Superseded once it must stop."""
 
     def __init__(self, store: JobStore, job_id: str, owner: str, *, leads: bool) -> None:
-        """``leads``: of several processes that train together, the one that speaks for all."""
+        """``leads``: whether this process reports for all the processes that train together."""
         self.id, self.leads = job_id, leads
         self._store, self._owner = store, owner
         self._next = 0.0
 
     def request(self) -> JobRequest:
-        """What is asked for. Raises Superseded."""
+        """The request of the job. Raises Superseded if the job does not exist."""
         job = self._insist(lambda: self._store.find(self.id))
         if job is None:
             raise Superseded
         return job.request
 
     def note(self, milestone: str = "", **values: str | int | float) -> None:
-        """Say how far it is: milestones always, the rest now and then. A broker that is away does not stop it.
+        """Report progress: always at milestones, else every `NOTE_SECONDS`. Goes on if the broker does not answer.
 
         Raises:
-            Superseded: it must stop.
+            Superseded: the run must stop.
         """
         if not self.leads or (not milestone and time.monotonic() < self._next):
             return
@@ -57,23 +57,23 @@ class JobRun:
             log.warning("broker-away job=%s", self.id)
 
     def commit(self) -> None:
-        """Pass the point after which nobody can cancel, if nobody has taken over. Raises Superseded."""
+        """Pass the point after which the job cannot be cancelled. Raises Superseded."""
         if not self._insist(lambda: self._store.commit(self.id, self._owner)):
             raise Superseded
 
     def finish(self, state: str, reason: str, version: str = "") -> None:
-        """End the job, as far as it is this run's."""
+        """End the job, if it still belongs to this run."""
         self._insist(lambda: self._store.finish(self.id, self._owner, state, reason, version))
         log.info("job-ended job=%s state=%s version=%s reason=%s", self.id, state, version, reason)
 
     def give_back(self, reason: str) -> None:
-        """End the run but not the job, which is begun again in a while; what happened is not its fault."""
+        """End the run, not the job: it starts again after `RETRY_SECONDS`, and this try does not count."""
         self._insist(
             lambda: self._store.release(self.id, self._owner, delay=RETRY_SECONDS, reason=reason, blameless=True)
         )
 
     def _insist(self, ask: Callable[[], T]) -> T:
-        """The broker's answer, however long it stays away."""
+        """The broker's answer; asks again until there is one."""
         while True:
             try:
                 return ask()

@@ -1,9 +1,9 @@
--- What happens to training jobs, each operation atomic.  ARGV: operation, then its arguments.
+-- The operations on training jobs, each of them atomic.  ARGV: operation, then its arguments.
 --
 --   msk:jobs         zset   every job's ID by the time (ms) of its submission
---   msk:jobs:open    zset   those that wait or run, likewise
+--   msk:jobs:open    zset   the same, but only jobs that wait or run
 --   msk:job:ID       hash   request, author, submitted, state, changed, due (ms), tries, owner, lease (ms), committed, ...
---   msk:job:ID:log   list   JSON [time (ms), text], the latest
+--   msk:job:ID:log   list   JSON [time (ms), text], the latest LOG_LENGTH entries
 
 local LEASE_MS = 10000
 local LOG_LENGTH = 2000
@@ -28,7 +28,7 @@ local function finish(id, state, reason)
     say(id, reason == '' and state or state .. ': ' .. reason)
 end
 
--- Whether a run may be begun: it waits and is due, or whoever ran it shows no sign of life.
+-- Whether a run may start: the job waits and is due, or the lease of its last run has expired.
 local function claimable(id)
     local state = get(id, 'state')
     if state == 'queued' then return tonumber(get(id, 'due')) <= now end
@@ -48,7 +48,7 @@ function operations.submit(id, author, request)
     say(id, 'submitted by ' .. author)
 end
 
--- owner: the oldest job that may be begun, leased to the owner, and how often it was begun in vain; or nothing.
+-- owner: leases to the owner the oldest job that may start; its id and its tries since the last milestone; or nothing.
 function operations.claim(owner)
     for _, id in ipairs(redis.call('ZRANGE', 'msk:jobs:open', 0, -1)) do
         if claimable(id) then
@@ -62,7 +62,7 @@ function operations.claim(owner)
     return {}
 end
 
--- How many jobs may be begun now.
+-- How many jobs may start now.
 function operations.due()
     local count = 0
     for _, id in ipairs(redis.call('ZRANGE', 'msk:jobs:open', 0, -1)) do
@@ -71,15 +71,15 @@ function operations.due()
     return count
 end
 
--- id, owner: a sign of life; the job's state, or '' where it is no longer this owner's.
+-- id, owner: a heartbeat, which renews the lease; the job's state, or '' if it belongs to this owner no longer.
 function operations.beat(id, owner)
     if get(id, 'owner') ~= owner then return '' end
     redis.call('HSET', job(id), 'lease', now + LEASE_MS)
     return get(id, 'state')
 end
 
--- id, owner, milestone, field, value...: what the run has come to; 0 where it may go no further.
--- A milestone is a new beginning: what it dies of after that has not been tried yet.
+-- id, owner, milestone, field, value...: notes progress; 0 if the run must stop.
+-- A milestone resets the tries: the run has got past whatever killed it before.
 function operations.note(id, owner, milestone, ...)
     if get(id, 'owner') ~= owner or get(id, 'state') ~= 'running' then return 0 end
     set(id, ...)
@@ -90,7 +90,7 @@ function operations.note(id, owner, milestone, ...)
     return 1
 end
 
--- id, owner: from here on the run comes to its end and can no longer be cancelled.
+-- id, owner: from here on the job can no longer be cancelled; 0 if the run must stop.
 function operations.commit(id, owner)
     if get(id, 'owner') ~= owner or get(id, 'state') ~= 'running' then return 0 end
     set(id, 'committed', 1)
@@ -105,7 +105,7 @@ function operations.finish(id, owner, state, reason, version)
     return 1
 end
 
--- id, owner, delay (ms), reason, blameless (0 or 1): the run ends before the job does.
+-- id, owner, delay (ms), reason, blameless (0 or 1): the run ends, and the job waits for the next one.
 function operations.release(id, owner, delay, reason, blameless)
     if get(id, 'owner') ~= owner then return 0 end
     redis.call('HDEL', job(id), 'owner', 'lease')
@@ -119,7 +119,7 @@ function operations.release(id, owner, delay, reason, blameless)
     return 1
 end
 
--- id, author: the state afterwards; '' for no such job.
+-- id, author: cancels a job; its state afterwards, '' if there is no such job.
 function operations.cancel(id, author)
     local state = get(id, 'state')
     if not state then return '' end
@@ -133,7 +133,7 @@ function operations.cancel(id, author)
     return get(id, 'state')
 end
 
--- id, author: what awaited approval serves; nothing happens to a job in another state.
+-- id, author: a job that awaits approval becomes promoted; a job in another state is not changed.
 function operations.approve(id, author)
     if get(id, 'state') == 'awaiting-approval' then finish(id, 'promoted', 'by ' .. author) end
 end

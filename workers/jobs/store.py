@@ -1,9 +1,9 @@
-"""Training jobs as durable records in the broker's database: who runs one, how far it is, how it ended.
+"""Training jobs as durable records in the broker's database: who runs a job, how far it is, how it ended.
 
-The broker's messages are only hints that there is work. A job belongs to one *owner*, one run of it, for as long as
-that shows signs of life. Every write names the owner: a run that was taken for dead can change nothing any more.
+The broker's messages are only hints that there is work. A job is leased to one *owner*, one run of it, for as long as
+that run sends heartbeats. Every write names the owner: a run that has lost its lease can change nothing any more.
 
-The operations are `store.lua`, so that each happens whole or not at all.
+The operations are scripts in `store.lua`, so that each is atomic.
 """
 
 import json
@@ -34,12 +34,12 @@ QUEUED, RUNNING, CANCELLING = "queued", "running", "cancelling"
 CANCELLED, FAILED, REFUSED = "cancelled", "failed", "refused"
 AWAITING_APPROVAL, PROMOTED = "awaiting-approval", "promoted"
 
-#: What a job that is in one of them will never leave, but for the approval.
+#: Final states; only a job that awaits approval can still change, to promoted or cancelled.
 ENDED = frozenset({CANCELLED, FAILED, REFUSED, AWAITING_APPROVAL, PROMOTED})
-#: Ends that a person who submitted the job hopes for.
+#: Final states of jobs whose version serves or may serve.
 SUCCESS = frozenset({AWAITING_APPROVAL, PROMOTED})
 
-#: Seconds that an answer of the broker may take: no more than the lease of `store.lua`, so that its loss is noticed.
+#: Timeout of the broker's answers in seconds: at most the lease of `store.lua`, so that a lost lease is noticed.
 ANSWER_SECONDS = 10
 
 
@@ -54,12 +54,12 @@ class Job:
     submitted: datetime
     changed: datetime
     tries: int = 0
-    """How often it was begun since its last milestone."""
+    """How often it was started since its last milestone."""
     phase: str = ""
-    """What it is at: snapshot, rehearsal, training or judging."""
+    """What it is doing: snapshot, rehearsal, training or judging."""
     done: int = 0
     total: int = 0
-    """Of the phase: images, phantoms, or steps."""
+    """``done`` of ``total`` images, phantoms or steps of the phase."""
     epoch: int = 0
     """Epochs that are complete."""
     loss: float | None = None
@@ -67,11 +67,11 @@ class Job:
     """On the hold-out after the last epoch, 0..1."""
     seconds_left: float | None = None
     version: str | None = None
-    """What came out of it, once it is registered."""
+    """The version that it made, once that is registered."""
     reason: str = ""
     """Why it ended as it did."""
     alive: bool = False
-    """Whether the run that it belongs to has lately shown a sign of life."""
+    """Whether its run has a valid lease."""
     log: tuple[tuple[datetime, str], ...] = field(default=(), repr=False)
 
     @property
@@ -81,7 +81,7 @@ class Job:
 
     @property
     def succeeded(self) -> bool:
-        """Whether a model came out of it that may serve."""
+        """Whether it made a version that serves or may serve."""
         return self.state in SUCCESS
 
     def to_dict(self) -> dict[str, Any]:
@@ -95,77 +95,77 @@ class Job:
 class JobStore:
     """Jobs in a Redis or Valkey database.
 
-    Every method raises `redis.RedisError` where the database cannot be reached.
+    Every method raises `redis.RedisError` if the database cannot be reached.
     """
 
     def __init__(self, broker_url: str) -> None:
         self._redis, self._call = connect(broker_url, Path(__file__).with_name("store.lua"), ANSWER_SECONDS)
 
-    # -- for those who want a job done ---------------------------------------------------------------------
+    # -- for clients ---------------------------------------------------------------------------------------
 
     def submit(self, request: JobRequest, author: str) -> str:
-        """Take a job in; returns its identifier. When this returns it is durable."""
+        """Queue a job; returns its identifier. When this returns, the job is durable."""
         job_id = secrets.token_hex(6)
         self._call("submit", job_id, author, request.to_json())
         return job_id
 
     def cancel(self, job_id: str, author: str) -> str | None:
-        """Cancel a job; its state afterwards: `cancelled`, `cancelling` for a moment, or one it is too late in.
+        """Cancel a job; returns its state afterwards, None if there is no such job.
 
-        None where there is no such job.
+        `cancelled`, `cancelling` until its run has stopped, or another state, in which it cannot be cancelled.
         """
         return self._call("cancel", job_id, author) or None
 
     def approve(self, job_id: str, author: str) -> None:
-        """Note that what awaited approval serves now; nothing happens to a job in another state."""
+        """Mark a job that awaits approval as promoted; a job in another state is not changed."""
         self._call("approve", job_id, author)
 
     def find(self, job_id: str) -> Job | None:
-        """The job of that identifier; None where there is none."""
+        """The job of that identifier; None if there is none."""
         values = self._redis.hgetall(f"msk:job:{job_id}")
         log = self._redis.lrange(f"msk:job:{job_id}:log", 0, -1)
         return _job(job_id, values, log, self._now()) if values else None
 
     def latest(self, count: int = 100) -> list[Job]:
-        """The last ones submitted, the newest first, without their logs."""
+        """The jobs submitted last, the newest first, without their logs."""
         now = self._now()
         ids = self._redis.zrevrange("msk:jobs", 0, count - 1)
         found = ((job_id, self._redis.hgetall(f"msk:job:{job_id}")) for job_id in ids)
         return [_job(job_id, values, (), now) for job_id, values in found if values]
 
-    # -- for the run ---------------------------------------------------------------------------------------
+    # -- for runs ------------------------------------------------------------------------------------------
 
     def due(self) -> int:
-        """How many jobs may be begun now: those that wait, and those whose run died."""
+        """How many jobs may start now: those that are due, and those whose run died."""
         return int(self._call("due"))
 
     def claim(self, owner: str) -> tuple[str, int] | None:
-        """The oldest job that may be begun, for this owner alone, and how often it was since its last milestone."""
+        """Lease the oldest job that may start to this owner; its identifier, and its tries since the last milestone."""
         found = self._call("claim", owner)
         return (str(found[0]), int(found[1])) if found else None
 
     def beat(self, job_id: str, owner: str) -> str | None:
-        """Show a sign of life; the job's state, None where another run has taken over or the job has ended."""
+        """Send a heartbeat; returns the job's state, None if another run has taken over or the job has ended."""
         return self._call("beat", job_id, owner) or None
 
     def note(self, job_id: str, owner: str, values: Mapping[str, str | int | float], milestone: str = "") -> bool:
-        """Note how far the run is; False where it may go no further."""
+        """Note the run's progress; False if it must stop."""
         flat = [item for pair in values.items() for item in pair]
         return bool(self._call("note", job_id, owner, milestone, *flat))
 
     def commit(self, job_id: str, owner: str) -> bool:
-        """Pass the point after which the job cannot be cancelled; False where the run may go no further."""
+        """Pass the point after which the job cannot be cancelled; False if the run must stop."""
         return bool(self._call("commit", job_id, owner))
 
     def finish(self, job_id: str, owner: str, state: str, reason: str = "", version: str = "") -> bool:
-        """End the job; False where it is another run's by now."""
+        """End the job; False if it belongs to another run by now."""
         return bool(self._call("finish", job_id, owner, state, reason, version))
 
     def release(self, job_id: str, owner: str, *, delay: float, reason: str, blameless: bool) -> bool:
-        """Give the job back before its end, to be begun again after `delay` seconds.
+        """End the run before the job ends; another one may start after `delay` seconds.
 
         Args:
-            blameless: the job is not at fault, so that the try does not count.
+            blameless: whether the job is not at fault, so that this try does not count.
         """
         return bool(self._call("release", job_id, owner, int(delay * 1000), reason, int(blameless)))
 

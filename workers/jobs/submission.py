@@ -1,4 +1,4 @@
-"""Submitting a training job: checked first against what can be known at once, then queued."""
+"""Submits a training job: the request is checked against Orthanc and the registry, then queued."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,9 +17,9 @@ from workers.jobs.request import IMAGENET, PROMOTED, InvalidRequest, JobRequest
 from workers.jobs.store import JobStore
 from workers.pacs import OrthancClient
 
-__all__ = ["base_of", "check", "check_labels", "classes_of", "submit"]
+__all__ = ["base_of", "check_labels", "classes_of", "submit"]
 
-#: How many of a kind a message names.
+#: Most instances that a message names.
 _NAMED = 3
 
 
@@ -32,74 +32,72 @@ def submit(
     author: str,
     progress: Progress = lambda step, done, total: None,  # noqa: ARG005
 ) -> str:
-    """Queue a job; its identifier.
+    """Check and queue a job; returns its identifier.
 
     Raises:
-        InvalidRequest: it cannot be done, and why.
-        OrthancError: Orthanc is away, so that nobody knows whether it can be done.
-        redis.RedisError: the broker is away.
+        InvalidRequest: the job cannot be done; the message says why.
+        OrthancError: the request cannot be checked, since Orthanc does not answer.
+        redis.RedisError: the broker does not answer.
     """
     author = author.strip()
     if not author or len(author) > 64 or not author.isprintable():
-        raise InvalidRequest("say who asks for it: an author of 1 to 64 printable characters")
-    check(orthanc, registry, request, progress)
+        raise InvalidRequest("an author is needed: a name of 1 to 64 printable characters")
+    _check(orthanc, registry, request, progress)
     job_id = store.submit(request, author)
-    with suppress(OperationalError):  # the job is in; the sweep sends what makes a worker look
+    with suppress(OperationalError):  # the job is durable; the sweep will send a hint
         hint_jobs(app, 1)
     return job_id
 
 
-def check(
-    orthanc: OrthancClient,
-    registry: Registry,
-    request: JobRequest,
-    progress: Progress = lambda step, done, total: None,  # noqa: ARG005
-) -> None:
-    """Raises as `submit` does. What an image shows is not looked at: files that cannot be read count here."""
+def _check(orthanc: OrthancClient, registry: Registry, request: JobRequest, progress: Progress) -> None:
+    """Raise as `submit` does. Pixels are not read here, so unreadable files count too."""
     if registry.root is None:
-        raise InvalidRequest("there is no model registry to keep what is learned: set MSK_MODELS to a folder")
+        raise InvalidRequest("there is no model registry to keep the new version: set MSK_MODELS to a folder")
     classes = classes_of(registry, request)
     said, unusable = truths(orthanc, request.instances, progress)
     if request.instances is not None and unusable:
-        raise InvalidRequest(f"{_some(unusable)} cannot be learned from: {_reasons(unusable)}")
+        raise InvalidRequest(f"{_some(unusable)} cannot be used: {_reasons(unusable)}")
     try:
         secret = SiteSecret.of(registry.root)
     except SiteSecretError as error:
-        raise InvalidRequest(f"patients cannot be told apart: {error}") from error
+        raise InvalidRequest(f"patient keys cannot be made: {error}") from error
     parents = orthanc.parents_of(list(said))
     rows = [(said[i].label, is_held_out(secret.patient(parents[i].patient))) for i in said if i in parents]
-    # Phantoms show the program's own classes; how many of each is counted when the job begins.
+    # Phantoms show the built-in classes; how many of each is counted when the job starts.
     check_labels(rows, classes, request.minimum, dict.fromkeys(KEYS, request.minimum) if request.rehearsal else {})
 
 
 def check_labels(
     rows: Sequence[tuple[str | None, bool]], classes: Sequence[str], minimum: int, rehearsed: Mapping[str, int]
 ) -> None:
-    """Whether these images, of a label and whether held out, are enough to learn and to judge. Raises InvalidRequest.
+    """Raise InvalidRequest unless these images suffice to learn from and to judge on.
 
     Args:
-        rehearsed: how many images to learn from each class has besides.
+        rows: of each image its label, and whether it is held out.
+        rehearsed: by class, how many phantoms there are to learn from besides.
     """
     if not rows:
-        raise InvalidRequest("there is nothing to learn from: nobody has said what any instance shows (msk truth set)")
+        raise InvalidRequest("there is nothing to learn from: no instance has a truth; set some with: msk truth set")
     unknown = Counter(label for label, _ in rows if label is not None and label not in classes)
     if unknown:
         found = ", ".join(f"{key} ({count})" for key, count in unknown.most_common())
-        raise InvalidRequest(f"not among the classes: {found}; name all classes of the new model, or leave these out")
+        raise InvalidRequest(
+            f"not among the classes: {found}; name all classes of the new model, or leave these images out"
+        )
     if not any(held_out for _, held_out in rows):
         raise InvalidRequest(
-            f"none of the patients of these {len(rows)} images is held out, so that nothing would tell whether the new "
-            "model is better; one patient in five is, by a hash: say what images of more patients show"
+            f"none of the patients of these {len(rows)} images is held out, so there is nothing to judge the new model "
+            "on. A hash holds out one patient in five: set the truths of more patients' images"
         )
     counts = Counter(label for label, held_out in rows if not held_out)
     there_are = {key: counts[key] + rehearsed.get(key, 0) for key in classes}
     if few := {key: count for key, count in there_are.items() if count < minimum}:
         found = ", ".join(f"{key} ({count})" for key, count in few.items())
-        raise InvalidRequest(f"fewer than {minimum} images to learn from: {found}, those of held-out patients apart")
+        raise InvalidRequest(f"fewer than {minimum} images to learn from, not counting the hold-out: {found}")
 
 
 def base_of(registry: Registry, request: JobRequest) -> Path | None:
-    """Directory of the version to go on from, None for ImageNet's weights. Raises InvalidRequest."""
+    """Directory of the version to continue from; None for ImageNet weights. Raises InvalidRequest."""
     if request.base == IMAGENET:
         return None
     try:
@@ -109,7 +107,7 @@ def base_of(registry: Registry, request: JobRequest) -> Path | None:
 
 
 def classes_of(registry: Registry, request: JobRequest) -> tuple[str, ...]:
-    """Those asked for, or the base's. Raises InvalidRequest."""
+    """The requested classes, or else the base's. Raises InvalidRequest."""
     base = base_of(registry, request)
     if request.classes is not None:
         return request.classes

@@ -1,4 +1,4 @@
-"""What a training job learns from and is judged on: settled and collected once, then found again by later runs."""
+"""What a training job learns from and is judged on: fixed and collected once, then reused by later runs."""
 
 import json
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ from workers.pacs import OrthancClient
 
 __all__ = ["Data", "Plan", "collect", "joined"]
 
-#: Share of all draws that the instances get where phantoms are rehearsed, at least.
+#: Smallest share of all draws that the instances get when phantoms are rehearsed.
 TRUTH_SHARE = 0.5
 #: Pictures copied at a time.
 _CHUNK = 256
@@ -31,16 +31,16 @@ _CHUNK = 256
 
 @dataclass(frozen=True)
 class Plan:
-    """What is settled when a job first begins, so that a later run goes on with the same."""
+    """What is fixed when a job first starts, so that later runs continue with the same."""
 
     base: str | None
-    """Name of the version to go on from; None for ImageNet's weights."""
+    """Name of the version to continue from; None for ImageNet weights."""
     classes: tuple[str, ...]
     threads: int
 
     @classmethod
     def of(cls, folder: Path, registry: Registry, request: JobRequest) -> "Plan":
-        """The one in the job's folder, made the first time. Raises InvalidRequest."""
+        """The plan in the job's folder, made by the first run. Raises InvalidRequest."""
         path = folder / "plan.json"
         if path.exists():
             found = json.loads(path.read_text())
@@ -64,12 +64,12 @@ class Data:
 def collect(
     run: JobRun, orthanc: OrthancClient, registry: Registry, request: JobRequest, plan: Plan, folder: Path
 ) -> Data:
-    """Snapshot, phantoms, and the hold-out of both; what is there already is not made again.
+    """Collect the snapshot, the phantoms, and the hold-outs of both; existing parts are reused.
 
     Raises:
-        InvalidRequest: what is there does not do.
-        SnapshotError, SiteSecretError, RenderingUnavailable: it cannot be had.
-        OrthancError: Orthanc is away or turns us down.
+        InvalidRequest: the images do not suffice to learn from and to judge on, or have other labels than the classes.
+        SnapshotError, SiteSecretError, RenderingUnavailable: the snapshot or the phantoms cannot be made.
+        OrthancError: Orthanc does not answer or refuses the request.
         Superseded: the run must stop.
     """
     assert registry.root is not None
@@ -101,7 +101,7 @@ def collect(
 
 
 def _preprocessing(registry: Registry, plan: Plan) -> Preprocessing:
-    """The base's, so that its weights see what they know."""
+    """The base's preprocessing, since its weights were trained with it."""
     if plan.base is None:
         return Preprocessing()
     return Preprocessing.from_json(read_manifest(registry.find(plan.base))["preprocessing"])
@@ -129,7 +129,7 @@ def _snapshot(
 
 
 def joined(path: Path, parts: Sequence[Pictures]) -> Pictures:
-    """All of them in order, in a file and not in memory: there may be any number."""
+    """All pictures in order, mapped from a file, since they may not fit into memory."""
     count = sum(len(part) for part in parts)
     values = np.lib.format.open_memmap(path, "w+", np.uint8, (count, STORED, STORED))
     first = 0

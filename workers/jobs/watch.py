@@ -1,4 +1,4 @@
-"""Watching over one training job: a process of its own does it, and this one keeps its lease, or ends it."""
+"""Watches a training job: a child process runs it, while this process renews the lease, or kills the child."""
 
 import logging
 import os
@@ -19,23 +19,23 @@ from workers.jobs.yielding import threads
 
 __all__ = ["do_next"]
 
-#: Seconds between two signs of life, well below the lease of `store.lua`, and between two looks at what is wanted.
+#: Seconds between two heartbeats, well below the lease of `store.lua`; each also asks whether the job may continue.
 BEAT_SECONDS = 1.0
 #: How often a job's process may die between two milestones.
 MAX_TRIES = 5
-#: Seconds until a job whose process died is begun again.
+#: Seconds until a job whose process died is started again.
 PAUSE_SECONDS = 1.0
-#: What stays of a job when it has ended.
+#: Files that are kept of a job that has ended.
 _KEPT = ("manifest.json", "plan.json")
 
 log = logging.getLogger(__name__)
 
 
 def do_next(store: JobStore, models: Path | None, stopping: Callable[[], bool] = lambda: False) -> str | None:
-    """Do the oldest job that may be begun, until it ends or `stopping()`; its identifier, None where there is none.
+    """Run the oldest job that may start, until it ends or `stopping()`; its identifier, None if there is no job.
 
     Raises:
-        redis.RedisError: the broker is away, before a job was begun.
+        redis.RedisError: the broker did not answer before a job was started.
     """
     owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
     claim = store.claim(owner)
@@ -68,7 +68,7 @@ def _watch(store: JobStore, job_id: str, owner: str, stopping: Callable[[], bool
         status = _status_unless(process, lambda: stopping() or not _may_go_on(store, job_id, owner))
     finally:
         _kill(process)
-    # All of these do nothing where the job has ended, or is another's by now.
+    # Neither release changes a job that has ended or belongs to another run by now.
     if status is None:
         reason = "the worker was stopped" if stopping() else "cancelled"
         _quietly(lambda: store.release(job_id, owner, delay=0, reason=reason, blameless=True))
@@ -92,13 +92,13 @@ def _status_unless(process: "subprocess.Popen[bytes]", ends: Callable[[], bool])
 def _may_go_on(store: JobStore, job_id: str, owner: str) -> bool:
     try:
         state = store.beat(job_id, owner)
-    except RedisError:  # nobody else can claim it either
+    except RedisError:  # no other run can claim the job either
         return True
     return state is not None and state != CANCELLING
 
 
 def _quietly(do: Callable[[], object]) -> None:
-    with suppress(RedisError):  # the lease runs out by itself
+    with suppress(RedisError):  # the lease expires by itself
         do()
 
 
@@ -107,14 +107,14 @@ def _name(status: int) -> str:
 
 
 def _kill(process: "subprocess.Popen[bytes]") -> None:
-    """End the process and all that it started."""
+    """Kill the process and all that it started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
 
 def _clear_ended(store: JobStore, models: Path) -> None:
-    """Remove what nobody needs any more of jobs that have ended; what they were made of stays."""
+    """Remove the working files of jobs that have ended; the plan and the snapshot's manifest stay."""
     for folder in (models / "jobs").glob("*"):
         try:
             job = store.find(folder.name)

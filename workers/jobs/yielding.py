@@ -1,4 +1,4 @@
-"""Giving way to labelling: training takes what is left over of processors and GPU."""
+"""Giving way to labelling: training takes only what labelling leaves of the processors and the GPU."""
 
 import ctypes
 import os
@@ -21,23 +21,23 @@ __all__ = ["GivingWay", "cap_memory", "end_with_parent", "take_low_priority", "t
 
 #: Seconds that a new study may wait before training stops for it.
 _PATIENCE = 1.0
-#: Seconds between two looks at what waits.
+#: Seconds between two looks at the queue.
 _INTERVAL = 0.5
-#: Of a GPU's memory: what AlexNet takes in training at a batch of 50, several times over.
+#: Bytes of a GPU's memory for training: several times what AlexNet needs at a batch of 50.
 _GPU_BYTES = 4_000_000_000
 _PR_SET_PDEATHSIG = 1
 
 
 def take_low_priority() -> None:
-    """Get processor time only where nobody else wants it, within the container.
+    """Take processor time only when nothing else in the container wants it.
 
-    Niceness alone lets a running thread finish its slice of some milliseconds; from the idle class, whoever wakes takes
-    the core at once.
+    Niceness alone lets a running thread finish its time slice of some milliseconds. A thread in the idle class gives up
+    the core at once when another one wakes.
     """
     os.nice(19 - os.nice(0))
     os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     if os.getsid(0) == os.getpid():
-        # Where the kernel shares time among sessions first (Debian's does), niceness counts only within one.
+        # Where the kernel shares time among sessions first (as Debian's does), niceness counts only within a session.
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text("19")
 
@@ -51,12 +51,12 @@ def end_with_parent() -> None:
 
 
 def threads() -> int:
-    """Threads to train with: half of the cores, so that the others are labelling's even while it has much to do."""
+    """Threads to train with: half of the cores, so that labelling has the others even under load."""
     return max(1, len(os.sched_getaffinity(0)) // 2)
 
 
 def cap_memory(device: "torch.device") -> None:
-    """Leave the most of a GPU's memory to the label workers on it; beyond the cap, training fails and they do not."""
+    """Leave most of a GPU's memory to its label workers: if memory runs short, training fails and they do not."""
     if device.type == "cuda":
         import torch
 
@@ -68,11 +68,11 @@ class GivingWay:
     """Stops the caller for as long as new studies wait and somebody works on them."""
 
     def __init__(self, ledger: Ledger, tell: Callable[[], None]) -> None:
-        """``tell`` is called over and over while stopped."""
+        """``tell`` is called again and again while training is stopped."""
         self._ledger, self._tell, self._next = ledger, tell, 0.0
 
     def __call__(self) -> None:
-        """To be called often."""
+        """Return when training may continue; to be called often."""
         while time.monotonic() >= self._next and self._is_wanted():
             self._tell()
             time.sleep(_INTERVAL)

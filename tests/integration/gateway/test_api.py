@@ -64,13 +64,13 @@ def test_a_job_is_submitted_shown_and_cancelled_and_a_truth_is_said(site: Site) 
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"{", "no JSON"),
-        (b"[]", "no JSON object"),
-        (b'{"epochs": 3}', "say who asks for it"),
+        (b"{", "not JSON"),
+        (b"[]", "not a JSON object"),
+        (b'{"epochs": 3}', "an author is needed"),
         (b'{"author": "ann", "epochs": "many"}', "epochs must be a number"),
-        (b'{"author": "ann", "classes": 3}', "classes must be a list of texts"),
-        (b'{"author": 3}', "author must be a text"),
-        (b"[" * 100_000, "no JSON"),
+        (b'{"author": "ann", "classes": 3}', "classes must be a list of strings"),
+        (b'{"author": 3}', "author must be a string"),
+        (b"[" * 100_000, "not JSON"),
     ],
 )
 def test_what_is_no_job_is_refused_with_the_reason(shared: httpx.Client, body: bytes, reason: str) -> None:

@@ -60,14 +60,14 @@ def ended(site: Site, job_id: str) -> str:
         ({"epochs": 0}, "epochs must be a number from 1 to 500, not 0"),
         ({"rate": float("nan")}, "rate must be a number"),
         ({"speed": 3}, "unknown: speed"),
-        ({"base": "20200101T000000Z-aaaaaaaaaaaa"}, "base 20200101T000000Z-aaaaaaaaaaaa: .* holds no whole model"),
+        ({"base": "20200101T000000Z-aaaaaaaaaaaa"}, "base 20200101T000000Z-aaaaaaaaaaaa: .* holds no complete model"),
         ({"base": "../../etc"}, "is not the name of a model version"),
         ({"classes": ["stripes", "stripes"]}, "'stripes' twice"),
         ({"classes": ["stripes", "knee ap"]}, "'knee ap' cannot be a class"),
         ({"classes": ["stripes", "knee_ap"]}, r"not among the classes: disc \(90\)"),
-        ({"classes": ["stripes", "disc", "cone"]}, r"fewer than 5 images to learn from: cone \(0\)"),
-        ({"minimum": 90}, r"fewer than 90 images to learn from: stripes"),
-        ({"instances": ["0" * 8 + "-" + "-".join(["0" * 8] * 4)]}, "1 instance cannot be learned from: .* no such"),
+        ({"classes": ["stripes", "disc", "cone"]}, r"fewer than 5 images .* hold-out: cone \(0\)"),
+        ({"minimum": 90}, "fewer than 90 images .* hold-out: stripes"),
+        ({"instances": ["0" * 8 + "-" + "-".join(["0" * 8] * 4)]}, "1 instance cannot be used: .* no such"),
     ],
 )
 def test_a_job_that_cannot_be_done_is_refused_at_once(site: Site, request_: dict[str, object], reason: str) -> None:

@@ -160,7 +160,7 @@ def test_a_version_without_its_manifest_is_not_there(tmp_path: Path) -> None:
     (tmp_path / name / MANIFEST).unlink()
 
     assert registry.versions() == []
-    with pytest.raises(RegistryError, match="no whole model version"):
+    with pytest.raises(RegistryError, match="no complete model version"):
         registry.find(name)
 
 
