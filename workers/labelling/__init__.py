@@ -1,1 +1,1 @@
-"""Labelling: what a run of the label task does to its instances, with which model, and the archive anew."""
+"""Labelling: one run of the label task, the model that it uses, and relabelling of the archive."""

@@ -1,7 +1,7 @@
-"""Labelling: what one run of the label task does to the instances it claims.
+"""Labelling: what one run of the label task does to the instances that it claims.
 
-Fetch, guard, decode, preprocess, classify together, write back. Each instance ends in a status of
-its own, and what goes wrong with one of them stays with that one.
+Fetch, guard, decode, preprocess, classify together, write back. Each instance gets a status of its
+own, and an error with one of them does not affect the others.
 """
 
 import logging
@@ -45,14 +45,14 @@ class _Instance:
 
     @property
     def stored_at(self) -> str | None:
-        """When Orthanc received it, ISO 8601; Orthanc says it in UTC, without saying so."""
+        """When Orthanc received it, ISO 8601; Orthanc's own time is in UTC, but has no time zone."""
         received = self.metadata.get("ReceptionDate")
         return datetime.fromisoformat(received).replace(tzinfo=UTC).isoformat() if received else None
 
 
 @dataclass(frozen=True)
 class _Prepared:
-    """An instance that is ready for the model, and what it cost so far."""
+    """An instance that is ready for the model, and the time of each step so far."""
 
     instance: _Instance
     pixels: NDArray[np.float32]
@@ -61,26 +61,26 @@ class _Prepared:
 
 
 class Labeller:
-    """What one run of the label task works with: one version of the model, one client."""
+    """Labels instances with one version of the model and one Orthanc client."""
 
     def __init__(self, orthanc: OrthancClient, ledger: Ledger, classifier: Classifier) -> None:
         self._orthanc, self._ledger, self._classifier = orthanc, ledger, classifier
         self._limits = Limits()
 
     def label(self, owner: str, instance_ids: Sequence[str], queue: str, chunk: int) -> int:
-        """Label the named instances, and others that wait, `chunk` in all at most.
+        """Label the named instances, and others that wait, at most `chunk` in all.
 
         Args:
-            owner: identifier of this run, the same when it is delivered again.
+            owner: identifier of this run, the same after a redelivery.
 
         Returns:
             How many instances were worked on.
 
         Raises:
-            OrthancError: Orthanc is away or turns us down; what is unfinished waits in the ledger.
+            OrthancError: Orthanc does not answer or refuses a request; unfinished instances wait in the ledger.
         """
         claims = self._ledger.claim(owner, queue, instance_ids, chunk)
-        # What a run has died of, or got stuck on, goes alone: it must not take others with it again.
+        # An instance on which a run has died or hung is labelled alone, so that it cannot stop others again.
         fresh = [claim for claim in claims if claim.attempts == 0]
         suspects = [claim for claim in claims if claim.attempts > 0]
         try:
@@ -90,7 +90,7 @@ class Labeller:
             self._ledger.release(owner, delay=1, blameless=True)
             raise
         finally:
-            # Only what an unexpected error or a time limit left behind.
+            # After an unexpected error or a time limit: whatever the run still holds.
             self._ledger.release(owner, delay=1, blameless=False)
         return len(claims)
 
@@ -105,7 +105,7 @@ class Labeller:
             self._finish(owner, ready.instance, self._outcome(ready, classification, each))
 
     def _prepare(self, owner: str, claim: Claim) -> _Prepared | None:
-        """Make an instance ready for the model; None where it needs none or cannot be made ready."""
+        """Make an instance ready for the model; None if it has been closed without the model."""
         tries = self._ledger.begin(owner, claim.instance_id)
         if tries == 0:
             return None
@@ -119,7 +119,7 @@ class Labeller:
             return None
         if tries > MAX_TRIES:
             reason = f"the worker died or got stuck on it {MAX_TRIES} times"
-            given_up = replace(instance, tries=MAX_TRIES)  # this time it is not tried
+            given_up = replace(instance, tries=MAX_TRIES)  # this attempt is not made
             self._finish(owner, given_up, given_up.outcome(FAILED, reason))
             return None
         try:
@@ -135,7 +135,7 @@ class Labeller:
         return None
 
     def _look_up(self, claim: Claim, tries: int) -> _Instance:
-        md5 = self._orthanc.attachment_md5(claim.instance_id)  # before the file: it may change in between
+        md5 = self._orthanc.attachment_md5(claim.instance_id)  # read before the file, which may change in between
         return _Instance(claim, tries, md5, self._orthanc.metadata(claim.instance_id))
 
     def _fetch_and_decode(self, instance: _Instance) -> _Prepared:
@@ -174,7 +174,7 @@ class Labeller:
         )
 
     def _finish(self, owner: str, instance: _Instance, outcome: Outcome) -> None:
-        """Write the outcome back, the prediction last: with it the instance is accounted for."""
+        """Write the outcome back, `MskPrediction` last: from then on the instance is accounted for."""
         instance_id = instance.claim.instance_id
         try:
             show_label(self._orthanc, instance_id, instance.metadata, outcome)
@@ -207,6 +207,6 @@ def _header(radiograph: Radiograph) -> dict[str, str]:
 
 
 def _is_covered(instance: _Instance, model: str) -> bool:
-    """Whether the instance carries an outcome for this very file and model already."""
+    """Whether the instance already has an outcome for this file and this model."""
     outcome = Outcome.of(instance.metadata)
     return outcome is not None and outcome.covers(instance.md5, model)

@@ -1,4 +1,4 @@
-"""Relabelling: what another version of the model said is looked at again, behind everything that is new."""
+"""Relabelling: instances that another version labelled are labelled again, behind everything that is new."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,13 +14,13 @@ __all__ = ["Relabelling", "relabel_older"]
 
 #: Instances read at a time.
 PAGE = 1000
-#: So many of them come again with the next page: what moves up because something was deleted meanwhile is not missed.
+#: Instances that a page shares with the next one: if some are deleted meanwhile, those that move up are not missed.
 OVERLAP = 100
 
 
 @dataclass
 class Relabelling:
-    """What became of the instances in one pass over Orthanc."""
+    """Counts of the instances in one pass over Orthanc."""
 
     enqueued: int = 0
     waiting: int = 0
@@ -28,16 +28,16 @@ class Relabelling:
     current: int = 0
     """Labelled by the wanted version."""
     other: int = 0
-    """Skipped, failed or without any outcome: no version's work."""
+    """Skipped, failed or without an outcome: not labelled by any version."""
 
 
 def relabel_older(
     app: Celery, orthanc: OrthancClient, ledger: Ledger, version: str, progress: Callable[[int], None] = lambda _: None
 ) -> Relabelling:
-    """Enqueue every instance that another version than `version` labelled or left to a person.
+    """Enqueue every instance that another version than `version` labelled or abstained on.
 
-    It may be stopped anywhere and run again: what waits or is done is not enqueued twice. `progress` is told how many
-    instances were looked at.
+    Idempotent: after a stop at any point it can be run again, and leaves out what waits or is done. `progress` is
+    called with the number of instances read.
     """
     result, seen, since = Relabelling(), set[str](), 0
     while page := orthanc.metadata_page(since, PAGE):
@@ -52,7 +52,7 @@ def relabel_older(
 def _enqueue_page(
     app: Celery, ledger: Ledger, version: str, page: dict[str, dict[str, str]], result: Relabelling
 ) -> None:
-    # What is finished between the reading of its metadata and this is enqueued for nothing; the worker sees that.
+    # An instance that was finished since its metadata were read is enqueued in vain; the worker closes it unlabelled.
     held = ledger.holds(page)
     older = []
     for instance_id, metadata in page.items():

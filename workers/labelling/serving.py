@@ -1,4 +1,4 @@
-"""Which classifier this process labels with: that of the promoted version, from the moment it is promoted."""
+"""The classifier that this process labels with: the promoted version's, which it exchanges after each promotion."""
 
 import logging
 import time
@@ -9,25 +9,25 @@ from mskmodel.registry.classifier import Classifier
 
 __all__ = ["Serving"]
 
-#: Seconds until a promoted version that could not be loaded is tried again: it may still be on its way to this host.
+#: Seconds until a promoted version that could not be loaded is tried again: it may not have been copied here yet.
 RETRY_SECONDS = 5.0
 
 log = logging.getLogger(__name__)
 
 
 class Serving:
-    """Holds one classifier and changes it between two calls of `classifier`, never while somebody works with it.
+    """Holds one classifier, and exchanges it only when `classifier` is called, never while it is in use.
 
-    A promoted version that is missing or damaged is not served: what was served goes on, and the log says so once.
-    A process that starts then takes what was served before.
+    If the promoted version is missing or damaged, the version that was served before goes on, and the log reports this
+    once. A process that starts then also takes the version that was served before.
     """
 
     def __init__(self, registry: Registry, device: str) -> None:
         """Load the promoted version.
 
         Raises:
-            RegistryError: neither that one nor any that was served before can be loaded.
-            ValueError: the device is not here.
+            RegistryError: neither that version nor any served before it can be loaded.
+            ValueError: the device does not exist.
         """
         self._registry, self._device = registry, device
         self._complaint = ""
@@ -37,7 +37,7 @@ class Serving:
         self._classifier = self._load_first()
 
     def classifier(self) -> Classifier:
-        """The classifier to label the next instances with; takes a promotion's time only after a promotion."""
+        """The classifier for the next instances; takes long only after a promotion, when it loads the new version."""
         try:
             name = self._registry.promoted_name()
             if name == self._name or (name == self._failed and time.monotonic() < self._retry_at):

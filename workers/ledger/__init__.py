@@ -1,4 +1,4 @@
-"""The ledger: what is accepted for labelling and has no outcome yet; nothing is lost that stands in it."""
+"""The ledger: instances that are accepted for labelling and have no outcome yet; none of them gets lost."""
 
 from workers.ledger.enqueueing import enqueue
 from workers.ledger.ledger import Claim, Ledger

@@ -1,4 +1,4 @@
-"""Enqueueing: an instance goes into the ledger first, then a message says that it is there."""
+"""Enqueueing: an instance is recorded in the ledger first, then a message hints at it."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ __all__ = ["enqueue"]
 
 
 def enqueue(app: Celery, ledger: Ledger, instance_ids: Sequence[str], queue: str) -> None:
-    """Accept instances for labelling. When this returns they are durable, however it ends after.
+    """Accept instances for labelling. When this returns, they are durable.
 
     Raises:
-        redis.RedisError, kombu.exceptions.OperationalError: the broker is away.
+        redis.RedisError, kombu.exceptions.OperationalError: the broker does not answer.
     """
     ledger.open(instance_ids, queue)
     hint(app, instance_ids, queue)

@@ -37,7 +37,7 @@ end
 
 local operations = {}
 
--- queue, id...: how many of the instances are new here.
+-- queue, id...: opens entries; how many of the instances are new here.
 function operations.open(queue, ...)
     local opened = 0
     for _, id in ipairs({...}) do
@@ -47,7 +47,7 @@ function operations.open(queue, ...)
             wait(id, queue, now)
             opened = opened + 1
         elseif get(id, 'owner') then
-            -- Stored anew while a run works on what was there before: look at it once more.
+            -- Stored again while a run works on the earlier file: label it once more.
             redis.call('HSET', entry(id), 'again', 1)
         elseif held ~= queue and queue == EXPRESS then
             redis.call('ZREM', waiting(held), id)
@@ -58,9 +58,9 @@ function operations.open(queue, ...)
     return opened
 end
 
--- owner, queue, limit, id...: claimed instances as a flat list of id, attempts, accepted.
--- First what this run held when it was killed, then what its message names, then leases that
--- ran out and the oldest that wait: a quarter of them at most, so that other workers share.
+-- owner, queue, limit, id...: leases instances to the owner; a flat list of id, attempts, accepted.
+-- First those that this run held when it was killed, then those that its message names, then those with
+-- expired leases, then the oldest that wait: at most a quarter of these, so that other workers get a share.
 function operations.claim(owner, queue, limit, ...)
     local claims, count = {}, 0
     local function take(id)
@@ -88,8 +88,8 @@ function operations.claim(owner, queue, limit, ...)
     return claims
 end
 
--- owner, id: the number of this attempt, or 0 where another run has taken the instance over.
--- It is a sign of life too, and renews the leases of all that the run holds.
+-- owner, id: begins an attempt; its number, or 0 if another run has taken the instance over.
+-- It is a heartbeat too: it renews the leases of all instances that the run holds.
 function operations.begin(owner, id)
     if get(id, 'owner') ~= owner then return 0 end
     for _, held in ipairs(redis.call('SMEMBERS', holdings(owner))) do
@@ -99,7 +99,7 @@ function operations.begin(owner, id)
     return redis.call('HINCRBY', entry(id), 'attempts', 1)
 end
 
--- owner, id: 1 if the entry is closed, 0 if it waits again or belongs to another run.
+-- owner, id: closes an entry; 0 if it waits again or belongs to another run.
 function operations.close(owner, id)
     if get(id, 'owner') ~= owner then return 0 end
     unlease(id)
@@ -124,7 +124,7 @@ function operations.release(owner, delay, blameless)
     return #ids
 end
 
--- queue, limit: the oldest that may be claimed now.  Leases that ran out wait again first.
+-- queue, limit: the oldest that may be claimed now.  First, instances with expired leases wait again.
 function operations.due(queue, limit)
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', 'msk:leased', '-inf', now)) do
         unlease(id)

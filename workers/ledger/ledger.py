@@ -1,12 +1,12 @@
 """The ledger: every instance that was accepted and has no outcome yet.
 
 An outcome (labelled, needs-review, skipped, failed) is written to the instance's own metadata in
-Orthanc, where it lives and dies with the instance. What has none yet is an open entry here, in the
-broker's database: *waiting* in a queue, or *leased* to one run of the label task. A broker message
-is only a hint that there is work. Losing one costs time, never an instance: any later run tops its
-chunk up from what waits, leases run out, and the sweep sends a new hint for what is left over.
+Orthanc, and is deleted with the instance. An instance without an outcome has an open entry here, in
+the broker's database: *waiting* in a queue, or *leased* to one run of the label task. A broker message
+is only a hint that there is work. A lost message costs time, never an instance: later runs fill their
+chunks with what waits, leases expire, and the sweep sends new hints for what is left over.
 
-The operations are `ledger.lua`, so that each happens whole or not at all.
+The operations are scripts in `ledger.lua`, so that each is atomic.
 """
 
 from collections.abc import Iterable, Sequence
@@ -19,10 +19,10 @@ from workers.broker.queues import INSTANCE_QUEUES
 
 __all__ = ["Claim", "Ledger"]
 
-#: How many identifiers go into one script call.
+#: Most identifiers in one script call.
 BATCH = 1000
 
-#: Seconds that an answer of the broker may take; an operation may look at very many entries.
+#: Timeout of the broker's answers in seconds; an operation may look at very many entries.
 ANSWER_SECONDS = 30
 
 
@@ -32,23 +32,19 @@ class Claim:
 
     instance_id: str
     attempts: int
-    """How often a run began with it before and came to no end."""
+    """How many earlier attempts were begun and not finished."""
     accepted: float
-    """When the ledger took it in, seconds since the epoch."""
+    """When the ledger accepted it, seconds since the epoch."""
 
 
 class Ledger:
     """Open entries in a Redis or Valkey database.
 
-    Every method raises `redis.RedisError` where the database cannot be reached.
+    Every method raises `redis.RedisError` if the database cannot be reached.
     """
 
     def __init__(self, broker_url: str) -> None:
         self._redis, self._call = connect(broker_url, Path(__file__).with_name("ledger.lua"), ANSWER_SECONDS)
-
-    def ping(self) -> None:
-        """Return if the database answers."""
-        self._redis.ping()
 
     def open(self, instance_ids: Sequence[str], queue: str) -> int:
         """Accept instances; one that is open already stays one entry. Returns how many were new."""
@@ -58,7 +54,7 @@ class Ledger:
         )
 
     def claim(self, owner: str, queue: str, instance_ids: Sequence[str], limit: int) -> list[Claim]:
-        """Lease the named instances to `owner`, and others that wait, `limit` in all at most.
+        """Lease to `owner` the named instances, and others that wait, at most `limit` in all.
 
         A second run under the same owner (a redelivery after a crash) gets what the first one held.
         """
@@ -69,18 +65,18 @@ class Ledger:
         ]
 
     def begin(self, owner: str, instance_id: str) -> int:
-        """Count an attempt before anything that might crash; 0 where another run has taken over."""
+        """Count an attempt, before anything that might crash; its number, 0 if another run has taken over."""
         return int(self._call("begin", owner, instance_id))
 
     def close(self, owner: str, instance_id: str) -> bool:
-        """End an entry whose outcome is written; False where it was stored anew meanwhile."""
+        """Close an entry whose outcome is written; False if the instance was stored again, or is another run's."""
         return bool(self._call("close", owner, instance_id))
 
     def release(self, owner: str, *, delay: float, blameless: bool) -> int:
         """Give back all that `owner` still holds, claimable after `delay` seconds.
 
         Args:
-            blameless: the instances are not at fault, so that the attempt does not count.
+            blameless: whether the instances are not at fault, so that this attempt does not count.
         """
         return int(self._call("release", owner, int(delay * 1000), int(blameless)))
 
@@ -102,7 +98,7 @@ class Ledger:
         return {**counts, "leased": int(self._redis.zcard("msk:leased"))}
 
     def lag(self, queue: str) -> float:
-        """Seconds that the oldest entry has been waiting since it could have been claimed; 0 where none is."""
+        """Seconds since the oldest waiting entry could have been claimed; 0 if there is none."""
         oldest = self._redis.zrange(f"msk:waiting:{queue}", 0, 0, withscores=True)
         if not oldest:
             return 0.0
@@ -110,7 +106,7 @@ class Ledger:
         return max(0.0, float(seconds + microseconds / 1e6 - oldest[0][1] / 1000))
 
     def messages(self, queue: str) -> int:
-        """Broker messages that no worker has taken yet."""
+        """Number of the queue's messages that no worker has taken yet."""
         return int(self._redis.llen(queue))
 
     @property
@@ -123,5 +119,5 @@ class Ledger:
         self._redis.set("msk:cursor", sequence)
 
     def exclusive(self, name: str, seconds: float) -> Any:
-        """A lock for one process at a time, which runs out by itself after `seconds`."""
+        """A lock for one process at a time, which expires by itself after `seconds`."""
         return self._redis.lock(f"msk:lock:{name}", timeout=seconds, blocking=False)
