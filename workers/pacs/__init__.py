@@ -1,11 +1,10 @@
 """The way to PACS: the one client of Orthanc's REST interface, and radiographs sent over DICOM."""
 
-from workers.pacs.answers import Change, ChangesPage, Parents, Statistics, System
+from workers.pacs.answers import ChangesPage, Parents
 from workers.pacs.client import OrthancClient, TooLarge
 from workers.pacs.http import OrthancConflict, OrthancError, OrthancNotFound, OrthancRefused, OrthancUnavailable
 
 __all__ = [
-    "Change",
     "ChangesPage",
     "OrthancClient",
     "OrthancConflict",
@@ -14,7 +13,5 @@ __all__ = [
     "OrthancRefused",
     "OrthancUnavailable",
     "Parents",
-    "Statistics",
-    "System",
     "TooLarge",
 ]

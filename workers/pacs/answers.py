@@ -1,4 +1,4 @@
-"""What Orthanc answers, as frozen objects.
+"""Orthanc's answers as frozen objects.
 
 Each `of` raises KeyError, TypeError or ValueError for an answer that is not of Orthanc's shape.
 """
@@ -19,7 +19,7 @@ class System:
     has_extended_find: bool
     """Whether `/tools/find` can answer with metadata alone (1.12.5)."""
     check_revisions: bool
-    """Whether it refuses to overwrite metadata without naming the revision."""
+    """Whether it refuses to overwrite metadata unless the request names the revision that it replaces."""
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "System":
@@ -46,7 +46,7 @@ class Statistics:
 
 @dataclass(frozen=True)
 class Parents:
-    """Where an instance belongs, as Orthanc identifiers, which tell nothing about the patient."""
+    """The resources that an instance belongs to, as Orthanc identifiers, which reveal nothing about the patient."""
 
     series: str
     study: str
@@ -65,7 +65,7 @@ class Change:
 
 @dataclass(frozen=True)
 class ChangesPage:
-    """Rows in order; `last` is the number to go on from, less than that asked with if the database is new."""
+    """Rows in order; `last` is the number to continue from, less than the one asked for if the database is new."""
 
     rows: list[Change]
     last: int

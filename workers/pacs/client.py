@@ -1,7 +1,7 @@
-"""The one Orthanc client: what the labeller asks of Orthanc and writes to it, on 1.10 and newer.
+"""The one Orthanc client: everything that the labeller reads from Orthanc and writes to it, on 1.10 and newer.
 
-Every method may raise a subclass of `OrthancError`; what is said to be written has been written. Instances are
-named by their Orthanc identifier. Nothing here logs or repeats what is in a DICOM header.
+Every method may raise a subclass of `OrthancError`; a write that returns has been stored. Instances are
+named by their Orthanc identifier. Nothing here logs or quotes what is in a DICOM header.
 """
 
 import re
@@ -39,7 +39,7 @@ _MD5 = re.compile(r"[0-9a-f]{32}")
 
 
 class TooLarge(OrthancError):
-    """The file is larger than the caller takes. The message is a reason that people read."""
+    """The file is larger than the caller accepts. The message is a reason for people to read."""
 
 
 class OrthancClient:
@@ -71,7 +71,7 @@ class OrthancClient:
             return self._system
 
     def statistics(self) -> Statistics:
-        """How much there is."""
+        """How much Orthanc holds."""
         found = self._http.json("GET", "statistics")
         with _shape_of("statistics"):
             return Statistics.of(found)
@@ -85,7 +85,7 @@ class OrthancClient:
     # -- instances -----------------------------------------------------------------------------------------
 
     def instance_ids(self, since: int, limit: int) -> list[str]:
-        """`limit` instances at most, from place `since` in Orthanc's own order; [] after the last."""
+        """At most `limit` instances, from position `since` in Orthanc's own order; [] after the last."""
         found = self._http.json("GET", f"instances?since={since:d}&limit={limit:d}")
         with _shape_of("instances"):
             return [str(instance_id) for instance_id in found]
@@ -116,8 +116,8 @@ class OrthancClient:
                 raise TooLarge(_too_large(max_bytes))
             pieces, left = [], max_bytes + 1
             try:
-                # In one piece mostly: half the time that requests' own reading takes. The read that finds
-                # nothing more is also the one that notices an answer which was cut off.
+                # Mostly one read, in half the time that requests' own reading takes. The last read, which
+                # finds nothing more, also notices an answer that was cut off.
                 while left and (piece := answer.raw.read(left, decode_content=True)):
                     pieces.append(piece)
                     left -= len(piece)
@@ -128,7 +128,7 @@ class OrthancClient:
         return b"".join(pieces)
 
     def parents_of(self, instance_ids: Sequence[str]) -> dict[str, Parents]:
-        """Where instances belong; those that do not exist are left out."""
+        """The parents of instances; instances that do not exist are left out."""
         series = self._parents("Instance", "Series", instance_ids)
         studies = self._parents("Series", "Study", series.values())
         patients = self._parents("Study", "Patient", studies.values())
@@ -150,24 +150,24 @@ class OrthancClient:
         return result
 
     def anonymized(self, instance_id: str, replace: Mapping[str, str], remove: Sequence[str]) -> bytes:
-        """The DICOM file without what names the patient (PS3.15, basic profile, 2017c); Orthanc keeps no copy of it.
+        """The DICOM file, anonymized by Orthanc (PS3.15, basic profile, 2017c), which keeps no copy of it.
 
         Args:
-            replace: values by keyword or tag, for what is not to get a random one.
-            remove: tags to leave out besides.
+            replace: values by keyword or tag, instead of Orthanc's random ones.
+            remove: further tags to remove.
         """
         wanted = {"Replace": dict(replace), "Remove": list(remove), "Force": True, "DicomVersion": "2017c"}
         path = f"{_path(instance_id)}/anonymize"
         return bytes(self._http.request("POST", path, json=wanted, repeatable=True).content)
 
     def upload(self, data: bytes) -> str:
-        """Store one DICOM file; its instance, also where Orthanc had it already. Never sent twice by itself."""
+        """Store one DICOM file; returns its instance, even if Orthanc had it already. Never retried by itself."""
         found = self._http.json("POST", "instances", data=data, headers={"Content-Type": "application/dicom"})
         with _shape_of("instances"):
             return str(found["ID"])
 
     def attachment_md5(self, instance_id: str) -> str:
-        """Of the DICOM file as it is stored, 32 hexadecimal digits."""
+        """MD5 of the DICOM file as it is stored, 32 hexadecimal digits."""
         path = f"{_path(instance_id)}/attachments/dicom/md5"
         found = self._http.request("GET", path).text
         if not _MD5.fullmatch(found):
@@ -194,7 +194,7 @@ class OrthancClient:
         return result
 
     def metadata_page(self, since: int, limit: int) -> dict[str, dict[str, str]]:
-        """`metadata_of` the instances of `instance_ids(since, limit)`, in that order: an audit's way to read all.
+        """The metadata of the instances of `instance_ids(since, limit)`, in that order; for reading all of them.
 
         From 1.12.5 on this is ten times as fast as asking for named instances.
         """
@@ -221,10 +221,10 @@ class OrthancClient:
                 raise OrthancConflict(f"PUT {path}: somebody else keeps writing it")
 
     def replace_metadata(self, instance_id: str, name: str, old: str | None, new: str) -> None:
-        """Write `new` only where the value still is `old`, None for not there: nobody's write gets lost.
+        """Write `new` only if the value is still `old` (None: absent), so that no concurrent write gets lost.
 
         Raises:
-            OrthancConflict: it is something else by now, which is left as it is.
+            OrthancConflict: the value is another one by now, and stays.
             OrthancNotFound, OrthancRefused: as `put_metadata`.
         """
         path = _metadata_path(instance_id, name)
@@ -235,12 +235,12 @@ class OrthancClient:
             with self._registered(instance_id, name):
                 self._put(path, new, {"If-Match": ABSENT if answer is None else answer.headers["ETag"]})
         except OrthancConflict:
-            # The first of two tries may have arrived although its answer did not.
+            # The first of two tries may have succeeded although its answer got lost.
             if (now := self._get_or_none(path)) is None or now.text != new:
                 raise
 
     def delete_metadata(self, instance_id: str, name: str) -> None:
-        """Afterwards it is not there; no error if it was not before."""
+        """Delete one value; no error if there is none."""
         path = _metadata_path(instance_id, name)
         headers = {"If-Match": self._etag(path)} if self.system().check_revisions else {}
         if headers.get("If-Match") != ABSENT:
@@ -249,7 +249,7 @@ class OrthancClient:
 
     @contextmanager
     def _registered(self, instance_id: str, name: str) -> Iterator[None]:
-        """Orthanc answers 404 where the instance is gone and where the name is not registered: tell them apart."""
+        """Find out why Orthanc answers 404: the instance is gone, or the name is not registered."""
         try:
             yield
         except OrthancNotFound:
@@ -258,7 +258,7 @@ class OrthancClient:
             raise OrthancRefused(f"PUT {_metadata_path(instance_id, name)}: {reason}") from None
 
     def _put(self, path: str, value: str, headers: dict[str, str]) -> None:
-        """A 2xx is believed if its ETag carries the MD5 of what we sent; else the value is read back."""
+        """Write a value. If the answer's ETag does not carry the MD5 of what was sent, the value is read back."""
         data = value.encode()
         answer = self._http.request("PUT", path, data=data, headers=headers)
         if md5(data, usedforsecurity=False).hexdigest() in answer.headers.get("ETag", ""):
@@ -289,7 +289,7 @@ class OrthancClient:
     # -- labels --------------------------------------------------------------------------------------------
 
     def set_labels(self, instance_id: str, wanted: AbstractSet[str], prefix: str = "msk-") -> None:
-        """Make `wanted` the instance's labels that begin with `prefix`; others stay. Nothing before 1.12."""
+        """Make `wanted` the instance's labels that begin with `prefix`; others stay. Does nothing before 1.12."""
         if not self.system().has_labels:
             return
         path = f"{_path(instance_id)}/labels"
@@ -318,7 +318,7 @@ def _too_large(max_bytes: int) -> str:
 
 @contextmanager
 def _shape_of(path: str) -> Iterator[None]:
-    """An answer of another shape than Orthanc's comes from something else, a proxy perhaps."""
+    """Raise OrthancUnavailable for an answer of another shape than Orthanc's: a proxy may have sent it."""
     try:
         yield
     except (AttributeError, KeyError, TypeError, ValueError) as error:

@@ -1,8 +1,8 @@
-"""HTTP with Orthanc: one request, one place where a status becomes an error.
+"""HTTP with Orthanc: the one place where a status becomes an error.
 
-`orthanc-api-client` does the talking. Its own retries would replay POSTs, and some failures (503, a truncated
-answer, a conflict that is no JSON) it reports as success; both end here. An answer is never believed
-because nothing was raised: it is a complete 2xx, or one of the errors below.
+`orthanc-api-client` makes the requests. Its own retries would replay POSTs, and it reports some failures as
+success (503, a truncated answer, a conflict that is not JSON); this module prevents both. A request returns a
+complete 2xx answer, or raises one of the errors below.
 """
 
 import logging
@@ -24,14 +24,14 @@ __all__ = [
     "OrthancUnavailable",
 ]
 
-#: Connections kept alive, the most threads that can talk at once without opening new ones.
+#: Connections kept alive, and so the most threads that can make requests at once without opening new ones.
 POOL = 32
 
 log = logging.getLogger(__name__)
 
 
 class OrthancError(Exception):
-    """Orthanc did not do what it was asked. The message names no patient and no password."""
+    """Orthanc did not do what was asked. The message contains no patient's name and no password."""
 
 
 class OrthancUnavailable(OrthancError):
@@ -47,7 +47,7 @@ class OrthancConflict(OrthancError):
 
 
 class OrthancRefused(OrthancError):
-    """Any other answer that is no success, as 401 or 403 for a wrong password: trying again will not help."""
+    """Any other failure, such as 401 or 403 for a wrong password: trying again will not help."""
 
 
 class _Dropped(OrthancUnavailable):
@@ -83,10 +83,10 @@ class OrthancHttp:
         stream: bool = False,
         repeatable: bool | None = None,
     ) -> requests.Response:
-        """The complete answer, or with `stream` one whose body is still to be read (see `reading`).
+        """The complete answer; with `stream`, one whose body is still to be read.
 
-        Orthanc closes connections after a second of silence, so one that ends without an answer is tried once
-        more where that can do no harm: for every method but POST, unless `repeatable` says otherwise.
+        Orthanc closes idle connections after a second, so a request whose connection ends without an answer is
+        retried once if that is safe: for every method but POST, unless `repeatable` says otherwise.
 
         Raises:
             OrthancError: one of its subclasses, for everything that is not a 2xx.
@@ -113,7 +113,7 @@ class OrthancHttp:
         return answer
 
     def json(self, method: str, path: str, **arguments: Any) -> Any:
-        """The answer's JSON. Raises OrthancUnavailable when it is none."""
+        """The answer's JSON. Raises OrthancUnavailable if it is not JSON."""
         answer = self.request(method, path, **arguments)
         try:
             return answer.json()
@@ -126,10 +126,10 @@ class OrthancHttp:
 
 
 class _Session(OrthancApiClient):  # type: ignore[misc]  # it publishes no types
-    """orthanc-api-client without retries, and with every outcome told."""
+    """orthanc-api-client without retries, and with an error for every failure."""
 
     def __init__(self, address: str, user: str, password: str) -> None:
-        # Orthanc compresses by default whatever is asked for, and takes 30 times as long for a radiograph.
+        # By default Orthanc compresses every answer, which takes 30 times as long for a radiograph.
         super().__init__(address, user=user, pwd=password, headers={"Accept-Encoding": "identity"})
         for scheme in ("http://", "https://"):
             self._http_session.mount(scheme, DirectToLoopback(pool_maxsize=POOL, max_retries=0))
@@ -158,14 +158,14 @@ def _error_of(response: requests.Response, path: str) -> OrthancError:
     if status in (408, 425, 429) or status >= 500:
         return OrthancUnavailable(message)
     if status in (401, 403):
-        return OrthancRefused(f"{message}: wrong user or password, or not allowed to this user")
+        return OrthancRefused(f"{message}: wrong user or password, or this user is not allowed to do it")
     if 300 <= status < 400:
-        return OrthancRefused(f"{message}: it redirects; give the address it leads to")
+        return OrthancRefused(f"{message}: it is a redirect; configure the address that it leads to")
     return OrthancRefused(message)
 
 
 def _without_credentials(url: str) -> str:
-    """The address with a slash at its end, so that paths are appended and not exchanged."""
+    """The address without user and password, and with a slash at its end, to which paths can be appended."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError("the address of Orthanc must begin with http:// or https:// and name a host")

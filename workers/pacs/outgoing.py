@@ -1,4 +1,4 @@
-"""Which files are to be sent, found without reading more of them than their beginning."""
+"""Finds the files to send; reads only the beginning of each."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from mskmodel.dicom.writing import DX_PRESENTATION, Header, radiograph_dataset
 
 __all__ = ["Outgoing", "OutgoingFile", "collect", "wrapped"]
 
-#: Bytes of a file that hold its File Meta Information, nearly always and always.
+#: Bytes of a file's beginning that hold its File Meta Information: nearly always, and always.
 _BEGINNING, _LONG_BEGINNING = 4096, 1_048_576
 
 
@@ -33,23 +33,23 @@ class OutgoingFile:
 
     @property
     def is_picture(self) -> bool:
-        """Whether it is a PNG or JPEG file, to be wrapped as DX on the way."""
+        """Whether it is a PNG or JPEG file, which is wrapped as DX before it is sent."""
         return not self.sop_instance
 
 
 @dataclass
 class Outgoing:
-    """What was found."""
+    """The files that were found."""
 
     files: list[OutgoingFile] = field(default_factory=list)
-    #: Files that were named, or that begin as DICOM, and cannot be sent: with the reason.
+    #: Files that cannot be sent, although they were named or begin as DICOM; with the reason.
     unsendable: list[tuple[Path, str]] = field(default_factory=list)
     #: How many files in folders are neither DICOM nor a picture.
     ignored: int = 0
 
 
 def collect(paths: Iterable[Path]) -> Outgoing:
-    """Look at files, and at all files in folders, however deep."""
+    """The files to send among these files, and all files in these folders, however deep."""
     outgoing = Outgoing()
     for path in paths:
         if path.is_dir():
@@ -85,7 +85,7 @@ def _look_at(path: Path, outgoing: Outgoing, *, named: bool) -> None:
 
 def _add_dicom(path: Path, beginning: bytes, outgoing: Outgoing) -> None:
     meta = _meta(path, beginning)
-    if meta.sop_class == uid.MediaStorageDirectoryStorage:  # a DICOMDIR lists instances and is none
+    if meta.sop_class == uid.MediaStorageDirectoryStorage:  # a DICOMDIR lists instances, but is not one
         outgoing.ignored += 1
     elif not (meta.sop_class and meta.sop_instance):
         outgoing.unsendable.append((path, "the file does not name its SOP class and instance"))
@@ -108,7 +108,7 @@ def _read_beginning(path: Path, size: int) -> bytes:
 def wrapped(path: Path) -> Dataset:
     """A PNG or JPEG as a DX data set; the same file gives the same SOP Instance UID, whatever its name.
 
-    Nothing of the file's name or place goes into it: people write patients' names there.
+    The file's name and path do not go into it, since they may contain patients' names.
 
     Raises:
         NotClassifiable: the picture is damaged or too large.

@@ -1,4 +1,4 @@
-"""Sends radiographs over DICOM (C-STORE): DICOM files as they are, PNG and JPEG files wrapped as DX on the way.
+"""Sends radiographs over DICOM (C-STORE): DICOM files unchanged, PNG and JPEG files wrapped as DX.
 
 Files are read one at a time and in pieces, so a folder of any size can be sent.
 """
@@ -25,11 +25,11 @@ __all__ = ["FAILED", "STORED", "SendError", "Sent", "Target", "deliver", "send"]
 
 STORED, FAILED = "stored", "failed"
 
-#: The standard has room for so many presentation contexts in one association (PS3.8 9.3.2.2: odd numbers to 255).
+#: Most presentation contexts in one association (PS3.8 9.3.2.2: odd numbers to 255).
 MAX_CONTEXTS = 128
 #: Seconds to connect, to agree on an association, and to wait for the answer to a store.
 CONNECT_TIMEOUT, AGREE_TIMEOUT, STORE_TIMEOUT = 10, 30, 120
-#: Times that an instance is sent where the association breaks under it.
+#: Most times that an instance is sent if the association breaks.
 TRIES = 2
 
 
@@ -39,7 +39,7 @@ class SendError(Exception):
 
 @dataclass(frozen=True)
 class Target:
-    """Who receives, and who we say we are."""
+    """The receiver's address and title, and our own title."""
 
     host: str = "127.0.0.1"
     port: int = 4242
@@ -61,14 +61,16 @@ class Target:
         """The Orthanc of a local stack, from its state file.
 
         Raises:
-            SendError: the file does not tell.
+            SendError: the file cannot be read, or is no state file.
         """
         try:
             orthanc = json.loads(file.read_text())["orthanc"]
             host = orthanc.get("dicom_host") or urlsplit(orthanc["url"]).hostname or "127.0.0.1"
             return cls(host, int(orthanc["dicom_port"]), orthanc["dicom_aet"], aet)
         except OSError as error:
-            raise SendError(f"{file} cannot be read ({error.strerror}); is the stack up? msk up") from error
+            raise SendError(
+                f"{file} cannot be read ({error.strerror}); is the stack up? start it with: msk up"
+            ) from error
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise SendError(f"{file} is no state file of a local stack; it is written by msk up --state") from error
 
@@ -90,12 +92,12 @@ class Sent:
 def send(
     paths: Iterable[Path], target: Target, senders: int = 1, on_result: Callable[[Sent], None] | None = None
 ) -> list[Sent]:
-    """Send files, and all DICOM, PNG and JPEG files in folders; tell what became of each.
+    """Send files, and all DICOM, PNG and JPEG files in folders; returns the result of each.
 
-    `on_result` is called as each is answered, never by two threads at once.
+    `on_result` is called for each file as soon as it is answered, never by two threads at once.
 
     Raises:
-        SendError: the receiver takes no association.
+        SendError: the receiver accepts no association.
     """
     return deliver(collect(paths), target, senders, on_result)
 
@@ -103,8 +105,8 @@ def send(
 def deliver(
     outgoing: Outgoing, target: Target, senders: int = 1, on_result: Callable[[Sent], None] | None = None
 ) -> list[Sent]:
-    """Send what was collected, over `senders` associations side by side; otherwise as `send`."""
-    # Files go out in pieces, byte for byte, instead of being parsed and encoded again.
+    """Send what was collected, over `senders` parallel associations; otherwise as `send`."""
+    # Files are sent in pieces, byte for byte, instead of being parsed and encoded again.
     _config.STORE_SEND_CHUNKED_DATASET = True
     results = _Results(on_result)
     for path, reason in outgoing.unsendable:
@@ -143,11 +145,11 @@ def _batches(files: Sequence[OutgoingFile]) -> Iterator[tuple[list[Context], lis
 
 
 class _Unreachable(Exception):
-    """The receiver takes no association; the message says why."""
+    """The receiver accepts no association; the message says why."""
 
 
 class _Batch:
-    """Files that associations of one kind can carry, and the senders that share them."""
+    """Files whose contexts fit into one association, and the senders that share them."""
 
     def __init__(self, target: Target, contexts: list[Context], files: list[OutgoingFile], results: _Results) -> None:
         self._target, self._contexts, self._results = target, contexts, results
@@ -167,7 +169,7 @@ class _Batch:
             finally:
                 self._stop.set()
         if not self._reached:
-            raise SendError(f"{self._target} takes no association: {self._problem}")
+            raise SendError(f"{self._target} accepts no association: {self._problem}")
         while (file := self._next()) is not None:
             reason = f"the connection was lost: {self._problem}"
             self._results.add(Sent(file.path, FAILED, file.sop_instance, reason, time.time()))
@@ -179,7 +181,7 @@ class _Batch:
             return None
 
     def _work(self) -> None:
-        """One sender: until nothing waits, or until the receiver can no longer be reached."""
+        """One sender: sends until no file is left, or until the receiver can no longer be reached."""
         file: OutgoingFile | None = None
         line = _Line(self._target, self._contexts)
         try:
@@ -196,7 +198,7 @@ class _Batch:
 
 
 class _Line:
-    """An association, opened again where it breaks."""
+    """An association that is opened again if it breaks."""
 
     def __init__(self, target: Target, contexts: list[Context]) -> None:
         self._target = target
@@ -210,7 +212,7 @@ class _Line:
         self._accepted: set[Context] = set()
 
     def open(self) -> Association:
-        """Make an association where there is none. Raises `_Unreachable`."""
+        """The association, opened if there is none. Raises `_Unreachable`."""
         if self._association is not None and self._association.is_established:
             return self._association
         target = self._target
@@ -218,9 +220,9 @@ class _Line:
             target.host, target.port, ae_title=target.called_aet, evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)]
         )
         if association.is_rejected:
-            raise _Unreachable(f"it says: {association.acceptor.primitive.reason_str}")
+            raise _Unreachable(f"it was rejected: {association.acceptor.primitive.reason_str}")
         if association.rejected_contexts and not association.accepted_contexts:
-            raise _Unreachable("it takes none of the kinds of file that are to be sent")
+            raise _Unreachable("the receiver accepts none of the kinds of file that are to be sent")
         if not association.is_established:
             raise _Unreachable("no DICOM receiver answers there")
         self._association = association
@@ -233,7 +235,7 @@ class _Line:
             self._association.release()
 
     def store(self, file: OutgoingFile) -> Sent:
-        """Send one file, once more where the association breaks under it. Raises `_Unreachable`."""
+        """Send one file; retry once if the association breaks. Raises `_Unreachable`."""
         instance = file.sop_instance
         try:
             dataset = wrapped(file.path) if file.is_picture else None
@@ -245,7 +247,7 @@ class _Line:
                 answer = association.send_c_store(dataset if dataset is not None else file.path)
                 if "Status" in answer:
                     return _judged(file, instance, int(answer.Status))
-                # It broke, which the association itself may notice only later.
+                # The association broke, but may itself notice that only later.
                 self._association = None
         except NotClassifiable as error:
             return Sent(file.path, FAILED, instance, error.reason, time.time())
@@ -253,21 +255,21 @@ class _Line:
             reason = f"cannot be read: {error.strerror or 'input/output error'}"
             return Sent(file.path, FAILED, instance, reason, time.time())
         except (ValueError, AttributeError, RuntimeError) as error:
-            # What pynetdicom raises for a file that it cannot send. Its message may quote the file: name the kind.
+            # pynetdicom raises these for a file that it cannot send. The message may quote the file: name the type.
             reason = f"cannot be sent ({type(error).__name__})"
             return Sent(file.path, FAILED, instance, reason, time.time())
         return Sent(file.path, FAILED, instance, "the receiver broke the connection", time.time())
 
 
 def _send_at_once(event: evt.Event) -> None:
-    """Without this a store waits 40 ms for the acknowledgement of its last packet (Nagle's algorithm)."""
+    """Set TCP_NODELAY: else a store waits 40 ms for the acknowledgement of its last packet (Nagle's algorithm)."""
     connection = event.assoc.dul.socket
     if connection is not None and connection.socket is not None:
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
 def _not_accepted(file: OutgoingFile) -> str:
-    return f"the receiver does not take {_name(file.sop_class)} in {_name(file.transfer_syntax)}"
+    return f"the receiver does not accept {_name(file.sop_class)} in {_name(file.transfer_syntax)}"
 
 
 def _name(identifier: str) -> str:
@@ -275,7 +277,7 @@ def _name(identifier: str) -> str:
 
 
 def _judged(file: OutgoingFile, instance: str, status: int) -> Sent:
-    """Read the receiver's answer (PS3.4 table B.2-1)."""
+    """The result of a file, from the status that the receiver answered (PS3.4 table B.2-1)."""
     category, meaning = STORAGE_SERVICE_CLASS_STATUS.get(status, ("Failure", ""))
     said = f"{meaning or category} (status 0x{status:04X})"
     if category == "Success":

@@ -190,7 +190,7 @@ def test_a_kind_that_the_receiver_does_not_take_is_told_by_name(tmp_path: Path) 
 
     assert results["000.dcm"].status == STORED
     assert results["j2k.dcm"].reason == (
-        "the receiver does not take Digital X-Ray Image Storage - For Presentation in "
+        "the receiver does not accept Digital X-Ray Image Storage - For Presentation in "
         "JPEG 2000 Image Compression (Lossless Only)"
     )
 
@@ -279,7 +279,7 @@ def test_a_receiver_that_is_not_there_or_does_not_know_us_is_one_clear_error(tmp
     with receiving() as receiver:
         target = receiver.target
         with pytest.raises(
-            SendError, match=r"STRANGER at 127.0.0.1:\d+ takes no association: it says: Called AE title"
+            SendError, match=r"STRANGER at 127.0.0.1:\d+ accepts no association: it was rejected: Called AE title"
         ):
             send([folder], Target("127.0.0.1", target.port, "STRANGER"))
     with pytest.raises(SendError, match="no DICOM receiver answers there"):
