@@ -1,1 +1,1 @@
-"""What makes labelling complete, and proves it: Orthanc compared with the ledger."""
+"""Makes labelling complete, and proves it: compares Orthanc with the ledger."""

@@ -1,6 +1,6 @@
 """The audit: what became of every instance that Orthanc holds.
 
-It reads Orthanc's own list of instances, not ours, so that nothing can hide.
+It reads Orthanc's own list of instances, not ours, so that no instance is missed.
 """
 
 import time
@@ -26,11 +26,11 @@ GRACE_SECONDS = 5.0
 
 @dataclass
 class Audit:
-    """Counts by status, with the reasons of what is not labelled."""
+    """Counts of instances by status, with the reasons why some are not labelled."""
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
-    """Status to reasons and how often each was given."""
+    """By status, the reasons and how often each was given."""
     failed: list[str] = field(default_factory=list)
     unaccounted: list[str] = field(default_factory=list)
 
@@ -66,7 +66,7 @@ def audit(orthanc: OrthancClient, ledger: Ledger, progress: Callable[[int], None
 
 
 def _classify(page: Mapping[str, Mapping[str, str]], ledger: Ledger, result: Audit) -> list[str]:
-    """Count the instances of a page, given with their metadata; returns those that are nowhere."""
+    """Count a page of instances, given with their metadata; returns those in neither ledger nor metadata."""
     held = ledger.holds(page)
     nowhere = []
     for instance_id, metadata in page.items():

@@ -1,7 +1,7 @@
-"""The sweep: makes the path complete. It follows Orthanc's changes, enqueues what the webhook missed, and shows truths
-whose writer died before they were shown.
+"""The sweep: follows Orthanc's changes, and catches up on what the webhook or a killed writer left undone.
 
-The cursor moves only after what lies before it is dealt with, so a sweep may die at any moment.
+It enqueues instances that the webhook missed, and shows truths whose writer died before they were shown. The cursor
+moves only past changes that have been dealt with, so a sweep may die at any moment.
 """
 
 import logging
@@ -17,22 +17,22 @@ from workers.metadata.outcome import Outcome
 from workers.metadata.shown_label import may_be_hidden, show_label
 from workers.pacs import ChangesPage, OrthancClient, OrthancError, OrthancUnavailable
 
-__all__ = ["revive_jobs", "run", "without_outcome"]
+__all__ = ["revive_jobs", "run"]
 
 #: Changes read at a time.
 PAGE = 1000
-#: Seconds after which another sweep may start although this one has not said that it ended.
+#: Seconds after which another sweep may start although this one has not released the lock.
 LOCK_SECONDS = 100
-#: Pages that one run follows at most; the next one goes on where it stopped.
+#: Most pages that one run follows; the next run continues there.
 PAGES_A_RUN = 50
-#: Hints sent at a time for instances whose message got lost.
+#: Most instances per queue and sweep that get a new hint because their message got lost.
 STRANDED = 64 * CHUNK
 
 log = logging.getLogger(__name__)
 
 
 def run(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
-    """Sweep once; returns how many instances were enqueued. Does nothing while another one sweeps."""
+    """Sweep once; returns the number of instances enqueued or hinted at. Does nothing during another sweep."""
     lock = ledger.exclusive("sweep", LOCK_SECONDS)
     if not lock.acquire():
         return 0
@@ -51,7 +51,7 @@ def _follow_changes(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
             log.warning("database-reset cursor=%d last=%d", ledger.cursor, page.last)
             ledger.cursor = 0
             continue
-        # More than a page behind is an archive, which gives way to what is stored now.
+        # More than one page behind: an archive, which gives way to what is stored now.
         behind = number > 0 or not page.done
         stored = _changed(page, "NewInstance")
         found += _enqueue_missing(app, orthanc, ledger, stored, BACKFILL if behind else LABEL)
@@ -63,7 +63,7 @@ def _follow_changes(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
 
 
 def _changed(page: ChangesPage, kind: str) -> list[str]:
-    """Instances to which that happened."""
+    """The instances with a change of that kind, each once."""
     rows = (row for row in page.rows if row.kind == kind and row.level == "Instance")
     return list(dict.fromkeys(row.resource_id for row in rows))
 
@@ -71,7 +71,7 @@ def _changed(page: ChangesPage, kind: str) -> list[str]:
 def _enqueue_missing(
     app: Celery, orthanc: OrthancClient, ledger: Ledger, instance_ids: Sequence[str], queue: str
 ) -> int:
-    missing = without_outcome(orthanc, ledger, instance_ids)
+    missing = _without_outcome(orthanc, ledger, instance_ids)
     if missing:
         enqueue(app, ledger, missing, queue)
         log.info("sweep-found instances=%d queue=%s", len(missing), queue)
@@ -79,19 +79,19 @@ def _enqueue_missing(
 
 
 def _show_truths(orthanc: OrthancClient, instance_ids: Sequence[str]) -> None:
-    """See to it that the labels say what people said."""
+    """Make the labels of these instances show their truths."""
     for instance_id, metadata in orthanc.metadata_of(instance_ids).items():
         if may_be_hidden(metadata):
             try:
                 show_label(orthanc, instance_id, metadata, None)
-            except OrthancUnavailable:  # for the next sweep
+            except OrthancUnavailable:  # the next sweep tries again
                 raise
-            except OrthancError as error:  # of this instance, which must not hold up the others
+            except OrthancError as error:  # concerns only this instance, and must not hold up the others
                 log.warning("truth-not-shown instance=%s: %s", instance_id, error)
 
 
-def without_outcome(orthanc: OrthancClient, ledger: Ledger, instance_ids: Sequence[str]) -> list[str]:
-    """Those of the instances that are neither open in the ledger nor carry an outcome."""
+def _without_outcome(orthanc: OrthancClient, ledger: Ledger, instance_ids: Sequence[str]) -> list[str]:
+    """The instances that neither have an open entry in the ledger nor carry an outcome."""
     held = ledger.holds(instance_ids)
     unknown = [instance_id for instance_id in instance_ids if instance_id not in held]
     metadata = orthanc.metadata_of(unknown)
@@ -99,11 +99,11 @@ def without_outcome(orthanc: OrthancClient, ledger: Ledger, instance_ids: Sequen
 
 
 def _revive_stranded(app: Celery, ledger: Ledger) -> int:
-    """Send hints for what waits in the ledger while the broker has no message that would lead there."""
+    """Send new hints for instances that wait in the ledger although their queue has no message left."""
     revived = 0
     for queue in INSTANCE_QUEUES:
         if ledger.messages(queue):
-            continue  # a worker that takes one of these will take what waits along
+            continue  # a worker that takes one of these also takes instances that wait
         stranded = ledger.due(queue, STRANDED)
         hint(app, stranded, queue)
         revived += len(stranded)
@@ -111,7 +111,7 @@ def _revive_stranded(app: Celery, ledger: Ledger) -> int:
 
 
 def revive_jobs(app: Celery, ledger: Ledger, jobs: JobStore) -> int:
-    """Send hints for training jobs that nobody does and that have no message: those whose run died, above all."""
+    """Send new hints for training jobs that may start but have no message, mostly because their run died."""
     due = 0 if ledger.messages(TRAIN) else jobs.due()
     hint_jobs(app, due)
     return due
