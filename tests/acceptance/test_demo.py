@@ -24,7 +24,7 @@ def test_the_demo_brings_every_class_and_the_real_radiographs_into_the_ledger_an
     real = [row for row in rows if " real, " in row]
     assert len(real) == 4
     assert all("needs-review" in row for row in real), "neither a chest nor a lower leg is one of the classes"
-    assert f"{len(LABELS) + 4} of {len(LABELS) + 4} in the ledger" in shown
+    assert f"{len(LABELS) + 4} of {len(LABELS) + 4} have an outcome" in shown
     assert "earlier demo" not in shown
     assert all(row["milliseconds"] is not None for row in told)
     assert re.search(r"Orthanc Explorer +http://127\.0\.0\.1:\d+", shown)

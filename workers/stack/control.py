@@ -17,7 +17,7 @@ from workers.supervision.leftovers import leftovers, stop_all
 
 __all__ = ["down", "running", "start_in_background", "wait_for_end"]
 
-#: Seconds that the end of a stack may take: the patience with all of its services, one after the other.
+#: Most seconds for the end of a stack: the sum of the time that its services may take, one after the other.
 PATIENCE = 180.0
 
 
@@ -30,7 +30,7 @@ def start_in_background(options: Options, tell: Callable[[str], None], *, ends_w
         ends_with_me: have the kernel end the stack when the calling thread ends, however it ends.
 
     Raises:
-        StackError: it did not come up; why has been told.
+        StackError: the stack did not start; the message says why.
     """
     data = DataDirectory(options.data.resolve())
     data.prepare()

@@ -1,4 +1,4 @@
-"""The data directory: all that a local stack keeps, and the lock that makes it one stack's alone."""
+"""The data directory: all that a local stack keeps, and the lock that reserves it for one stack."""
 
 import contextlib
 import fcntl
@@ -18,14 +18,14 @@ __all__ = ["DataDirectory", "Secrets", "default_data", "write_private"]
 
 
 def default_data(name: str = "msk") -> Path:
-    """Where a stack keeps its data unless told: $MSK_DATA, or `name` in the user's data folder (XDG)."""
+    """Where a stack keeps its data by default: $MSK_DATA, or `name` in the user's data folder (XDG)."""
     if chosen := os.environ.get("MSK_DATA"):
         return Path(chosen)
     return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / name
 
 
 def write_private(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON that only the user may read (mode 0600), whole or not at all."""
+    """Atomically write JSON that only the user may read (mode 0600)."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "w") as file:
@@ -41,7 +41,7 @@ def write_private(path: Path, content: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Secrets:
-    """What the parts of one stack trust each other by; made once, kept in `secrets.json`."""
+    """The passwords and keys that the parts of one stack share; made once, kept in `secrets.json`."""
 
     orthanc_password: str = field(repr=False, default_factory=lambda: secrets.token_urlsafe(18))
     broker_password: str = field(repr=False, default_factory=lambda: secrets.token_urlsafe(18))
@@ -53,7 +53,7 @@ class Secrets:
 
 @dataclass(frozen=True)
 class DataDirectory:
-    """One folder: Orthanc's storage, the broker's log of commands, models, logs, secrets, and the state."""
+    """One folder: Orthanc's storage, the broker's append-only file, models, logs, secrets, and the state."""
 
     path: Path
 
@@ -89,11 +89,11 @@ class DataDirectory:
 
     @property
     def ports_file(self) -> Path:
-        """The ports of last time, which the next start takes again where they are free."""
+        """The ports of the last start, which the next one takes again if they are free."""
         return self.path / "ports.json"
 
     def prepare(self) -> None:
-        """Make the folders, closed to other users: Orthanc's storage holds patients' images."""
+        """Make the folders, closed to other users, since Orthanc's storage holds patients' images."""
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.orthanc, self.broker, self.models, self.logs):
@@ -103,7 +103,7 @@ class DataDirectory:
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the directory for this process; the kernel lets go when it ends, however it ends.
+        """Lock the directory for this process; the kernel releases the lock when it ends, however it ends.
 
         Raises:
             StackError: another stack runs on this directory.
@@ -123,7 +123,7 @@ class DataDirectory:
             yield
 
     def holder(self) -> int | None:
-        """Process id of the supervisor that holds the directory; None when nothing runs on it."""
+        """Process id of the supervisor that has locked the directory; None when nothing runs on it."""
         try:
             lock = (self.path / "lock").open("r+")
         except FileNotFoundError:
@@ -136,7 +136,7 @@ class DataDirectory:
         return None
 
     def secrets(self) -> Secrets:
-        """The secrets, made at the first call; one that an older version did not know is made now."""
+        """The secrets, made at the first call; secrets that an older version did not have are added."""
         kept = self._read(self.secrets_file) if self.secrets_file.exists() else {}
         found = Secrets(**kept)
         if asdict(found) != kept:
@@ -144,11 +144,11 @@ class DataDirectory:
         return found
 
     def state(self) -> dict[str, Any] | None:
-        """What `state.json` says; None when there is none."""
+        """The content of `state.json`; None when there is none."""
         return self._read(self.state_file) if self.state_file.exists() else None
 
     def last_ports(self) -> dict[str, int]:
-        """The ports of last time by service; empty the first time."""
+        """The ports of the last start, by service; empty before the first."""
         return self._read(self.ports_file) if self.ports_file.exists() else {}
 
     def _read(self, file: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The demo: phantoms of every class and real radiographs travel into Orthanc and come back labelled."""
+"""The demo: phantoms of every class and real radiographs are sent to Orthanc, and come back labelled."""
 
 import contextlib
 import json
@@ -29,7 +29,7 @@ REAL = {
     "RG3_J2KR.dcm": "lower leg, JPEG 2000",
 }
 
-#: Seconds between two looks at Orthanc's metadata, which nobody tells us about.
+#: Seconds between two polls of Orthanc's metadata, of whose changes Orthanc does not notify.
 INTERVAL = 0.1
 
 COLOURS = {LABELLED: "green", NEEDS_REVIEW: "yellow", SKIPPED: "yellow", FAILED: "red"}
@@ -37,7 +37,7 @@ COLOURS = {LABELLED: "green", NEEDS_REVIEW: "yellow", SKIPPED: "yellow", FAILED:
 
 @dataclass
 class Radiograph:
-    """One radiograph on its way."""
+    """One radiograph, and what is known of it so far."""
 
     file: Path
     shows: str
@@ -62,14 +62,12 @@ class Radiograph:
 
     @property
     def earlier(self) -> bool:
-        """Whether it was labelled before this demo sent it: Orthanc keeps the file and the answer that it has."""
+        """Whether it was labelled before this demo sent it: Orthanc keeps a file that it has, and its outcome."""
         return self.outcome is not None and self.sent is not None and _labelled(self.outcome) < self.sent
 
     @property
     def milliseconds(self) -> float | None:
-        """From the acknowledged store to the label, 0 where the label was first; None where there is none, or
-        `earlier`.
-        """
+        """From the acknowledged store to the label, 0 if the label came first; None without one, or if `earlier`."""
         if self.outcome is None or self.stored is None or self.earlier:
             return None
         return max(0.0, (_labelled(self.outcome) - self.stored) * 1000)
@@ -81,9 +79,9 @@ def _labelled(outcome: Outcome) -> float:
 
 
 def phantoms(folder: Path, count: int, seed: int, log: Path, progress: Callable[[int, int], None]) -> list[Radiograph]:
-    """Render `count` phantoms of each class into `folder`, on all cores; `progress(done, of)` is told.
+    """Render `count` phantoms of each class into `folder`, on all cores; calls `progress(done, of)`.
 
-    What the renderer's native libraries complain of on the way goes to `log`.
+    Messages of the renderer's native libraries go to `log`.
 
     Raises:
         RenderingUnavailable: a library for it is missing.
@@ -97,7 +95,7 @@ def phantoms(folder: Path, count: int, seed: int, log: Path, progress: Callable[
 
 @contextlib.contextmanager
 def _errors_to(log: Path) -> Iterator[None]:
-    """Have this process's standard error, and that of processes it starts, go to a file."""
+    """Redirect the standard error of this process, and of processes that it starts, to a file."""
     terminal = os.dup(2)
     try:
         with log.open("wb") as file:
@@ -123,10 +121,10 @@ def real_radiographs() -> list[Radiograph]:
 
 
 def store(radiographs: Sequence[Radiograph], orthanc: OrthancClient, state: Mapping[str, Any]) -> None:
-    """Send the radiographs over DICOM, and note as what instance and when each was stored, or why it was not.
+    """Send the radiographs over DICOM; note the instance and the time of each store, or why it failed.
 
     Raises:
-        SendError: Orthanc takes no association.
+        SendError: Orthanc accepts no association.
     """
     from workers.pacs.send import STORED, Sent, Target, send
 
@@ -149,7 +147,7 @@ def store(radiographs: Sequence[Radiograph], orthanc: OrthancClient, state: Mapp
 
 
 def follow(radiographs: Sequence[Radiograph], orthanc: OrthancClient, patience: float) -> Iterator[None]:
-    """Read back what became of the radiographs; yields after each look, ends when all have an outcome.
+    """Poll the outcomes of the radiographs; yields after each poll, ends when all have one.
 
     Ends early when nothing has changed for `patience` seconds.
     """
@@ -213,11 +211,11 @@ def as_dict(radiograph: Radiograph) -> dict[str, Any]:
 
 
 def summary(radiographs: Sequence[Radiograph]) -> str:
-    """How many ended how, how many of them rightly, and how many had ended so before this demo."""
+    """Counts: outcomes by status, how many of them are right, and how many are older than this demo."""
     ended = Counter(r.outcome.status for r in radiographs if r.outcome)
     parts = ", ".join(f"{count} {status}" for status, count in sorted(ended.items()))
     right = sum(r.right for r in radiographs)
-    line = f"{ended.total()} of {len(radiographs)} in the ledger: {parts}; {right} right"
+    line = f"{ended.total()} of {len(radiographs)} have an outcome: {parts}; {right} right"
     if earlier := sum(r.earlier for r in radiographs):
-        line += f"\n{earlier} as an earlier demo had them stored and labelled; --data NEWFOLDER starts empty"
+        line += f"\n{earlier} were stored and labelled by an earlier demo; --data NEWFOLDER starts empty"
     return line

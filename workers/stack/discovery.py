@@ -17,19 +17,23 @@ def find_settings(state_file: Path | None) -> Settings:
     """Settings of the stack that wrote `state_file`; without one, the environment's, or the local stack's.
 
     Raises:
-        StackError: there is none of them.
-        MissingSetting: the environment names an Orthanc, and lacks something else.
-        InvalidSetting: what it holds cannot be used.
+        StackError: there is none of them, or the state file cannot be used.
+        MissingSetting: the environment names an Orthanc, but lacks another setting.
+        InvalidSetting: a setting cannot be used.
     """
     if state_file is None and "MSK_ORTHANC_URL" in os.environ:
         return Settings.from_environment()
     state_file = state_file or local_state_file()
     if state_file is None:
-        raise StackError("which stack? set MSK_ORTHANC_URL and the like, name one with --state, or start one: msk up")
+        raise StackError(
+            "no stack is named and none runs here: set MSK_ORTHANC_URL etc., give --state FILE, or start one: msk up"
+        )
     try:
         return Settings.from_environment(environment_of(json.loads(state_file.read_text())))
     except OSError as error:
-        raise StackError(f"{state_file} cannot be read ({error.strerror}); is the stack up? msk up") from error
+        raise StackError(
+            f"{state_file} cannot be read ({error.strerror}); is the stack up? start it with: msk up"
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
         raise StackError(f"{state_file} is no state file of a local stack; it is written by msk up --state") from error
 

@@ -12,11 +12,11 @@ class Options:
     """What a stack is started with."""
 
     data: Path
-    """Its data directory, made where there is none."""
+    """Its data directory, made if there is none."""
     state: Path | None = None
     """Where to write addresses, credentials and process ids, besides `state.json` in the data directory."""
     ports: Mapping[str, int] = field(default_factory=dict)
-    """Ports by service (orthanc, dicom, gateway, broker); 0 or absent for those of last time or free ones."""
+    """Ports by service (orthanc, dicom, gateway, broker); 0 or absent for the last start's or a free one."""
     workers: int = 0
     """Processes that label, each with a decoder and a model; 0 for as many as there are cores."""
     device: str = "auto"

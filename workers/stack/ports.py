@@ -1,4 +1,4 @@
-"""Ports for the parts of a stack: the given ones, else those of last time, else free ones."""
+"""Ports for the parts of a stack: the given ones, else those of the last start, else free ones."""
 
 import random
 import socket
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 from workers.stack.errors import StackError
 
-__all__ = ["ANY", "LOOPBACK", "Ports", "choose_ports", "is_free"]
+__all__ = ["LOOPBACK", "Ports", "choose_ports"]
 
 LOOPBACK = "127.0.0.1"
-ANY = "0.0.0.0"  # noqa: S104 (where Orthanc listens, whatever it is told; it refuses strangers by itself)
+_ANY = "0.0.0.0"  # noqa: S104 (Orthanc always listens on all addresses; it refuses other machines by itself)
 
-#: Below the range that Linux draws ports of outgoing connections from, so that a service that has to be
-#: started again does not find its port taken by a connection.
+#: Below Linux's range for outgoing connections, so that none of them takes the port of a service that
+#: is being restarted.
 CANDIDATES = range(20_000, 32_768)
 ATTEMPTS = 200
 
@@ -28,10 +28,10 @@ class Ports:
     broker: int
 
 
-ADDRESSES = {"orthanc": ANY, "dicom": ANY, "gateway": LOOPBACK, "broker": LOOPBACK}
+ADDRESSES = {"orthanc": _ANY, "dicom": _ANY, "gateway": LOOPBACK, "broker": LOOPBACK}
 
 
-def is_free(port: int, address: str = LOOPBACK) -> bool:
+def _is_free(port: int, address: str = LOOPBACK) -> bool:
     """Whether a server could listen there now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -51,7 +51,7 @@ def choose_ports(given: Mapping[str, int], last: Mapping[str, int]) -> Ports:
     chosen: dict[str, int] = {}
     for service, address in ADDRESSES.items():
         port = given.get(service, 0)
-        if port and (port in chosen.values() or not is_free(port, address)):
+        if port and (port in chosen.values() or not _is_free(port, address)):
             raise StackError(f"port {port} (--{service}-port) is taken; give another, or 0 for a free one")
         if port:
             chosen[service] = port
@@ -65,6 +65,6 @@ def _any_port(preferred: int | None, address: str, taken: set[int]) -> int:
     candidates = [preferred] if preferred else []
     candidates += random.sample(CANDIDATES, ATTEMPTS)
     for port in candidates:
-        if port not in taken and is_free(port, address):
+        if port not in taken and _is_free(port, address):
             return port
     raise StackError(f"none of {ATTEMPTS} ports between {CANDIDATES.start} and {CANDIDATES.stop} is free")

@@ -64,14 +64,14 @@ def up(
 def _end_leftovers(data: DataDirectory, say: Callable[[str, str], None]) -> None:
     data.state_file.unlink(missing_ok=True)
     if found := leftovers(data.path):
-        say("stack", f"ending {len(found)} processes that the last one left behind")
+        say("stack", f"ending {len(found)} processes that an earlier stack left behind")
         stop_all(found)
         if still := leftovers(data.path):
             raise StackError(f"processes of an earlier stack do not end: {', '.join(map(str, still))}")
 
 
 class _State:
-    """The state file, in the data directory and wherever else it was asked for."""
+    """The state file, in the data directory and in the place that `Options.state` names."""
 
     def __init__(self, data: DataDirectory, ports: Ports, secrets: Secrets, files: tuple[Path, ...]) -> None:
         addresses = Addresses.of(ports, secrets)

@@ -1,7 +1,7 @@
-"""Processes of an earlier stack on the same data that its end did not take with it.
+"""Processes that an earlier stack on the same data left behind.
 
 Every process that a stack starts carries the data directory in its environment, and so do its
-children. That is what they are known by: a recorded process id could be another program's by now.
+children. They are recognized by that, since a recorded process id may be another program's by now.
 """
 
 import contextlib
@@ -43,7 +43,7 @@ def stop_all(pids: Iterable[int], grace: float = 10) -> None:
             watched[pid] = os.pidfd_open(pid)
     try:
         _signal(watched, signal.SIGTERM)
-        _signal(watched, signal.SIGCONT)  # one that was stopped could not hear it
+        _signal(watched, signal.SIGCONT)  # a stopped process reacts only once it continues
         _await_end(watched, grace)
         _signal(watched, signal.SIGKILL)
         _await_end(watched, grace)

@@ -1,4 +1,4 @@
-"""What the processes say: one log file each, followed and shown together by name."""
+"""The logs of the processes: one file each, followed and shown together by name."""
 
 import os
 from collections.abc import Callable
@@ -16,7 +16,7 @@ MAX_READ = 1_000_000
 class LogView:
     """Follows the logs of a folder and hands on each new line with the name of its process.
 
-    Use it in a `with` statement. A log is set aside by copying and truncating it, since the process
+    Use it in a `with` statement. A log is rotated by copying and truncating it, since the process
     that appends to it has it open.
     """
 

@@ -18,7 +18,7 @@ class Process:
     """A service that runs, or ran.
 
     It has its own session, so that Ctrl-C in the terminal reaches the supervisor alone, and writes
-    to its log file itself, so that a terminal that has stopped scrolling holds nothing up.
+    to its log file itself, so that a paused terminal cannot block it.
     """
 
     def __init__(self, service: Service, log: Path, directory: Path) -> None:
@@ -48,17 +48,17 @@ class Process:
         return self._popen.poll()
 
     def signal(self, number: signal.Signals) -> None:
-        """Signal the process itself; what it does with its children is its own affair."""
+        """Signal the process itself, but not its children."""
         self._popen.send_signal(number)
 
     def wait(self, seconds: float) -> bool:
-        """Whether it ended within that time."""
+        """Whether it ends within that time."""
         poll = select.poll()
         poll.register(self.descriptor, select.POLLIN)
         return bool(poll.poll(max(0, seconds) * 1000)) and self._popen.wait() is not None
 
     def bury(self) -> None:
-        """End what is left of it, children that outlive it included, and let go of it."""
+        """Kill what is left of it, including children that outlive it, and release its descriptor."""
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait()
@@ -66,5 +66,5 @@ class Process:
 
 
 def _ends_with_supervisor() -> tuple[str, ...]:
-    """A prefix that has the kernel ask the process to end when the supervisor is killed."""
+    """A command prefix that has the kernel send the process SIGTERM when the supervisor dies."""
     return ("setpriv", "--pdeathsig", "TERM", "--") if shutil.which("setpriv") else ()

@@ -1,4 +1,4 @@
-"""A service: how one process is started and ended, and how one sees that it is ready."""
+"""A service: how one process is started and ended, and how to tell that it is ready."""
 
 import signal
 from collections.abc import Callable, Mapping
@@ -13,7 +13,7 @@ STOP: StopSignals = ((signal.SIGTERM, 20),)
 
 
 class ServiceError(Exception):
-    """A service did not become ready. The message ends with what it wrote last."""
+    """A service did not become ready. The message ends with the last lines of its log."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ __all__ = ["Stopped", "Supervisor"]
 TICK = 0.1
 #: Seconds before a process that died starts again: the first time, and the most it grows to.
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
-#: A process that ran this many seconds is as good as new: its next death counts as the first.
+#: Seconds after which a process counts as steady: its next death is counted as the first.
 STEADY = 60.0
 
 
@@ -43,7 +43,7 @@ class Supervisor:
             services: what to run.
             logs: follows and shows what the processes write.
             say: called with a service's name and what became of it.
-            changed: called with all process ids by name when all is ready, and again after each restart.
+            changed: called with all process ids by name when everything is ready, and after each restart.
         """
         self._folder, self._services, self._logs, self._say, self._changed = folder, services, logs, say, changed
         self._processes: dict[str, Process] = {}
@@ -52,7 +52,7 @@ class Supervisor:
         self._asked_to_stop = 0
 
     def install_signals(self) -> None:
-        """SIGINT, SIGTERM and the end of the terminal end the stack; the second of them ends it at once."""
+        """Let SIGINT, SIGTERM and SIGHUP (the end of the terminal) end the stack; the second signal kills it."""
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) != signal.SIG_IGN:  # as under nohup
                 signal.signal(number, self._ask_to_stop)
@@ -86,7 +86,7 @@ class Supervisor:
             self._logs.pump()
 
     def stop(self) -> None:
-        """End everything: first what works, then what hands out work, then what keeps it."""
+        """End everything, in the order of `Service.stops`."""
         for phase in sorted({service.stops for service in self._services}):
             names = [service.name for service in self._services if service.stops == phase]
             self._end([self._processes.pop(name) for name in names if name in self._processes])
@@ -118,7 +118,7 @@ class Supervisor:
         self._say(service.name, f"ready after {seconds:.1f} s  {service.address}".rstrip())
 
     def _dead(self, seconds: float) -> list[Process]:
-        """The processes that have ended, as soon as there is one, or none after that time."""
+        """The processes that have ended; waits for the first of them, but no longer than that time."""
         poll, watched = select.poll(), {p.descriptor: p for p in self._processes.values()}
         for descriptor in watched:
             poll.register(descriptor, select.POLLIN)
@@ -167,6 +167,6 @@ class Supervisor:
 
 
 def _ending(process: Process) -> str:
-    """How a process that has ended did so."""
+    """How a process has ended, in words."""
     status = process.status or 0
     return f"was killed by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"

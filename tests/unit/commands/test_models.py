@@ -159,4 +159,4 @@ def test_models_lists_versions_and_promotes_one(tmp_path: Path, monkeypatch: pyt
     ]
     unknown = msk("promote", "20260101T000000Z-0123456789ab")
     assert unknown.exit_code == 1
-    assert "no whole model version" in unknown.output
+    assert "no complete model version" in unknown.output

@@ -59,7 +59,7 @@ def test_it_gives_up_when_nothing_changes_for_a_while() -> None:
     looks([lost], Metadata(), patience=0.3)
     assert 0.2 < time.monotonic() - started < 5
     assert lost.outcome is None
-    assert summary([lost]) == "0 of 1 in the ledger: ; 0 right"
+    assert summary([lost]) == "0 of 1 have an outcome: ; 0 right"
 
 
 def test_it_says_what_an_earlier_demo_had_labelled() -> None:
@@ -67,7 +67,7 @@ def test_it_says_what_an_earlier_demo_had_labelled() -> None:
     new.outcome = old.outcome = outcome(label="knee_ap")
     new.sent, old.sent = 1767225601.0, 1767225602.0  # the label came in between
     assert summary([new]).count("\n") == 0
-    assert "\n1 as an earlier demo" in summary([new, old])
+    assert "\n1 were stored and labelled by an earlier demo" in summary([new, old])
 
 
 def test_it_does_not_wait_for_what_was_never_stored() -> None:
@@ -84,7 +84,7 @@ def test_a_label_is_right_when_it_is_the_truth_and_an_abstention_where_there_is_
     labelled_chest.outcome, broken_chest.outcome = outcome(label="elbow_ap"), outcome("failed")
     everything = [right, wrong, abstained, chest, labelled_chest, broken_chest]
     assert [r.right for r in everything] == [True, False, False, True, False, False]
-    assert summary(everything) == "6 of 6 in the ledger: 1 failed, 3 labelled, 2 needs-review; 2 right"
+    assert summary(everything) == "6 of 6 have an outcome: 1 failed, 3 labelled, 2 needs-review; 2 right"
 
 
 def test_the_table_shows_header_label_confidence_milliseconds_and_status() -> None:
