@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @contextmanager
 def in_steps() -> Iterator["Progress"]:
-    """Shown while its ``with`` block runs; what it yields is told the step, how much of it is done, and of how much."""
+    """A bar, shown while its ``with`` block runs; yields a function to call with step, number done, and total."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -27,14 +27,14 @@ def in_steps() -> Iterator["Progress"]:
 
 @contextmanager
 def counting(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """`in_steps` with one step; what it yields is told how much is done."""
+    """`in_steps` with one step; yields a function to call with the number done."""
     with in_steps() as tell:
         tell(what, 0, total)
         yield lambda done: tell(what, done, total)
 
 
 def through(what: str) -> Callable[[Sequence[T]], Iterator[T]]:
-    """A function that goes through a sequence and shows how far it is."""
+    """A function that yields the items of a sequence, and shows the progress."""
 
     def go(items: Sequence[T]) -> Iterator[T]:
         with counting(what, len(items)) as show:
@@ -65,6 +65,6 @@ class TrainingBar:
         self._progress.stop()
 
     def show(self, progress: "TrainingProgress") -> None:
-        """After each step of training."""
+        """Update the bar; to be called after each training step."""
         now = {"completed": progress.step, "total": progress.steps}
         self._progress.update(self._task, **now, loss=progress.loss, speed=progress.pictures_per_second)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Which model version a command means, and its classifier; errors in words for the person who typed it."""
+"""The model version that a command is given, and its classifier; with errors for the person who typed it."""
 
 import json
 import os
@@ -17,7 +17,7 @@ __all__ = ["find_version", "load_classifier", "open_registry"]
 
 
 def open_registry() -> "Registry":
-    """The site's registry: at MSK_MODELS, or of the stack that runs here; else there is the shipped version only."""
+    """The registry at MSK_MODELS, or else of the stack that runs here, or else one with the shipped version only."""
     from mskmodel.registry import Registry
 
     root = os.environ.get("MSK_MODELS")
@@ -35,7 +35,7 @@ def find_version(model: str | None) -> Path:
 
 
 def load_classifier(model: str | None, device: str) -> "Classifier":
-    """``model`` as in ``find_version``."""
+    """The classifier of a version; ``model`` as in ``find_version``."""
     from mskmodel.registry.classifier import Classifier
 
     try:

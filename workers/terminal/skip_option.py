@@ -1,4 +1,4 @@
-"""`--skip COLUMN=TEXT`: rows of labels files that are left out, such as those of a licence that forbids it."""
+"""`--skip COLUMN=TEXT`: rows of labels files that are left out, for example because of their licence."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,17 +7,17 @@ import click
 
 __all__ = ["SkipRules", "skip_rules"]
 
-#: For each labels file, the columns that it has, with the text that a row must not have there.
+#: For each labels file, the rules that apply to it: a column, and the text with which a row is left out.
 SkipRules = dict[Path, list[tuple[str, str]]]
 
 
 def skip_rules(given: Sequence[str], files: Sequence[Path]) -> SkipRules:
-    """What was typed, by file. A rule that applies to no file is an error: what it was to keep out would come in."""
+    """The given rules, by file. A rule for a column of no file is an error, or it would fail to leave out rows."""
     from mskmodel.data.dataset import LabelsError, columns_of
 
     rules = [rule.partition("=") for rule in given]
     if any(not column or not text for column, _, text in rules):
-        raise click.BadParameter("it is COLUMN=TEXT, both of them", param_hint="--skip")
+        raise click.BadParameter("give COLUMN=TEXT, neither part empty", param_hint="--skip")
     try:
         columns = {file: columns_of(file) for file in files}
     except LabelsError as error:

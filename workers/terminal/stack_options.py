@@ -1,4 +1,4 @@
-"""The options that every command takes which starts a stack."""
+"""The options of every command that starts a stack."""
 
 import functools
 from collections.abc import Callable
@@ -16,13 +16,13 @@ PORT = click.IntRange(0, 65535)
 
 
 def data_option(name: str = "msk") -> Callable[[Any], Any]:
-    """`--data`: the data directory, by default the one of that name among the user's data."""
+    """`--data`: the data directory, by default the folder `name` among the user's data."""
     return click.option(
         "--data",
         type=click.Path(file_okay=False, path_type=Path),
         default=lambda: default_data(name),
         show_default=f"$MSK_DATA or ~/.local/share/{name}",
-        help="Folder of all that the stack keeps.",
+        help="Folder for all data of the stack.",
     )
 
 
@@ -34,13 +34,13 @@ def stack_options(name: str = "msk") -> Callable[[Callable[..., Any]], Callable[
         @click.option(
             "--state",
             type=click.Path(dir_okay=False, path_type=Path),
-            help="Write addresses, credentials and process ids there too.",
+            help="Also write addresses, credentials and process ids to this file.",
         )
         @_port("orthanc", "Orthanc's REST API and pages")
         @_port("dicom", "Orthanc's DICOM receiver")
         @_port("gateway", "the gateway")
         @_port("broker", "Valkey")
-        @click.option("--workers", type=click.IntRange(1), help="Processes that label.  [default: the cores]")
+        @click.option("--workers", type=click.IntRange(1), help="Processes that label.  [default: one per core]")
         @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
         @functools.wraps(function)
         def command(
@@ -69,5 +69,5 @@ def _port(service: str, what: str) -> Callable[[Any], Any]:
         type=PORT,
         metavar="N",
         default=0,
-        help=f"Port of {what}.  [default: as last time, or a free one]",
+        help=f"Port of {what}.  [default: the last one, or a free one]",
     )

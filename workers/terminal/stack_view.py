@@ -1,4 +1,4 @@
-"""What a running stack shows: each line under the name of the process it is about."""
+"""What a running stack shows: lines, each with the name of its process."""
 
 import contextlib
 from collections.abc import Mapping
@@ -23,14 +23,14 @@ COLOURS = {
 
 class _Console(Console):
     def on_broken_pipe(self) -> None:
-        """Fall silent, where rich would end the process."""
+        """Print nothing more; rich itself would end the process."""
         self.quiet = True
 
 
 class Screen:
     """Lines by name, in colour on a terminal.
 
-    When nobody reads them any more (a closed terminal, the end of a pipe), the stack goes on without.
+    When nobody reads them any more (a closed terminal, the end of a pipe), the stack goes on without output.
     """
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ def addresses(state: Mapping[str, Any]) -> str:
 
 
 def without_secrets(state: Mapping[str, Any]) -> dict[str, Any]:
-    """The state as anyone may see it."""
+    """The state without passwords, keys and the broker's address."""
     orthanc = {name: value for name, value in state["orthanc"].items() if name != "password"}
     rest = {name: value for name, value in state.items() if name not in ("webhook_secret", "api_token", "broker")}
     return rest | {"orthanc": orthanc}

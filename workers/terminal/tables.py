@@ -9,7 +9,7 @@ __all__ = ["on_screen"]
 
 
 def on_screen(table: "Table") -> Any:
-    """To be printed by rich. Where it is too wide, the last column gives way."""
+    """The table for rich to print. If it is too wide, its last column is folded."""
     from rich.markup import escape
     from rich.table import Table as Screen
 
