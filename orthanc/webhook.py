@@ -5,11 +5,11 @@
 # The rest of the project talks to Orthanc over HTTP only and has a licence of its own.
 """Orthanc plugin: tells the labeller, by a signed webhook, of every instance that Orthanc has stored.
 
-The store itself only appends the instance's identifier to a queue. One thread takes identifiers off it, looks
-up what little the receiver needs in Orthanc's database (never the file, never patient data), signs by the
-Standard Webhooks convention and posts. Where Orthanc has durable queues (1.12.10, with version 7.0 of its
-Python plugin) an event outlives a crash; elsewhere it lives in memory, and the labeller's sweep of /changes
-completes what is lost.
+The store itself only appends the instance's identifier to a queue. One thread takes identifiers from it, looks
+up in Orthanc's database what the receiver needs (never the file, never patient data), signs the event by the
+Standard Webhooks convention and posts it. Where Orthanc has durable queues (1.12.10, with version 7.0 of its
+Python plugin), an event survives a crash. Elsewhere it is only in memory; if it is lost, the labeller's sweep
+of /changes finds the instance.
 
 Settings, from the environment of Orthanc: MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET ("whsec_" and base64).
 """
@@ -38,18 +38,18 @@ MEMORY_LIMIT = 100_000
 RESERVATION = 5
 #: Seconds to connect to the receiver, and to wait for its answer.
 CONNECT_TIMEOUT, ANSWER_TIMEOUT = 3.0, 10.0
-#: Seconds before the next try: the first, and the most it grows to.
+#: Seconds of back-off before the next try: at first, and at most.
 FIRST_DELAY, LONGEST_DELAY = 0.25, 8.0
 #: Answers below 500 that ask for another try; all others are final.
 TRY_AGAIN = frozenset({408, 425, 429})
 #: What the plugin's functions raise, depending on its version and on the function.
 SDK_ERRORS = (orthanc.OrthancException, TypeError, ValueError)
-#: What they mean where the instance was deleted after it was stored.
+#: Error codes of an instance that was deleted after it was stored.
 GONE = (orthanc.ErrorCode.UNKNOWN_RESOURCE, orthanc.ErrorCode.INEXISTENT_ITEM)
 
 
 class Outbox:
-    """Instances to tell of: in Orthanc's database where it has durable queues, otherwise in memory."""
+    """Instances whose events are to be delivered: in Orthanc's database if it has durable queues, else in memory."""
 
     def __init__(self):
         self.durable = hasattr(orthanc, "ReserveQueueValue") and hasattr(orthanc, "AcknowledgeQueueValue")
@@ -65,20 +65,20 @@ class Outbox:
             else:
                 self._remember(ident)
         except SDK_ERRORS as error:
-            # A database plugin without queues, or a full disk: memory is second best, a failed store is not.
+            # A database plugin without queues, or a full disk: keep it in memory rather than fail the store.
             orthanc.LogWarning(f"webhook.queue-refused error={type(error).__name__}")
             self._remember(ident)
         self._filled.set()
 
     def _remember(self, ident):
-        if len(self._memory) == MEMORY_LIMIT:  # the deque lets go of the oldest
+        if len(self._memory) == MEMORY_LIMIT:  # the deque drops the oldest
             self._dropped += 1
             if is_power_of_two(self._dropped):
                 orthanc.LogWarning(f"webhook.dropped total={self._dropped} reason=queue-full")
         self._memory.append(ident)
 
     def take(self):
-        """The next (ident, receipt), receipt None for one from memory; None when there is nothing."""
+        """The next (ident, receipt), or None; the receipt of an event from memory is None."""
         self._filled.clear()
         if self._memory:
             return self._memory.popleft(), None
@@ -100,7 +100,7 @@ class Outbox:
             self._remember(ident)
 
     def wait(self):
-        """Until something was put or stop() wakes it; for durable events also until a reservation ends."""
+        """Wait until something is put or stop() wakes it; for durable events, also until a reservation ends."""
         self._filled.wait(RESERVATION if self.durable else None)
 
     def wake(self):
@@ -190,7 +190,7 @@ class Sender(threading.Thread):
         self._receiver.close()
 
     def stop(self):
-        """Within the time that a connection may take, whatever the receiver does."""
+        """Stop within CONNECT_TIMEOUT + 1 seconds, whatever the receiver does."""
         self._stopping.set()
         self._outbox.wake()
         self._receiver.interrupt()
@@ -198,7 +198,7 @@ class Sender(threading.Thread):
         orthanc.LogWarning(f"webhook.stopped lost_from_memory={len(self._outbox)}")
 
     def _deliver(self, ident):
-        """True when nothing is left to do for this event."""
+        """Post one event; True when nothing is left to do for it."""
         try:
             webhook_id, event = describe(ident)
             status = self._receiver.post(webhook_id, json.dumps(event).encode())
@@ -219,7 +219,7 @@ class Sender(threading.Thread):
         return False
 
     def _pause(self):
-        """Grows with the failures in a row; half is chance: many servers must not knock at once."""
+        """Exponential back-off with jitter, so that many servers do not retry at the same moment."""
         longest = min(LONGEST_DELAY, FIRST_DELAY * 2 ** min(self._failures - 1, 10))
         self._stopping.wait(longest * random.uniform(0.5, 1))  # noqa: S311  (spreads load, hides nothing)
 
@@ -229,7 +229,7 @@ def describe(ident):
     instance = rest(f"/instances/{ident}")
     metadata = rest(f"/instances/{ident}/metadata?expand")
     study, modality = series(instance["ParentSeries"])
-    # The file's own identifier makes an overwritten instance another event, and a repetition the same.
+    # With the file's own identifier, an overwritten instance is another event, and a retry is the same one.
     name = f"instance.stored {ident} {instance.get('FileUuid', '')}"
     data = {
         "instance": ident,
@@ -245,7 +245,7 @@ def describe(ident):
 
 @functools.lru_cache(maxsize=256)
 def series(ident):
-    """(study, modality). The instances of a series mostly arrive together."""
+    """(study, modality), cached: the instances of a series mostly arrive together."""
     found = rest(f"/series/{ident}")
     return found["ParentStudy"], found["MainDicomTags"].get("Modality", "")
 
@@ -274,13 +274,13 @@ def signature(key, webhook_id, timestamp, body):
 
 
 def iso_8601(reception_date):
-    """Orthanc's "20260131T235959", which is in UTC, as ISO 8601; now, where there is none."""
+    """Orthanc's "20260131T235959", which is in UTC, as ISO 8601; if it is None, the time now."""
     parsed = time.strptime(reception_date, "%Y%m%dT%H%M%S") if reception_date else time.gmtime()
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", parsed)
 
 
 def is_power_of_two(count):
-    """So that what happens 1,000 times in a row is logged 10 times."""
+    """Whether to log a repeated event: 1,000 times in a row give 10 lines."""
     return count & (count - 1) == 0
 
 
