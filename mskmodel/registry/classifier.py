@@ -1,4 +1,4 @@
-"""A model version, loaded: radiographs in, labels with calibrated probabilities out, or an abstention."""
+"""A loaded model version: gives a radiograph a label with calibrated probabilities, or abstains."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["Classifier", "choose_device"]
 
 
 class Classifier:
-    """One model version on one device. ``load`` it once a process; ``classify`` is not for several threads at once."""
+    """One model version on one device. ``load`` it once per process; ``classify`` is not thread-safe."""
 
     def __init__(
         self,
@@ -44,7 +44,7 @@ class Classifier:
     def load(cls, directory: Path, device: str = "auto") -> Classifier:
         """From the directory of a version; ``device``: auto, cpu, cuda or cuda:N.
 
-        Raises RegistryError if the version is incomplete or damaged, ValueError for a device that is not here.
+        Raises RegistryError if the version is incomplete or damaged, ValueError for a device that does not exist.
         """
         manifest = read_manifest(directory)
         try:
@@ -52,7 +52,7 @@ class Classifier:
             classes = tuple(manifest["classes"])
             preprocessing = Preprocessing.from_json(manifest["preprocessing"])
             decision = Decision(**manifest["decision"])
-            # Random values would be overwritten at once, and drawing millions of them takes most of a second.
+            # No initial values: they would be overwritten at once, and drawing millions takes most of a second.
             with torch.device("meta"):
                 model = AlexNet(architecture)
             tensors = {name: tensor.float() for name, tensor in load_file(directory / WEIGHTS).items()}
@@ -66,7 +66,7 @@ class Classifier:
         return self.preprocessing(radiograph)
 
     def classify(self, batch: Sequence[NDArray[np.float32]]) -> list[Classification]:
-        """One answer for each prepared radiograph, in order; the same whatever else is in the batch."""
+        """One answer for each prepared radiograph, in order; independent of the rest of the batch."""
         if not batch:
             return []
         probabilities = self.decision.probabilities(self.logits(np.stack(batch)))
@@ -78,7 +78,7 @@ class Classifier:
 
 
 def choose_device(name: str) -> torch.device:
-    """``auto`` is the first GPU, or the CPU where there is none. ValueError for one that is not here."""
+    """The device; ``auto`` is the first GPU, or the CPU if there is none. ValueError for one that does not exist."""
     if name == "auto":
         return torch.device("cuda:0" if torch.cuda.is_available() else "cpu")
     try:

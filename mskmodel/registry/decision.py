@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 __all__ = ["LOW_CONFIDENCE", "UNLIKE", "Classification", "Decision"]
 
-#: Why a model leaves a radiograph to a person. The texts are kept in outcomes, and told apart by who reads them.
+#: Reasons of a model to abstain. The texts are stored in outcomes, and readers compare them.
 LOW_CONFIDENCE = "low confidence"
 #: None of the classes is the likeliest answer.
 UNLIKE = "unlike every trained class"
@@ -18,9 +18,9 @@ UNLIKE = "unlike every trained class"
 
 @dataclass(frozen=True)
 class Classification:
-    """What the model says of one radiograph.
+    """The model's answer for one radiograph.
 
-    ``label``: None where it abstains, and then ``reason`` says why. ``top5``: the likeliest classes with their
+    ``label``: None if it abstains; ``reason`` then says why. ``top5``: the likeliest classes with their
     calibrated probabilities, descending; with the probability of none of the classes they add up to at most 1.
     ``confidence``: the probability of the first of them.
     """
@@ -33,13 +33,13 @@ class Classification:
 
 @dataclass(frozen=True)
 class Decision:
-    """How probabilities are made of logits, and when they do not suffice. Part of a model version."""
+    """How logits become probabilities, and the operating point below which the model abstains. Part of a version."""
 
     temperature: float = 1.0
-    #: Smallest probability of the likeliest class that is a label.
+    #: Smallest probability of the likeliest class that gives a label.
     threshold: float = 0.5
     #: The log odds of none of the classes against all of them are multiplied by the slope, then the shift is added
-    #: (Platt 1999): training shows none of the classes as often as suits training, and is too sure of it or too unsure.
+    #: (Platt 1999): training shows none of the classes more or less often than practice, so its odds are biased.
     none_slope: float = 1.0
     none_shift: float = 0.0
 

@@ -1,6 +1,6 @@
 """The registry: a folder of model versions, and a pointer to the one that is served.
 
-Reads without torch, so that what only lists or names versions need not load it.
+Needs no torch, so that programs which only list or name versions need not load it.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ _LOCK = ".promoting"
 
 
 class AnotherServes(RegistryError):
-    """Since a version was compared with the one that served then, another has come to serve."""
+    """The version with which a new one was compared is no longer the one that is served."""
 
     def __init__(self, compared: str, served: str) -> None:
-        super().__init__(f"it was compared with {compared}, and meanwhile {served} serves")
+        super().__init__(f"it was compared with {compared}, but {served} is served now")
         self.compared, self.served = compared, served
 
 
 class Registry:
-    """Versions below ``root``; None, or an empty root, has the shipped version only."""
+    """Versions below ``root``; if that is None or empty, there is only the shipped version."""
 
     def __init__(self, root: Path | None) -> None:
         self.root = root
@@ -56,7 +56,7 @@ class Registry:
         return SHIPPED if name is None else self.find(name)
 
     def promoted_name(self) -> str | None:
-        """What the pointer names; None where nothing was ever promoted. RegistryError if it cannot be read."""
+        """The name in the pointer; None if nothing was ever promoted. RegistryError if it cannot be read."""
         if self.root is None:
             return None
         try:
@@ -67,7 +67,7 @@ class Registry:
             raise RegistryError(f"{self.root / _POINTER} cannot be read: {error}") from error
 
     def find(self, name: str) -> Path:
-        """Directory of a whole version by its name; ``shipped`` is the one that comes with the program."""
+        """Directory of a complete version by its name; ``shipped`` is the one that comes with the program."""
         if name in ("shipped", read_manifest(SHIPPED)["version"]):
             return SHIPPED
         directory = self._root() / _parsed(name)
@@ -75,7 +75,7 @@ class Registry:
         return directory
 
     def versions(self) -> list[str]:
-        """Names of all whole versions, oldest first; the shipped one is not among them."""
+        """Names of all complete versions, oldest first, without the shipped one."""
         if self.root is None or not self.root.is_dir():
             return []
         names = (path.parent.name for path in self.root.glob(f"*-*/{MANIFEST}"))
@@ -84,9 +84,9 @@ class Registry:
     def register(
         self, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], reports: Mapping[str, bytes] | None = None
     ) -> str:
-        """Keep a new version, whole or not at all; returns its name. It is not served before ``promote``.
+        """Atomically add a new version; returns its name. It is not served before ``promote``.
 
-        The same weights and manifest within the same second are the same version.
+        The same weights and manifest, registered again within the same second, are the same version.
         """
         root = self._root()
         root.mkdir(parents=True, exist_ok=True)
@@ -104,14 +104,14 @@ class Registry:
         return name
 
     def promote(self, name: str, instead_of: str | None = None) -> None:
-        """Serve this version from now on. The pointer changes in one step; what it was is kept in the history.
+        """Serve this version from now on. The pointer changes atomically; its earlier value is kept in the history.
 
-        ``instead_of``: the version that it was found good enough to replace; AnotherServes if that serves no longer.
-        RegistryError if the version is not there, or its weights are not those that it was registered with.
+        ``instead_of``: the version that it may replace; AnotherServes if that one is no longer served.
+        RegistryError if the version does not exist, or its weights are not those that it was registered with.
         """
         directory = self.find(name)
         check_weights(directory)
-        # By that word, not by its name: an upgrade of the program replaces the shipped version.
+        # The pointer says "shipped", not that version's name, so that an upgrade of the program replaces it.
         with self._locked():
             served = self.promoted_name() or "shipped"
             if instead_of is not None and served not in (instead_of, _pointer_of(instead_of)):
@@ -119,17 +119,17 @@ class Registry:
             self._point_to("shipped" if directory == SHIPPED else directory.name, {})
 
     def rollback(self) -> str:
-        """Serve what was served before, at the next call what was before that; returns its name. RegistryError."""
+        """Serve the version before; each call goes back one more. Returns its name; RegistryError if none is left."""
         with self._locked():
             before = self.served_before()
             if not before:
-                raise RegistryError("nothing was served before: there is no promotion to take back")
+                raise RegistryError("nothing was served before: there is no promotion to roll back")
             check_weights(self.find(before[0]))
             self._point_to(before[0], {"rollback": True})
         return before[0]
 
     def served_before(self) -> list[str]:
-        """What `rollback` goes back to, one call after the other: without what was rolled back already."""
+        """The versions that repeated calls of `rollback` serve, in that order; without those rolled back already."""
         names: list[str] = []
         for entry in self.history():
             if entry.get("rollback"):
@@ -143,7 +143,7 @@ class Registry:
         return names[::-1]
 
     def history(self) -> list[dict[str, Any]]:
-        """Every promotion, oldest first: ``version``, ``before``, ``at``; and ``rollback`` where it was one."""
+        """Every promotion, oldest first: ``version``, ``before``, ``at``; and ``rollback`` if it was one."""
         if self.root is None:
             return []
         try:
@@ -154,7 +154,7 @@ class Registry:
             raise RegistryError(f"{self.root / _HISTORY} cannot be read: {error}") from error
 
     def _point_to(self, version: str, notes: Mapping[str, Any]) -> None:
-        """Under the lock. The history comes first: a promotion that it does not know of could not be taken back."""
+        """Change the pointer, under the lock. The history is written first, so that it misses no promotion."""
         entry = {
             "version": version,
             "before": self.promoted_name(),
@@ -166,7 +166,7 @@ class Registry:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """One promotion at a time, on whichever host."""
+        """Allow one promotion at a time, across all hosts."""
         root = self._root()
         root.mkdir(parents=True, exist_ok=True)
         with (root / _LOCK).open("w") as lock:
@@ -180,12 +180,12 @@ class Registry:
 
 
 def _pointer_of(version: str) -> str:
-    """The word that the pointer has for it."""
+    """The name of a version as it stands in the pointer."""
     return "shipped" if version == read_manifest(SHIPPED)["version"] else version
 
 
 def _is_name(text: str) -> bool:
-    """A copy that somebody put beside a version under a name of their own is none."""
+    """Whether a text is the name of a version, and not that of a copy which somebody made."""
     try:
         Version.parse(text)
     except ValueError:
@@ -194,7 +194,7 @@ def _is_name(text: str) -> bool:
 
 
 def _parsed(name: str) -> str:
-    """The name, if it is one: what comes from outside must not become a path to elsewhere."""
+    """The name, if it is one, or RegistryError: input must not become a path to elsewhere."""
     try:
         return str(Version.parse(name))
     except ValueError as error:

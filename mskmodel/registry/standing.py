@@ -28,7 +28,7 @@ class VersionFacts:
 
     @classmethod
     def of(cls, registry: Registry, directory: Path) -> VersionFacts:
-        """Raises RegistryError if it is not whole."""
+        """The facts of one version. Raises RegistryError if it is not complete."""
         manifest = read_manifest(directory)
         shipped = directory == SHIPPED
         pointer = "shipped" if shipped else directory.name
@@ -39,12 +39,12 @@ class VersionFacts:
 
     @property
     def verdict(self) -> dict[str, Any] | None:
-        """The gate's, where it was asked."""
+        """The gate's verdict; None if the gate never judged this version."""
         return self.manifest.get("gate")
 
     @property
     def summary(self) -> str:
-        """One line."""
+        """The version in one line."""
         if self.damage:
             return f"damaged: {self.damage}"
         top1 = self.manifest.get("metrics", {}).get("top1")
@@ -53,7 +53,7 @@ class VersionFacts:
 
 
 def all_versions(registry: Registry) -> list[VersionFacts]:
-    """The shipped one first, then oldest first; a damaged one hides no other."""
+    """All versions, the shipped one first, then oldest first; damaged ones are listed as such."""
     found = [VersionFacts.of(registry, SHIPPED)]
     for name in registry.versions():
         try:
@@ -74,7 +74,7 @@ def _standing(registry: Registry, manifest: dict[str, Any], pointer: str, served
         return f"was served until {until[-1]}"
     verdict = manifest.get("gate")
     if verdict is None:
-        return "not served, never before the gate"
+        return "not served, not judged by the gate"
     if not verdict["passed"]:
         return "refused by the gate"
     return f"passed the gate, not served yet: msk models promote {manifest['version']}"

@@ -1,6 +1,6 @@
 """One model version on disk: an immutable directory of weights and a manifest, which is written last.
 
-Reads without torch, so that what only lists or names versions need not load it.
+Needs no torch, so that programs which only list or name versions need not load it.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Version:
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
-    """The manifest of a whole version. RegistryError if there is none or it cannot be read."""
+    """The manifest of a complete version. RegistryError if there is none or it cannot be read."""
     try:
         manifest = json.loads((directory / MANIFEST).read_text())
     except FileNotFoundError as error:
@@ -77,7 +77,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 
 def write_version(directory: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any]) -> str:
-    """Write weights, then the manifest (its existence says that the version is whole); returns the version's name.
+    """Write weights, then the manifest, whose existence marks a complete version; returns the version's name.
 
     ``directory`` must exist. The manifest gains ``version``, ``made`` and ``weights_sha256``.
     """
@@ -93,7 +93,7 @@ def write_version(directory: Path, tensors: Mapping[str, Tensor], manifest: Mapp
 
 
 def check_weights(directory: Path) -> None:
-    """RegistryError unless they are the very bytes that the manifest was written for."""
+    """Raise RegistryError unless the weights are the very bytes that the manifest was written for."""
     wanted = read_manifest(directory).get("weights_sha256")
     try:
         with (directory / WEIGHTS).open("rb") as file:

@@ -44,7 +44,7 @@ def test_a_version_takes_the_place_of_the_one_that_it_was_compared_with(tmp_path
     registry.promote(first, instead_of=shipped)
     registry.promote(second, instead_of=first)
 
-    with pytest.raises(AnotherServes, match=f"it was compared with {first}, and meanwhile {second} serves"):
+    with pytest.raises(AnotherServes, match=f"it was compared with {first}, but {second} is served now"):
         registry.promote(third, instead_of=first)
     assert registry.promoted().name == second
 
