@@ -1,4 +1,4 @@
-"""Whether a new version may take the place of the one that is served: both judged on the same held-out pictures.
+"""The gate: whether a new version may replace the one that is served, both judged on the same hold-out.
 
 The test is McNemar's, exact and one-sided: of the pictures that only one of the two gets right, how likely is it that
 the old one wins at least this many if neither is better? It is not corrected for the number of classes: a false
@@ -20,17 +20,17 @@ from mskmodel.registry.decision import Decision
 
 __all__ = ["NONE", "SIGNIFICANT", "Answers", "Paired", "Verdict", "judge", "judge_answers"]
 
-#: A loss that chance alone would bring less often than this is believed.
+#: Significance level: a loss counts if its p-value is below this.
 SIGNIFICANT = 0.05
-#: Losses that it takes at least, with no win beside them, to be that unlikely: 2 ** -5 < 0.05.
+#: Fewest losses, with no win beside them, that are significant: 2 ** -5 < 0.05.
 _LEAST = 5
-#: What pictures of none of the classes are listed under.
+#: Name under which pictures of none of the classes are listed.
 NONE = "none of the classes"
 
 
 @dataclass(frozen=True)
 class Paired:
-    """The same ``count`` pictures under both versions; ``label`` is their class, or what else they have in common."""
+    """Both versions on the same ``count`` pictures; ``label`` is their class, or what else they have in common."""
 
     label: str
     count: int
@@ -40,7 +40,7 @@ class Paired:
     lost: int
     #: Wrong before, right now.
     won: int
-    #: Chance of losing at least so many of ``lost + won`` if neither version is better.
+    #: p-value: chance of losing at least so many of ``lost + won`` if neither version is better.
     p_worse: float
 
     @classmethod
@@ -51,18 +51,18 @@ class Paired:
 
     @property
     def is_worse(self) -> bool:
-        """Beyond what chance explains."""
+        """Whether the new version is significantly worse."""
         return self.p_worse < SIGNIFICANT
 
     @property
     def is_too_few(self) -> bool:
-        """Whether not even the loss of all that the old version gets right would be believed."""
+        """Whether the old version gets so few right that losing them all would not be significant."""
         return self.old_right < _LEAST
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """``reasons`` say in words what decided, ``limits`` what these pictures cannot tell."""
+    """The gate's verdict. In words, ``reasons``: what decided it; ``limits``: what these pictures cannot show."""
 
     passed: bool
     reasons: tuple[str, ...]
@@ -103,10 +103,10 @@ class Verdict:
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What a version says of n pictures.
+    """The answers of a version for n pictures.
 
     ``likeliest``: (n,) int64, index of its likeliest class among the classes that are judged, -1 for one that is not
-    among them. ``labelled``: (n,) bool, whether it gives that as a label or abstains.
+    among them. ``labelled``: (n,) bool, False where it abstains.
     """
 
     likeliest: NDArray[np.int64]
@@ -123,21 +123,21 @@ class Answers:
         return cls(ours[best], (confidence >= decision.threshold) & (confidence > probabilities[:, -1]))
 
     def right(self, labels: NDArray[np.int64], none: int) -> NDArray[np.bool_]:
-        """Likeliest class is the true one, as in accuracy; a picture of none (``labels == none``) gets no label."""
+        """(n,) bool: the likeliest class is the true one, as in accuracy, or it abstains where ``labels == none``."""
         return np.asarray(np.where(labels == none, ~self.labelled, self.likeliest == labels), np.bool_)
 
     def rightly_labelled(self, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Got the right label: abstaining does not count."""
+        """(n,) bool: got the right label; to abstain does not count."""
         return np.asarray(self.labelled & (self.likeliest == labels), np.bool_)
 
 
 def judge(
     old_right: NDArray[np.bool_], new_right: NDArray[np.bool_], labels: NDArray[np.int64], classes: Sequence[str]
 ) -> Verdict:
-    """Refused if less is right overall, or if any class is worse with p < 0.05.
+    """Refuse if fewer pictures are right overall, or if any class is worse with p < 0.05.
 
     ``old_right``, ``new_right``: (n,) bool, the same pictures in the same order. ``labels``: (n,) int64, the true
-    class, ``len(classes)`` = none of them. No picture at all is refused too.
+    class, ``len(classes)`` = none of them. An empty hold-out is refused too.
     """
     overall = Paired.of("all", old_right, new_right)
     pairs = [Paired.of(key, old_right[labels == n], new_right[labels == n]) for n, key in enumerate(classes)]
@@ -155,11 +155,11 @@ def judge_answers(
     classes: Sequence[str],
     groups: Mapping[str, NDArray[np.bool_]] = MappingProxyType({}),
 ) -> Verdict:
-    """``judge`` on what is right, and refused too if fewer get their right label, beyond chance, or a group is worse.
+    """As ``judge``; refuse too if significantly fewer pictures get their right label, or if a group is worse.
 
-    Without the former a version that abstains on everything would pass, as its likeliest class is right all the same.
-    ``groups``: names and (n,) masks of pictures that nothing won on the others makes up for. A class may be too small
-    to notice that it is lost; several such losses in a group are noticed.
+    Without the former, a version that abstains on everything would pass, as its likeliest class may still be right.
+    ``groups``: names and (n,) masks of pictures whose losses no win on others can make up for. A loss may go unnoticed
+    in a class that is too small; several such losses in a group are noticed.
     """
     none, ours = len(classes), labels < len(classes)
     old_right, new_right = old.right(labels, none), new.right(labels, none)
@@ -176,7 +176,7 @@ def judge_answers(
 
 def _refusals(overall: Paired, pairs: Sequence[Paired]) -> list[str]:
     if not overall.count:
-        return ["no picture is held out, so that nothing can be said"]
+        return ["no picture is held out, so the versions cannot be compared"]
     refusals = [f"{one.label} is worse: {_in_words(one)}, p = {one.p_worse:.2g}" for one in pairs if one.is_worse]
     if overall.new_right < overall.old_right:
         refusals.insert(0, f"worse overall: {_in_words(overall)}, p = {overall.p_worse:.2g}")
@@ -189,11 +189,11 @@ def _limits(overall: Paired, pairs: Sequence[Paired]) -> list[str]:
     few = [f"{one.label} ({one.old_right} of {one.count})" for one in pairs if one.is_too_few]
     if not few:
         return []
-    return [f"too few that were right before to notice a loss (less than {_LEAST}): {', '.join(few)}"]
+    return [f"too few were right before to notice a loss (fewer than {_LEAST}): {', '.join(few)}"]
 
 
 def _chance_of_so_many(heads: int, tosses: int) -> float:
-    """Of at least ``heads``, the coin being fair; exact, in whole numbers."""
+    """Chance of at least ``heads`` in ``tosses`` of a fair coin; exact, computed in whole numbers."""
     term = total = comb(tosses, heads)
     for k in range(heads, tosses):
         term = term * (tosses - k) // (k + 1)

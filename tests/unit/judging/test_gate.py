@@ -88,7 +88,7 @@ def test_it_says_for_which_classes_there_are_too_few_pictures() -> None:
     verdict = judge(right((13, True)), right((13, True)), labels(10, 3), CLASSES)
 
     assert verdict.passed
-    assert verdict.limits == ("too few that were right before to notice a loss (less than 5): knee_lateral (3 of 3)",)
+    assert verdict.limits == ("too few were right before to notice a loss (fewer than 5): knee_lateral (3 of 3)",)
     (limit,) = judge(right((2, True)), right((2, True)), labels(2, 0), CLASSES).limits
     assert "2 pictures are too few" in limit
 
