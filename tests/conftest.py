@@ -12,7 +12,7 @@ from tests.proxies import DEAD_PROXY, VARIABLES
 
 @pytest.fixture(scope="session", autouse=True)
 def heed_interrupts() -> None:
-    """A shell has what it runs in the background ignore Ctrl-C, and so would all that the tests start."""
+    """React to Ctrl-C even in the background, where shells ignore it: the tests' processes inherit this setting."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -26,6 +26,6 @@ def reach_servers_directly() -> None:
 
 @pytest.fixture(scope="session")
 def shared_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    """One whole local stack for all tests that do it no harm, as where a proxy leads outside and to nothing here."""
+    """One whole local stack, shared by all tests that leave it intact; its environment names a dead proxy."""
     with LocalStack.running(tmp_path_factory.mktemp("stack"), variables=DEAD_PROXY) as stack:
         yield stack

@@ -1,4 +1,4 @@
-"""DICOM files of every kind that a worker may meet, valid and hostile, as bytes made on the spot."""
+"""DICOM files of every kind that a worker may get, valid and hostile, generated as bytes."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ ROWS, COLUMNS = 96, 80
 
 HTJ2K = frozenset({uid.HTJ2K, uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL})
 
-#: How a file must end: with pixels, or with one of the two ways of having none.
+#: What reading a file must lead to: pixels, or one of the two errors.
 READABLE, SKIPPED, UNDECODABLE = "readable", "skipped", "undecodable"
 
 
 @dataclass(frozen=True)
 class DicomFile:
-    """A file and what must become of it."""
+    """A file, and what reading it must lead to."""
 
     name: str
     data: bytes
     ending: str = READABLE
-    #: A part of the reason that people are shown.
+    #: A part of the reason that is shown to people.
     reason: str = ""
     #: False where Orthanc refuses to store it, or should not be asked to (Debian bookworm's is older than HTJ2K).
     storable: bool = True
@@ -45,7 +45,7 @@ class DicomFile:
 
 
 def gradient(bits: int, rows: int = ROWS, columns: int = COLUMNS) -> NDArray[np.uint16]:
-    """Smooth, asymmetric and of the full range, so that inversion, clipping and transposition show."""
+    """A smooth, asymmetric picture of the full range, in which inversion, clipping and transposition show."""
     slope = np.add.outer(np.arange(rows), np.arange(columns)) / (rows + columns - 2)
     return np.round(slope * (2**bits - 1)).astype(np.uint16)
 
@@ -150,7 +150,7 @@ def _overlay_bits() -> DicomFile:
 
 @cache
 def other_files() -> tuple[DicomFile, ...]:
-    """Well-formed, and not ours: each must be skipped with a reason."""
+    """Well-formed files that are not for the model: each must be skipped with a reason."""
     return (
         DicomFile("CT", edited("CT", _make_ct), SKIPPED, "not a radiograph: CT Image Storage"),
         DicomFile("no pixels", edited("no pixels", _drop_pixels), SKIPPED, "no pixel data"),
@@ -196,7 +196,7 @@ def _make_mpeg(ds: Dataset) -> None:
 
 @cache
 def hostile_files() -> tuple[DicomFile, ...]:
-    """Broken or made to harm: each must end quickly, in little memory, with a reason."""
+    """Broken or malicious files: each must be refused quickly, in little memory, with a reason."""
     return (*_damaged(), *_lying_headers(), *_bombs(), *_not_dicom())
 
 
@@ -251,7 +251,7 @@ def _first_half(frame: bytearray) -> bytearray:
 
 
 def _garbage_body(frame: bytearray) -> bytes:
-    """Everything but the first marker."""
+    """Garbage after the first markers."""
     return bytes(frame[:4]) + np.random.default_rng(0).bytes(2000)
 
 

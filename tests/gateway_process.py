@@ -14,7 +14,7 @@ from tests.waiting import until
 
 @contextmanager
 def gateway(environment: Mapping[str, str]) -> Iterator[httpx.Client]:
-    """Run it on a free port, with these variables beside ours; yields a client of it once it answers."""
+    """Run the gateway on a free port, with these additional variables; yields a client once it answers."""
     port = free_port()
     command = (sys.executable, "-m", "workers.cli", "gateway", "--port", str(port))
     with (

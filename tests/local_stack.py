@@ -1,4 +1,4 @@
-"""A local stack for tests, handled by the commands that a person would use."""
+"""A local stack for tests, controlled by the commands that a person would use."""
 
 import json
 import os
@@ -35,7 +35,7 @@ class LocalStack:
     @classmethod
     @contextmanager
     def running(cls, folder: Path, **options: Any) -> Iterator["LocalStack"]:
-        """One that is up, and is taken down after; ``options`` as those of the class."""
+        """A stack that is up, and is taken down afterwards; ``options`` as those of the class."""
         stack = cls(folder, **options)
         stack.up()
         try:
@@ -50,7 +50,7 @@ class LocalStack:
         return result
 
     def up(self, *arguments: str) -> str:
-        """Start it in the background and wait until it is ready; what was said about that."""
+        """Start it in the background and wait until it is ready; returns the output."""
         up = ("up", "--data", str(self.data), "--state", str(self.state_file), "--workers", "1", "--device", "cpu")
         self.__dict__.pop("orthanc", None)
         return self.msk(*up, "--detach", *arguments).stdout
@@ -71,7 +71,7 @@ class LocalStack:
         return int(self.state["supervisor"])
 
     def pid(self, name: str) -> int | None:
-        """Process id of a service; None while it is between two lives."""
+        """Process id of a service; None while it is being restarted."""
         found = (process["pid"] for process in self.state["processes"] if process["name"] == name)
         return next(found, None)
 
@@ -82,7 +82,7 @@ class LocalStack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For commands that talk to it."""
+        """Environment of commands that use it."""
         found = environment_of(self.state) if self.state_file.exists() else {}
         return {**os.environ, **self._variables, **found}
 
@@ -93,6 +93,6 @@ class LocalStack:
         return OrthancClient(orthanc["url"], orthanc["user"], orthanc["password"])
 
     def outcome(self, instance_id: str) -> dict[str, Any] | None:
-        """What became of an instance; None as long as nothing did."""
+        """The outcome of an instance; None while there is none."""
         text = self.orthanc.metadata(instance_id).get("MskPrediction")
         return None if text is None else json.loads(text)

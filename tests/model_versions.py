@@ -1,4 +1,4 @@
-"""Versions to promote in tests: the shipped model, made to be wrong in a way that is known."""
+"""Versions to promote in tests: the shipped model, made wrong in a known way."""
 
 from collections.abc import Mapping
 from functools import cache
@@ -16,7 +16,7 @@ def _shipped_weights() -> dict[str, Tensor]:
 
 
 def register_saying(registry: Registry, label: str) -> str:
-    """Register a version that is certain of `label` whatever it is shown; its name."""
+    """Register a version that gives every picture `label`, and is certain of it; returns its name."""
     manifest, tensors = _manifest(), dict(_shipped_weights())
     bias = f"{_last_layer(tensors)}.bias"
     tensors[bias] = tensors[bias].clone()
@@ -25,7 +25,7 @@ def register_saying(registry: Registry, label: str) -> str:
 
 
 def register_confusing(registry: Registry, one: str, other: str) -> str:
-    """Register a version that takes either of two classes for the other; its name."""
+    """Register a version that confuses two classes with each other; returns its name."""
     manifest, tensors = _manifest(), dict(_shipped_weights())
     pair = [manifest["classes"].index(label) for label in (one, other)]
     for name in (f"{_last_layer(tensors)}.weight", f"{_last_layer(tensors)}.bias"):

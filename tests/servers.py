@@ -34,7 +34,7 @@ def new_webhook_secret() -> str:
 
 
 def orthanc_executable() -> str:
-    """Debian puts it where only root's PATH looks."""
+    """Path of Orthanc, which Debian installs into a folder that is only in root's PATH."""
     found = shutil.which("Orthanc", path=os.environ.get("PATH", "") + ":/usr/sbin:/usr/local/sbin")
     if found is None:
         raise FileNotFoundError("Orthanc is not installed: apt-get install orthanc orthanc-python")
@@ -118,7 +118,7 @@ class Orthanc:
         return self._process.wait(timeout)
 
     def kill(self) -> None:
-        """As a power cut would."""
+        """End it without warning, as a power cut would."""
         assert self._process is not None
         self._process.kill()
         self._process.wait()
@@ -169,7 +169,7 @@ class Hook:
 
 
 class _QuietServer(ThreadingHTTPServer):
-    """Says nothing of senders that go away, which is what tests make them do."""
+    """Logs nothing when a sender disconnects, which tests do on purpose."""
 
     def handle_error(self, request: object, client_address: object) -> None:
         if not isinstance(sys.exception(), ConnectionError):
@@ -222,7 +222,7 @@ class HookReceiver:
         return self.answer(hook)
 
     def wait_for(self, condition: Callable[[list[Hook]], object], timeout: float = 30.0) -> list[Hook]:
-        """What has come in, once `condition(hooks)` holds; AssertionError when it does not in time."""
+        """The hooks received, once `condition(hooks)` holds; AssertionError if it does not in time."""
         with self._arrived:
             assert self._arrived.wait_for(lambda: condition(self.hooks), timeout), (
                 f"{len(self.hooks)} hooks came in, not what was waited for"

@@ -1,4 +1,4 @@
-"""A site to train at: a real Orthanc with images that people have looked at, a broker, and a registry of models."""
+"""A site to train at: a real Orthanc with images that have truths, a broker, and a model registry."""
 
 import os
 import signal
@@ -95,7 +95,7 @@ class Site:
     @classmethod
     @contextmanager
     def opened(cls, folder: Path, patients: int = 30) -> Iterator["Site"]:
-        """One where a person has said what the images of so many patients show, and a model of no worth is served."""
+        """A site with an image and its truth for each of so many patients, where an untrained model is served."""
         with running_orthanc(folder / "orthanc") as server, Broker.running(folder / "valkey") as broker:
             site = cls(server, broker, folder / "models")
             site.keep_secret()
@@ -105,13 +105,13 @@ class Site:
             yield site
 
     def keep_secret(self) -> None:
-        """So that the same patients are held out each time."""
+        """Fix the site's secret, so that the same patients are held out each time."""
         assert self.registry.root is not None
         self.registry.root.mkdir()
         (self.registry.root / FILE).write_text("07" * 32)
 
     def register_untrained(self, classes: Sequence[str] = CLASSES, **facts: str) -> str:
-        """A version that guesses, with more facts in its manifest."""
+        """Register a version that guesses, with these additional facts in its manifest."""
         torch.manual_seed(3)
         model = AlexNet(Architecture(len(classes) + 1, (32,), (0,))).eval()
         nothing = Pictures(np.zeros((3, STORED, STORED), np.uint8), np.full((3, 2), STORED, np.int16), np.arange(3) % 3)
@@ -120,7 +120,7 @@ class Site:
         return self.registry.register(tensors, manifest | facts)
 
     def store_image(self, number: int, truth: str | None = "", patient: str | None = None) -> str:
-        """An image with a truth, its own kind if none is named; its identifier."""
+        """Store an image and set its truth, by default its own kind; returns its identifier."""
         kind = CLASSES[number % 2]
         header = Header(identity=f"image-{number}", patient_id=patient or f"patient-{number}")
         instance_id = self.orthanc.upload(write_dx(drawn(kind, number), header=header, bits=12))
@@ -134,7 +134,7 @@ class Site:
         return is_held_out(SiteSecret.of(self.registry.root).patient(patient))
 
     def submit(self, **request: object) -> str:
-        """A small job, but for what is said; its identifier."""
+        """Submit a small job, changed by these fields of its request; returns its identifier."""
         asked = {"epochs": 2, "views": 50, "rehearsal": 0, "rate": 0.003, **request}
         return submit(self.app, self.store, self.orthanc, self.registry, JobRequest.of(asked), "tester")
 
@@ -178,23 +178,23 @@ class Worker:
 
     @property
     def children(self) -> list[int]:
-        """Process ids of what it runs."""
+        """Process ids of its children."""
         pid = self.process.pid
         found = Path("/proc").glob(f"{pid}/task/*/children")
         return [int(child) for path in found for child in path.read_text().split()]
 
     def kill(self) -> None:
-        """As the kernel does when memory is short."""
+        """Kill it, as the kernel does when memory is short."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def stop(self) -> int:
-        """As a service manager does; its exit status."""
+        """Stop it, as a service manager does; returns its exit status."""
         self.process.terminate()
         return self.process.wait(30)
 
 
 def logits_of(registry: Registry, version: str) -> NDArray[np.float32]:
-    """What a version says of four pictures of noise: its weights themselves are factors, free but for their product."""
+    """A version's logits for four pictures of noise. Weights are not comparable: only products of factors are fixed."""
     images = np.random.default_rng(1).standard_normal((4, 3, 224, 224)).astype(np.float32)
     return Classifier.load(registry.find(version), "cpu").logits(images)

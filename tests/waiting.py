@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 
 def until(condition: Callable[[], object], seconds: float = 30) -> None:
-    """Return when the condition holds; AssertionError when it does not come to hold in time."""
+    """Return as soon as the condition holds; AssertionError if it does not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"it did not come true within {seconds:.0f} s"

@@ -12,7 +12,7 @@ from tests.local_stack import LocalStack
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(600)]
 
 
-def test_the_demo_brings_every_class_and_the_real_radiographs_into_the_ledger_and_ends(tmp_path: Path) -> None:
+def test_in_the_demo_every_class_and_the_real_radiographs_get_an_outcome(tmp_path: Path) -> None:
     stack = LocalStack(tmp_path)
     ran = stack.msk("demo", "--exit", "--data", str(stack.data), "--seed", "11", "--json")
     shown, told = ran.stderr, json.loads(ran.stdout)

@@ -1,6 +1,6 @@
-"""Kill anything, under load: every instance that Orthanc acknowledged ends with an outcome, and no human helps.
+"""Kill anything, under load: every instance that Orthanc acknowledged gets an outcome, without human help.
 
-MSK_TEST_OUTAGE_SECONDS sets how long a part stays away.
+MSK_TEST_OUTAGE_SECONDS sets how long a part is down.
 """
 
 import contextlib

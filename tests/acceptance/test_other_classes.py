@@ -1,4 +1,4 @@
-"""Other classes without other code: a labels file with twenty of them is all it takes."""
+"""Other classes without other code: a labels file with twenty classes is enough."""
 
 import csv
 import json
@@ -22,7 +22,7 @@ def msk(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.timeout(900)  # it renders and trains; a busy machine is no reason to fail
-def test_a_model_of_twenty_classes_is_trained_judged_and_asked(tmp_path: Path) -> None:
+def test_a_model_of_twenty_classes_is_trained_and_judged_and_labels(tmp_path: Path) -> None:
     images, registry = tmp_path / "images", tmp_path / "models"
     labels = tmp_path / "labels.csv"
     phantoms = make(images, 2 * len(TWENTY), 1, names=TWENTY, visits=2)

@@ -1,4 +1,4 @@
-"""`msk up`, `msk down` and what they leave behind."""
+"""`msk up`, `msk down`, and what remains afterwards."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def test_no_command_line_and_no_log_carries_a_secret(shared_stack: LocalStack) -
     assert not [secret for secret in secrets if secret in shown]
 
 
-def test_a_stored_radiograph_ends_in_the_ledger(shared_stack: LocalStack) -> None:
+def test_a_stored_radiograph_gets_an_outcome(shared_stack: LocalStack) -> None:
     instance_id = shared_stack.orthanc.upload(radiograph("stack-1"))
     until(lambda: shared_stack.outcome(instance_id), seconds=60)
     outcome = shared_stack.outcome(instance_id)
@@ -99,7 +99,7 @@ def test_a_proxy_that_leads_nowhere_keeps_no_part_from_another(shared_stack: Loc
     assert json.loads(shared_stack.msk("audit", "--json").stdout)["unaccounted"] == 0
 
 
-def test_no_store_waits_for_an_acknowledgement_of_its_acknowledgement(shared_stack: LocalStack, tmp_path: Path) -> None:
+def test_no_store_waits_for_a_delayed_tcp_acknowledgement(shared_stack: LocalStack, tmp_path: Path) -> None:
     for number in range(30):
         (tmp_path / f"{number}.dcm").write_bytes(radiograph(f"acknowledged-{number}"))
     server = shared_stack.state["orthanc"]
@@ -192,7 +192,7 @@ def test_a_killed_supervisor_leaves_nothing_in_the_way_of_the_next_start(shared_
     instance_id = shared_stack.orthanc.upload(radiograph("stack-3"))
     supervisor, deaf = shared_stack.supervisor, shared_stack.pid("train-worker")
     assert deaf is not None
-    os.kill(deaf, signal.SIGSTOP)  # it does not hear that it should end
+    os.kill(deaf, signal.SIGSTOP)  # it cannot react to SIGTERM
     os.kill(supervisor, signal.SIGKILL)
     until(lambda: not is_alive(supervisor))
     assert deaf in shared_stack.processes
@@ -255,7 +255,7 @@ def test_a_taken_port_is_named(tmp_path: Path) -> None:
 
 
 def test_down_ends_what_a_killed_supervisor_left_behind_and_nothing_else(tmp_path: Path) -> None:
-    """A process is known by the data directory in its environment."""
+    """A process of a stack is recognized by the data directory in its environment."""
     mine, other = tmp_path / "mine", tmp_path / "other"
     with (
         subprocess.Popen(("sleep", "600"), env={MARKER: str(mine), "PATH": os.environ["PATH"]}) as left,

@@ -23,14 +23,14 @@ WRONG = {AP: LATERAL, LATERAL: AP}
 CORRECTED, OLDER, NEXT, LAST = "corrected", "older", "next", "last"
 #: Phantoms of knees in each folder, half of them AP.
 COUNTS = {CORRECTED: 40, OLDER: 6, NEXT: 6, LAST: 2}
-#: Small: the fewest phantoms that show every class, and a quick hand for what has been learned wrongly.
+#: A small job: the fewest phantoms that show every class, and a high learning rate to unlearn the confusion.
 JOB = ("--rehearsal", "50", "--minimum", "1", "--epochs", "4", "--views", "150", "--rate", "0.02")
-#: What patients are told apart by, so that the same ones are held out each time.
+#: The site's secret for patient keys, fixed so that the same patients are held out each time.
 SECRET = "0a" * 32
 
 
 class Knees:
-    """Phantoms of knees in folders, and what the stack says of them."""
+    """Phantoms of knees in folders, and the stack's outcomes for them."""
 
     def __init__(self, stack: LocalStack, folder: Path) -> None:
         self._stack, self._folder = stack, folder
@@ -44,7 +44,7 @@ class Knees:
 
     @staticmethod
     def _moved(row: Mapping[str, str], folder: Path) -> tuple[str, str]:
-        """SOP Instance UID and label."""
+        """Move a phantom into a folder; its SOP Instance UID and label."""
         moved = Path(shutil.move(folder.parent / row["file"], folder))
         return str(pydicom.dcmread(moved, stop_before_pixels=True).SOPInstanceUID), row["label"]
 
@@ -54,36 +54,36 @@ class Knees:
         until(lambda: len(self._outcomes(name)) == COUNTS[name], 60)
 
     def right(self, *names: str) -> float:
-        """Share of those in the folders whose likeliest class is what they show."""
+        """Share of the phantoms in the folders whose likeliest class is the true one."""
         truth = {uid: label for name in names for uid, label in self.truth[name].items()}
         likeliest = {uid: one["top5"][0][0] for name in names for uid, one in self._outcomes(name).items()}
         return sum(likeliest[uid] == label for uid, label in truth.items()) / len(truth)
 
     def mistaken(self, *names: str) -> float:
-        """Share of those in the folders that are labelled as the other view."""
+        """Share of the phantoms in the folders that are labelled as the other view."""
         outcomes = {uid: one for name in names for uid, one in self._outcomes(name).items()}
         truth = {uid: label for name in names for uid, label in self.truth[name].items()}
         return sum(outcomes[uid]["label"] == WRONG[label] for uid, label in truth.items()) / len(truth)
 
     def models(self, *names: str) -> set[str]:
-        """Which versions labelled them."""
+        """The versions that labelled them."""
         return {str(outcome["model"]) for name in names for outcome in self._outcomes(name).values()}
 
     def corrections(self) -> Path:
-        """What a person would write down of the first folder."""
+        """A person's corrections of the first folder, as CSV."""
         path = self._folder / "corrections.csv"
         with path.open("w", newline="") as file:
             csv.writer(file).writerows([("SOPInstanceUID", "label"), *self.truth[CORRECTED].items()])
         return path
 
     def _outcomes(self, name: str) -> dict[str, dict[str, Any]]:
-        """By SOP Instance UID, as far as there are any."""
+        """The outcomes by SOP Instance UID, as far as there are any."""
         found = self._stack.orthanc.lookup_all(list(self.truth[name]))
         outcomes = {uid: self._stack.outcome(instance_id) for uid, ids in found.items() for instance_id in ids}
         return {uid: outcome for uid, outcome in outcomes.items() if outcome}
 
 
-def test_corrections_make_a_model_that_knows_knees_and_a_rollback_takes_it_back(tmp_path: Path) -> None:
+def test_corrections_make_a_model_that_knows_knees_and_a_rollback_undoes_it(tmp_path: Path) -> None:
     stack = LocalStack(tmp_path)
     models = stack.data / "models"
     models.mkdir(parents=True)

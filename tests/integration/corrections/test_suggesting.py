@@ -1,4 +1,4 @@
-"""`msk jobs suggest` with a real Orthanc: what is named, the table that is filled in, and what becomes of it."""
+"""`msk jobs suggest` with a real Orthanc: the suggestions, the table to fill in, and its import."""
 
 import asyncio
 import csv
@@ -83,7 +83,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         yield Site(server, tmp_path_factory.mktemp("site"))
 
 
-def test_what_nobody_has_spoken_about_is_suggested_the_most_doubtful_first(site: Site) -> None:
+def test_instances_without_a_truth_are_suggested_the_most_doubtful_first(site: Site) -> None:
     result = site.msk("jobs", "suggest", "20", "--json", "-")
 
     assert result.exit_code == 0, result.output
@@ -120,7 +120,7 @@ def test_what_is_printed_fits_the_terminal_and_links_to_orthanc(
     assert f"{link}{site.ids['torn']}\n" in with_links
 
 
-def test_the_same_over_http(site: Site) -> None:
+def test_the_same_instances_are_suggested_over_http(site: Site) -> None:
     settings = Settings.from_environment(site.environment)
     gateway = FastAPI()
     gateway.include_router(api(settings, publisher(settings)))
@@ -136,7 +136,7 @@ def test_the_same_over_http(site: Site) -> None:
     assert [one["instance"] for one in found] == [site.ids["torn"], site.ids["unlike"]]
 
 
-def test_the_table_says_nothing_until_a_person_fills_it_in(site: Site, tmp_path: Path) -> None:
+def test_a_table_sets_no_truth_until_a_person_fills_it_in(site: Site, tmp_path: Path) -> None:
     table = tmp_path / "look.csv"
     result = site.msk("jobs", "suggest", "4", "--csv", table)
     assert result.exit_code == 0, result.output
@@ -166,7 +166,7 @@ def test_the_table_says_nothing_until_a_person_fills_it_in(site: Site, tmp_path:
     assert left == {site.ids[name] for name in ("contradicted", "second visit", "certain")}
 
 
-def test_a_table_that_cannot_be_written_is_found_out_before_the_work(site: Site) -> None:
+def test_a_table_that_cannot_be_written_is_reported_before_the_work(site: Site) -> None:
     result = site.msk("jobs", "suggest", "4", "--csv", "/nowhere/look.csv")
 
     assert result.exit_code == 2

@@ -1,4 +1,4 @@
-"""What people say of instances, with a real Orthanc: set, imported, exported, and two at once."""
+"""Truths with a real Orthanc: set, withdrawn, imported, exported, and written concurrently."""
 
 import csv
 import json
@@ -91,14 +91,14 @@ def test_a_truth_is_kept_with_author_time_and_history_and_shows_at_once(site: Si
     assert said["time"].endswith("+00:00")
 
 
-def test_the_same_word_again_changes_nothing(site: Site) -> None:
+def test_the_same_truth_again_changes_nothing(site: Site) -> None:
     stored = site.store("again")
     first = set_truth(site.orthanc, stored, "knee_ap", "a", KEYS)
     assert set_truth(site.orthanc, stored, "knee_ap", " a ", KEYS) == first
     assert set_truth(site.orthanc, stored, "knee_ap", "b", KEYS).history == (first.now,), "another one agrees"
 
 
-def test_a_withdrawn_truth_leaves_the_model_s_word_and_a_history(site: Site) -> None:
+def test_a_withdrawn_truth_leaves_the_model_s_label_and_a_history(site: Site) -> None:
     labelled, silent = site.store("withdrawn"), site.store("withdrawn, never labelled")
     outcome = Outcome(LABELLED, "0" * 32, 1, label="elbow_ap")
     site.orthanc.put_metadata(labelled, PREDICTION, outcome.to_json())
@@ -124,7 +124,7 @@ def test_a_withdrawn_truth_leaves_the_model_s_word_and_a_history(site: Site) -> 
     assert [each.withdrawn for each in (*truth.history, truth.now)] == [False, True, False]
 
 
-def test_a_model_neither_overwrites_nor_hides_what_a_person_said(site: Site) -> None:
+def test_a_model_neither_overwrites_nor_hides_a_truth(site: Site) -> None:
     stored = site.store("hidden")
     before = site.orthanc.metadata(stored)
     set_truth(site.orthanc, stored, None, "a", KEYS)
@@ -141,7 +141,7 @@ def test_without_a_truth_the_outcome_is_shown(site: Site) -> None:
     assert site.label(stored) == "elbow_ap"
 
 
-def test_of_many_writers_at_once_none_is_lost_and_the_others_are_told(site: Site) -> None:
+def test_of_many_concurrent_writes_none_is_lost_and_the_others_are_refused(site: Site) -> None:
     stored = site.store("at once")
 
     def say(person: int) -> bool:
@@ -184,7 +184,7 @@ def test_only_known_classes_instances_and_named_authors_are_taken(site: Site) ->
     assert site.truth(stored) is None
 
 
-def test_a_wrong_password_is_said_once(site: Site, tmp_path: Path) -> None:
+def test_a_wrong_password_is_reported_once(site: Site, tmp_path: Path) -> None:
     set_truth(site.orthanc, site.store("password"), "knee_ap", "a", KEYS)
     exported(site, tmp_path / "out")
     environment = site.environment | {"MSK_ORTHANC_PASSWORD": "wrong"}
@@ -195,13 +195,13 @@ def test_a_wrong_password_is_said_once(site: Site, tmp_path: Path) -> None:
         assert result.output.count("\n") == 1
 
 
-def test_an_unknown_instance_is_said_to_be_unknown(site: Site) -> None:
+def test_an_unknown_instance_is_reported_as_unknown(site: Site) -> None:
     for name in (NOBODY, "1.2.3", "Quincy^Jane"):
         for command in (("show", name), ("set", name, "knee_ap", "--author", "a")):
             assert site.msk("truth", *command).output == "Error: Orthanc holds no such instance\n"
 
 
-def test_a_new_class_is_taken_where_it_is_declared(site: Site) -> None:
+def test_a_new_class_is_accepted_if_it_is_declared(site: Site) -> None:
     stored = site.store("wrist")
     refused = site.msk("truth", "set", stored, "wrist_ap", "--author", "a")
     assert refused.exit_code == 1
@@ -210,7 +210,7 @@ def test_a_new_class_is_taken_where_it_is_declared(site: Site) -> None:
     assert site.label(stored) == "wrist_ap"
 
 
-def test_a_server_without_our_metadata_says_what_is_missing(site: Site) -> None:
+def test_a_server_without_our_metadata_is_an_error_that_names_what_is_missing(site: Site) -> None:
     stored = site.store("unregistered")
     with pytest.raises(OrthancRefused, match="UserMetadata"):
         site.orthanc.replace_metadata(stored, "NotRegistered", None, "x")
@@ -321,7 +321,7 @@ def test_an_export_as_csv_can_be_imported(site: Site, tmp_path: Path) -> None:
     assert site.msk("truth", "import", table, "--author", "c").stdout == "2 of 2 truths are set\n"
 
 
-def test_what_others_said_since_a_table_was_exported_is_not_overwritten(site: Site, tmp_path: Path) -> None:
+def test_a_truth_set_since_a_table_was_exported_is_not_overwritten(site: Site, tmp_path: Path) -> None:
     spoken, same, withdrawn = (site.store(name) for name in ("spoken", "same", "withdrawn"))
     for each in (spoken, same, withdrawn):
         set_truth(site.orthanc, each, "knee_ap", "a", KEYS)
@@ -364,7 +364,7 @@ def test_a_dead_orthanc_ends_an_import_with_how_far_it_came(site: Site) -> None:
     assert [site.truth(each).history for each in stored] == [(), (), ()]  # type: ignore[union-attr]
 
 
-#: Put into every field of a header that people write into.
+#: Written into every field of a header that people fill in.
 SECRET = "SECRETXYZZY"
 
 
@@ -423,7 +423,7 @@ def test_what_is_left_out_of_an_export_is_named_with_the_reason(site: Site, tmp_
     assert f"left out: {ct}: not a radiograph: CT Image Storage" in told
 
 
-def test_an_export_again_gives_the_same_files_and_none_over_another(site: Site, tmp_path: Path) -> None:
+def test_a_second_export_gives_the_same_files_and_overwrites_none(site: Site, tmp_path: Path) -> None:
     set_truth(site.orthanc, site.store("stable"), "knee_ap", "a", KEYS)
     first, second = tmp_path / "1", tmp_path / "2"
     assert exported(site, first) == exported(site, second)
@@ -432,7 +432,7 @@ def test_an_export_again_gives_the_same_files_and_none_over_another(site: Site, 
     assert "is not empty" in again.output
 
 
-def test_nothing_to_export_is_said(site: Site, tmp_path: Path) -> None:
+def test_an_export_without_any_truth_is_an_error(site: Site, tmp_path: Path) -> None:
     site.store("silent")
     result = site.msk("truth", "export", tmp_path / "out")
     assert result.exit_code == 1
@@ -486,7 +486,7 @@ def test_a_folder_with_something_wrong_is_not_stored_at_all(site: Site, tmp_path
     assert site.orthanc.statistics().instances == 0
 
 
-def test_a_file_that_orthanc_refuses_costs_its_own_row_only(site: Site, tmp_path: Path) -> None:
+def test_a_file_that_orthanc_refuses_fails_only_its_own_row(site: Site, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
     data = write_dx(dicom_files.gradient(12), header=Header(identity="kept"), bits=12)

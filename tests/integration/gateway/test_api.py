@@ -27,7 +27,7 @@ def gateway(site: Site, token: str) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_a_job_is_submitted_shown_and_cancelled_and_a_truth_is_said(site: Site) -> None:
+def test_a_job_is_submitted_shown_and_cancelled_and_a_truth_is_set(site: Site) -> None:
     with gateway(site, TOKEN) as client:
         assert client.get("/api/jobs").status_code == 401
         assert client.get("/api/jobs", headers={"Authorization": "Bearer wrong"}).status_code == 401
@@ -56,7 +56,7 @@ def test_a_job_is_submitted_shown_and_cancelled_and_a_truth_is_said(site: Site) 
         withdrawn = client.delete(path, params={"author": "ann"})
         assert (withdrawn.status_code, withdrawn.json()["withdrawn"]) == (200, True)
         assert client.put(path, json={"label": "knee_ap", "author": "ann", "new_class": True}).status_code == 200
-        # What has just been said is none of the classes of a job that is not told of it.
+        # The new class of that truth is not among the classes of a job that does not name it.
         refused = client.post("/api/jobs", json={"author": "ann", "rehearsal": 0})
         assert (refused.status_code, "knee_ap (1)" in refused.json()["detail"]) == (422, True)
 
@@ -73,12 +73,12 @@ def test_a_job_is_submitted_shown_and_cancelled_and_a_truth_is_said(site: Site) 
         (b"[" * 100_000, "not JSON"),
     ],
 )
-def test_what_is_no_job_is_refused_with_the_reason(shared: httpx.Client, body: bytes, reason: str) -> None:
+def test_an_invalid_job_is_refused_with_the_reason(shared: httpx.Client, body: bytes, reason: str) -> None:
     answer = shared.post("/api/jobs", content=body)
     assert (answer.status_code, reason in answer.json()["detail"]) == (422, True), answer.text
 
 
-def test_a_request_over_the_limit_is_turned_away(shared: httpx.Client) -> None:
+def test_a_request_over_the_size_limit_is_refused(shared: httpx.Client) -> None:
     assert shared.post("/api/jobs", content=b"x" * (MAX_BODY_BYTES + 1)).status_code == 413
     assert shared.post("/api/jobs", content=b" " * MAX_BODY_BYTES).status_code == 422
 
@@ -90,7 +90,7 @@ def shared(site: Site) -> Iterator[httpx.Client]:
         yield client
 
 
-def test_without_a_token_nobody_may(site: Site) -> None:
+def test_without_a_token_in_the_settings_every_request_is_refused(site: Site) -> None:
     with gateway(site, "") as client:
         answer = client.get("/api/jobs", headers={"Authorization": "Bearer any"})
     assert (answer.status_code, "MSK_API_TOKEN is not set" in answer.json()["detail"]) == (503, True)

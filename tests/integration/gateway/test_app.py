@@ -45,7 +45,7 @@ def test_a_signed_event_is_in_the_ledger_and_in_the_queue_when_it_is_answered(br
     assert ledger.messages(LABEL) == 1
 
 
-def test_what_is_not_an_event_is_refused_and_leaves_no_trace(broker_url: str) -> None:
+def test_a_request_that_is_no_event_is_refused_and_leaves_no_trace(broker_url: str) -> None:
     malformed = json.dumps({"type": "instance.stored", "data": {"instance": "x"}}).encode()
     with gateway(broker_url) as client:
         assert client.post("/hooks/orthanc", content=BODY, headers=signed(b"other")).status_code == 401
@@ -54,7 +54,7 @@ def test_what_is_not_an_event_is_refused_and_leaves_no_trace(broker_url: str) ->
         assert client.get("/readyz").json()["open"] == {"label": 0, "label.backfill": 0, "leased": 0}
 
 
-def test_events_are_turned_away_while_the_broker_is_away_and_taken_when_it_is_back(tmp_path: Path) -> None:
+def test_events_are_refused_while_the_broker_is_down_and_accepted_when_it_is_back(tmp_path: Path) -> None:
     port = free_port()
     with valkey(tmp_path / "valkey", port) as url, gateway(url) as client:
         assert client.get("/readyz").status_code == 200

@@ -28,7 +28,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
 
 @pytest.fixture
 def orthanc(server: Orthanc) -> OrthancClient:
-    """With nothing in it."""
+    """An Orthanc without any instance."""
     client = OrthancClient(server.url, server.user, server.password)
     for instance_id in client.instance_ids(0, 1000):
         delete(server, instance_id)
@@ -121,7 +121,7 @@ def test_a_corrected_label_is_in_the_next_snapshot_and_not_in_the_last(orthanc: 
     assert before.rows[0].held_out == after.rows[0].held_out
 
 
-def test_a_dead_orthanc_ends_it_and_what_was_read_stays_read(
+def test_a_dead_orthanc_ends_a_snapshot_and_the_next_one_reuses_what_was_read(
     server: Orthanc, orthanc: OrthancClient, tmp_path: Path
 ) -> None:
     stored = [store(orthanc, str(number)) for number in range(3)]
@@ -140,7 +140,7 @@ def test_a_dead_orthanc_ends_it_and_what_was_read_stays_read(
     assert {row.instance for row in snapshot.rows} == set(stored)
 
 
-def test_patients_keep_their_keys_whatever_orthanc_they_lie_in(orthanc: OrthancClient, tmp_path: Path) -> None:
+def test_patients_keep_their_keys_in_another_orthanc(orthanc: OrthancClient, tmp_path: Path) -> None:
     stored = store(orthanc, "stable", patient="A")
     (row,) = collect(orthanc, tmp_path).rows
     patient = orthanc.parents_of([stored])[stored].patient

@@ -1,4 +1,4 @@
-"""Training jobs on a real Orthanc and a real Valkey: whatever is killed, each is done once, and its end is said."""
+"""Training jobs on a real Orthanc and a real Valkey: whatever is killed, each is done once, and its end is recorded."""
 
 import json
 import re
@@ -20,7 +20,7 @@ from workers.jobs.submission import check_labels
 from workers.jobs.watch import MAX_TRIES, do_next
 from workers.metadata.truth_changes import set_truth
 
-#: What a job may need on a machine that has much else to do.
+#: Seconds that a job may take on a busy machine.
 PATIENCE = 120.0
 #: One in five is held out: enough to tell a model that knows from one that guesses.
 PATIENTS = 180
@@ -39,7 +39,7 @@ def worker(site: Site, tmp_path: Path) -> Iterator[Worker]:
 
 
 def wait_for(site: Site, job_id: str, *states: str) -> None:
-    """With the sweep that a stack would have."""
+    """Wait, and meanwhile sweep as the scheduler of a stack would."""
 
     def there() -> bool:
         site.sweep()
@@ -83,7 +83,7 @@ def test_a_job_without_truths_or_without_a_held_out_patient_is_refused_at_once(s
         site.submit(instances=learned[:5], minimum=1)
 
 
-def test_the_command_says_in_one_line_what_is_wrong_with_a_job(site: Site) -> None:
+def test_the_command_reports_in_one_line_what_is_wrong_with_a_job(site: Site) -> None:
     result = site.msk("jobs", "submit", "--epochs", "0")
     assert (result.returncode, result.stdout) == (1, "")
     assert result.stderr == "Error: epochs must be a number from 1 to 500, not 0\n"
@@ -91,7 +91,7 @@ def test_the_command_says_in_one_line_what_is_wrong_with_a_job(site: Site) -> No
 
 @dataclass(frozen=True)
 class Watched:
-    """A job that nobody disturbed, by the commands that a person would use."""
+    """A job that ran undisturbed, with the output of the commands that a person would use."""
 
     asked: Mapping[str, object]
     id: str
@@ -131,7 +131,7 @@ def test_a_submitted_job_is_watched_to_its_promotion(site: Site, watched: Watche
     assert (late.returncode, f"job {watched.id} is promoted" in late.stderr) == (1, True)
 
 
-def test_a_job_whose_worker_is_killed_three_times_ends_as_if_it_had_not_been(
+def test_a_job_whose_worker_is_killed_three_times_ends_like_one_that_ran_undisturbed(
     site: Site, watched: Watched, tmp_path: Path
 ) -> None:
     with site.worker(tmp_path / "killed.log") as worker:
@@ -174,7 +174,7 @@ def running(pid: int) -> bool:
 
 
 @pytest.mark.usefixtures("worker")
-def test_what_is_learned_from_shuffled_labels_is_refused_and_the_reason_kept(site: Site, watched: Watched) -> None:
+def test_a_version_learned_from_shuffled_labels_is_refused_and_the_reason_is_kept(site: Site, watched: Watched) -> None:
     good = str(site.job(watched.id).version)
     site.registry.promote(good)
     learned = [instance_id for instance_id in site.instances if not site.is_held_out(instance_id)]
@@ -201,7 +201,7 @@ def say(site: Site, instances: Sequence[str], kinds: Sequence[str]) -> None:
 
 
 @pytest.mark.usefixtures("worker")
-def test_what_passed_the_gate_awaits_a_person_who_was_asked_for(site: Site, watched: Watched) -> None:
+def test_a_version_that_passed_the_gate_awaits_approval_if_that_was_requested(site: Site, watched: Watched) -> None:
     good = str(site.job(watched.id).version)
     site.registry.promote(good)
     small = ("--epochs", "1", "--views", "50", "--rate", "0.001", "--rehearsal", "0")
@@ -244,7 +244,7 @@ def test_a_job_that_renders_phantoms_is_cancelled_soon_and_leaves_no_renderer(si
     assert not list((site.registry.root / "rehearsal").rglob("*.npz"))
 
 
-def test_without_what_phantoms_need_a_job_fails_and_says_so(
+def test_a_job_fails_with_the_reason_if_phantoms_cannot_be_rendered(
     site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "mujoco.py").write_text("raise ImportError('not here')\n")
@@ -260,7 +260,7 @@ def test_without_what_phantoms_need_a_job_fails_and_says_so(
     )
 
 
-def test_a_worker_that_is_stopped_leaves_its_job_to_the_next_and_a_broker_that_dies_takes_none_along(
+def test_a_stopped_worker_leaves_its_job_to_the_next_and_no_job_is_lost_with_the_broker(
     site: Site, tmp_path: Path
 ) -> None:
     job_id = site.submit(epochs=2)
@@ -291,7 +291,7 @@ def test_two_processes_train_one_model_together(site: Site, tmp_path: Path) -> N
     assert manifest["job"] == job_id
 
 
-def test_of_many_workers_one_gets_a_job_and_one_that_was_taken_for_dead_changes_nothing(site: Site) -> None:
+def test_of_many_workers_one_gets_a_job_and_one_that_has_lost_its_lease_changes_nothing(site: Site) -> None:
     job_id = site.store.submit(JobRequest(rehearsal=0), "tester")
     claims: list[object] = []
     threads = [threading.Thread(target=lambda n=n: claims.append(site.store.claim(f"run {n}"))) for n in range(8)]
@@ -392,6 +392,6 @@ def test_an_approval_changes_nothing_for_a_job_that_awaits_none(site: Site) -> N
 
 
 def lapse(site: Site, job_id: str) -> None:
-    """As if the run had shown no sign of life for long."""
+    """Let the lease expire, as if the run had sent no heartbeat for long."""
     with redis.Redis.from_url(site.environment["MSK_BROKER_URL"]) as broker:
         broker.hset(f"msk:job:{job_id}", "lease", 0)

@@ -1,4 +1,4 @@
-"""The label task on real servers: what becomes of each kind of file, and whose word counts."""
+"""The label task on real servers: the outcome of each kind of file, and the precedence of truths."""
 
 import json
 import os
@@ -41,7 +41,7 @@ EXPECTED = {
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that labels, wired as in a worker."""
+    """All parts of a label worker, wired as in a worker."""
 
     server: Orthanc
     broker_url: str
@@ -100,7 +100,7 @@ def worker(parts: Parts) -> Iterator[int]:
 
 
 def labelling_child(children: Path) -> int:
-    """The pool's child that holds the model, which takes memory; 0 as long as there is none."""
+    """Process id of the child that holds the model, recognized by its memory; 0 while there is none."""
     pool = [int(pid) for pid in children.read_text().split() if b"billiard.spawn" in command_line(pid)]
     return next((pid for pid in pool if peak_memory(pid) > 100), 0)
 
@@ -113,14 +113,14 @@ def command_line(pid: str) -> bytes:
 
 
 def peak_memory(pid: int) -> int:
-    """MiB."""
+    """Peak memory of a process in MiB."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
     return next((int(line.split()[1]) // 1024 for line in lines if line.startswith("VmHWM")), 0)
 
 
 def test_every_kind_of_file_ends_in_the_right_status_and_the_worker_lives(parts: Parts) -> None:
     files = [*dicom_files.valid_files(), *dicom_files.other_files(), *dicom_files.hostile_files()]
-    # Orthanc's own DICOM listener turns these away; over HTTP they come in.
+    # Orthanc's own DICOM listener refuses these; over HTTP it accepts them.
     only_rest = {"deflated bomb", "truncated HTJ2K", "garbage HTJ2K", "lying HTJ2K SIZ", "HTJ2K precincts"}
     stored = {parts.orthanc.upload(f.data): f for f in files if f.storable or f.name in only_rest}
     assert only_rest <= {file.name for file in stored.values()}
@@ -138,7 +138,7 @@ def test_every_kind_of_file_ends_in_the_right_status_and_the_worker_lives(parts:
     assert all(outcome.tries == 1 for outcome in outcomes.values())
 
 
-def test_a_labelled_instance_says_what_by_which_model_and_how_sure(parts: Parts) -> None:
+def test_an_outcome_has_the_label_the_model_and_the_confidence(parts: Parts) -> None:
     stored = parts.store("plain")
     assert parts.label(stored) == 1
     outcome = parts.outcome(stored)
@@ -166,7 +166,7 @@ def requests_file(parts: Parts, instance_id: str) -> bytes:
     return parts.orthanc.file(instance_id, 1 << 30)
 
 
-def test_the_word_of_a_human_stands(parts: Parts) -> None:
+def test_a_truth_is_not_overwritten(parts: Parts) -> None:
     stored = parts.store("truth")
     truth = json.dumps({"label": "elbow_lateral", "author": "reviewer"})
     parts.orthanc.put_metadata(stored, TRUTH, truth)
@@ -185,10 +185,10 @@ def test_an_instance_deleted_before_its_turn_leaves_nothing_open(parts: Parts) -
     assert parts.ledger.holds([stored]) == set()
 
 
-def test_an_instance_that_kills_workers_fails_and_takes_no_other_with_it(parts: Parts) -> None:
+def test_an_instance_that_kills_workers_fails_alone(parts: Parts) -> None:
     poison, neighbour = parts.store("poison"), parts.store("neighbour")
     parts.ledger.open([poison, neighbour], LABEL)
-    for _ in range(MAX_TRIES):  # a run that begins with it and is never heard of again
+    for _ in range(MAX_TRIES):  # a run that begins with it and never ends
         parts.ledger.claim("dead", LABEL, [poison, neighbour], 16)
         parts.ledger.begin("dead", poison)
     parts.label(poison, neighbour, owner="dead")
@@ -197,7 +197,7 @@ def test_an_instance_that_kills_workers_fails_and_takes_no_other_with_it(parts: 
     assert parts.outcome(neighbour).status in (LABELLED, NEEDS_REVIEW)
 
 
-def test_an_orthanc_that_turns_us_down_costs_no_attempt(parts: Parts) -> None:
+def test_an_orthanc_that_refuses_requests_costs_no_attempt(parts: Parts) -> None:
     stored = parts.store("refused")
     parts.ledger.open([stored], LABEL)
     stranger = OrthancClient(parts.server.url, parts.server.user, "wrong")
@@ -210,14 +210,14 @@ def test_an_orthanc_that_turns_us_down_costs_no_attempt(parts: Parts) -> None:
     assert parts.outcome(stored).tries == 1
 
 
-def test_a_run_takes_what_waits_along(parts: Parts) -> None:
+def test_a_run_also_labels_instances_that_wait(parts: Parts) -> None:
     stored = [parts.store(f"chunk-{number}") for number in range(9)]
     parts.ledger.open(stored, BACKFILL)
     assert parts.labeller.label("run", stored[:1], BACKFILL, 4) == 3
     assert parts.ledger.depth() == {LABEL: 0, BACKFILL: 6, "leased": 0}
 
 
-def test_a_worker_without_its_device_says_so_and_ends(parts: Parts) -> None:
+def test_a_worker_without_its_device_ends_with_the_reason(parts: Parts) -> None:
     command = [sys.executable, "-m", "workers.cli", "worker", "--device", "cuda:7"]
     environment = os.environ | parts.environment
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)

@@ -29,7 +29,7 @@ from workers.pacs import OrthancClient
 from workers.settings import Settings
 
 SHIPPED_VERSION = str(read_manifest(SHIPPED)["version"])
-#: A promotion is taken within so many seconds.
+#: Seconds within which a worker follows a promotion.
 PROMPT = 10
 HOSTS = ("one", "two")
 
@@ -58,7 +58,7 @@ class Site:
         enqueue(publisher(Settings.from_environment(self.environment)), self.ledger, instance_ids, queue)
 
     def label(self, *names: str) -> list[Outcome]:
-        """Store, and wait for what becomes of it."""
+        """Store an instance and wait for its outcome."""
         stored = self.store(*names)
         self.enqueue(stored)
         until(lambda: not self.ledger.holds(stored), seconds=60)
@@ -71,11 +71,11 @@ class Site:
         return "".join(path.read_text() for path in self.logs.iterdir())
 
     def loaded(self, version: str) -> int:
-        """How many of the workers have taken it."""
+        """How many of the workers have loaded a version."""
         return self.log().count(f"model-loaded version={version}")
 
     def wait_for_both(self, version: str) -> None:
-        """Studies come in, until each worker has taken the version for one of them."""
+        """Store studies until each worker has labelled one of them with the version."""
         numbers = itertools.count()
         until(lambda: self.loaded(version) == len(HOSTS) or not self.label(f"{version} {next(numbers)}"), PROMPT)
 
@@ -111,7 +111,7 @@ def site(whole_site: Site) -> Site:
     return whole_site
 
 
-def test_older_labels_are_made_anew_and_what_people_said_stays(site: Site) -> None:
+def test_older_labels_are_made_again_and_truths_stay(site: Site) -> None:
     feet, knees = (register_saying(site.registry, label) for label in ("foot_ap", "knee_ap"))
     site.registry.promote(feet)
     stored = site.store(*(f"older {number}" for number in range(24)))
@@ -137,7 +137,7 @@ def test_older_labels_are_made_anew_and_what_people_said_stays(site: Site) -> No
     assert site.orthanc.metadata(stored[1]) == before
 
 
-def test_both_workers_take_a_promoted_version_and_a_rollback(site: Site) -> None:
+def test_both_workers_follow_a_promotion_and_a_rollback(site: Site) -> None:
     assert site.label("before")[0].model == SHIPPED_VERSION
     knees = register_saying(site.registry, "knee_ap")
 
@@ -150,7 +150,7 @@ def test_both_workers_take_a_promoted_version_and_a_rollback(site: Site) -> None
     assert {outcome.model for outcome in site.label("back 1", "back 2")} == {SHIPPED_VERSION}
 
 
-def test_what_is_labelled_while_versions_change_names_the_one_that_labelled_it(site: Site) -> None:
+def test_an_instance_labelled_while_versions_change_names_its_version(site: Site) -> None:
     said = {register_saying(site.registry, label): label for label in ("knee_ap", "foot_ap")}
     stored = site.store(*(f"busy {number}" for number in range(64)))
     first, second = said
@@ -170,7 +170,7 @@ def test_what_is_labelled_while_versions_change_names_the_one_that_labelled_it(s
     assert all(outcome.tries == 1 for outcome in outcomes)
 
 
-def test_a_broken_version_is_not_served_and_each_worker_says_so_once(site: Site) -> None:
+def test_a_broken_version_is_not_served_and_each_worker_logs_it_once(site: Site) -> None:
     good, bad = (register_saying(site.registry, label) for label in ("knee_ap", "foot_ap"))
     site.registry.promote(good)
     site.wait_for_both(good)
@@ -208,7 +208,7 @@ def test_a_new_study_does_not_wait_for_the_archive(site: Site) -> None:
     assert {site.outcome(instance_id).label for instance_id in archive} == {"foot_ap"}
 
 
-def test_rollback_without_anything_to_go_back_to_is_one_line(site: Site, tmp_path: Path) -> None:
+def test_a_rollback_without_an_earlier_version_is_a_one_line_error(site: Site, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "workers.cli", "models", "rollback"]
     environment = os.environ | site.environment | {"MSK_MODELS": str(tmp_path)}
     ended = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

@@ -57,7 +57,7 @@ def test_no_instance_is_claimed_by_two_runs(ledger: Ledger) -> None:
     assert sorted(taken) == sorted(ids(500))
 
 
-def test_a_run_delivered_again_gets_what_it_held_when_it_was_killed(ledger: Ledger) -> None:
+def test_a_redelivered_run_gets_what_it_held_when_it_was_killed(ledger: Ledger) -> None:
     ledger.open(ids(8), LABEL)
     first = claimed(ledger, "run", "instance-00007")
     assert set(claimed(ledger, "other")).isdisjoint(first)
@@ -72,7 +72,7 @@ def test_attempts_survive_the_death_of_the_run(ledger: Ledger) -> None:
         assert ledger.begin("run", "a") == attempt
 
 
-def test_an_attempt_that_failed_for_another_s_fault_does_not_count(ledger: Ledger) -> None:
+def test_an_attempt_that_failed_through_no_fault_of_the_instance_does_not_count(ledger: Ledger) -> None:
     ledger.open(["begun", "untouched"], LABEL)
     claimed(ledger, "run", "begun", "untouched")
     ledger.begin("run", "begun")
@@ -80,7 +80,7 @@ def test_an_attempt_that_failed_for_another_s_fault_does_not_count(ledger: Ledge
     assert {c.attempts for c in ledger.claim("next", LABEL, ["begun", "untouched"], 2)} == {0}
 
 
-def test_what_is_released_for_later_is_not_due_before(ledger: Ledger) -> None:
+def test_an_entry_released_with_a_delay_is_not_due_before(ledger: Ledger) -> None:
     ledger.open(["a"], LABEL)
     claimed(ledger, "run", "a")
     ledger.release("run", delay=60, blameless=False)
@@ -113,7 +113,7 @@ def test_a_new_study_overtakes_its_own_place_in_the_archive(ledger: Ledger) -> N
     assert ledger.due(BACKFILL, 10) == ["b"]
 
 
-def test_a_lease_that_ran_out_is_due_again(ledger: Ledger, broker_url: str) -> None:
+def test_an_entry_whose_lease_expired_is_due_again(ledger: Ledger, broker_url: str) -> None:
     ledger.open(["a"], LABEL)
     claimed(ledger, "run", "a")
     redis.Redis.from_url(broker_url).zadd("msk:leased", {"a": 0})

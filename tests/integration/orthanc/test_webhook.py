@@ -59,7 +59,7 @@ def answers(receiver: HookReceiver) -> Iterator[Callable[[Callable[[Hook], int]]
 Answers = Callable[[Callable[[Hook], int]], None]
 
 
-def test_a_stored_instance_is_told_of_with_a_valid_signature(orthanc: Orthanc, receiver: HookReceiver) -> None:
+def test_a_stored_instance_is_posted_with_a_valid_signature(orthanc: Orthanc, receiver: HookReceiver) -> None:
     instance = orthanc.upload(radiograph("signed"))
     hook = next(hook for hook in receiver.wait_for(tells_of(instance)) if hook.instance == instance)
     event = standardwebhooks.Webhook(SECRET).verify(hook.body, hook.headers)
@@ -73,7 +73,7 @@ def test_a_stored_instance_is_told_of_with_a_valid_signature(orthanc: Orthanc, r
     assert event["timestamp"].endswith("Z")
 
 
-def test_neither_the_webhook_nor_the_log_tells_of_the_patient(orthanc: Orthanc, receiver: HookReceiver) -> None:
+def test_neither_the_webhook_nor_the_log_reveals_the_patient(orthanc: Orthanc, receiver: HookReceiver) -> None:
     instance = orthanc.upload(radiograph("patient"))
     hook = next(hook for hook in receiver.wait_for(tells_of(instance)) if hook.instance == instance)
     for text in (hook.body.decode(), json.dumps(hook.headers), orthanc.log_text()):
@@ -86,7 +86,7 @@ def test_the_secret_stays_out_of_the_log(orthanc: Orthanc) -> None:
     assert "webhook.on" in orthanc.log_text()
 
 
-def test_one_kept_alive_connection_carries_all(orthanc: Orthanc, receiver: HookReceiver) -> None:
+def test_one_kept_alive_connection_carries_all_events(orthanc: Orthanc, receiver: HookReceiver) -> None:
     instances = [orthanc.upload(radiograph(f"alive-{number}")) for number in range(20)]
     hooks = receiver.wait_for(tells_of(*instances))
     assert len({hook.id for hook in hooks}) == len({hook.instance for hook in hooks})
@@ -94,7 +94,7 @@ def test_one_kept_alive_connection_carries_all(orthanc: Orthanc, receiver: HookR
 
 
 @pytest.mark.parametrize("status", [500, 503, 408, 429])
-def test_a_passing_failure_is_tried_again_under_the_same_id(
+def test_a_temporary_failure_is_retried_under_the_same_id(
     orthanc: Orthanc, receiver: HookReceiver, answers: Answers, status: int
 ) -> None:
     tries: list[Hook] = []
@@ -113,7 +113,7 @@ def test_a_passing_failure_is_tried_again_under_the_same_id(
 
 
 @pytest.mark.parametrize("status", [301, 400, 401, 404])
-def test_a_final_refusal_is_not_tried_again_and_holds_nothing_up(
+def test_a_final_refusal_is_not_retried_and_blocks_no_other_event(
     orthanc: Orthanc, receiver: HookReceiver, answers: Answers, status: int
 ) -> None:
     statuses = iter([status])
@@ -137,7 +137,7 @@ def test_a_repeated_store_has_the_same_id_and_another_instance_another(
     assert ids[first] != ids[other]
 
 
-def test_a_receiver_that_is_away_gets_everything_when_it_returns(tmp_path: Path) -> None:
+def test_a_receiver_that_is_down_gets_everything_when_it_returns(tmp_path: Path) -> None:
     port = free_port()
     url = f"http://127.0.0.1:{port}/hooks/orthanc"
     with running_orthanc(tmp_path, webhook_url=url, webhook_secret=SECRET) as orthanc:
@@ -231,7 +231,7 @@ def test_without_usable_settings_orthanc_stores_and_the_log_says_why(
     with running_orthanc(tmp_path, webhook_url=url, webhook_secret=secret) as orthanc:
         assert orthanc.upload(radiograph("no webhook"))
         assert f"webhook.off reason={reason}" in orthanc.log_text()
-        orthanc.kill()  # saves the seconds of an orderly end
+        orthanc.kill()  # faster than an orderly end
 
 
 def test_orthanc_does_not_start_without_users(tmp_path: Path) -> None:

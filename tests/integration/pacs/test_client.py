@@ -1,4 +1,4 @@
-"""The client against a real Orthanc, and against servers that answer as no server should."""
+"""The client against a real Orthanc, and against servers that misbehave."""
 
 import contextlib
 import hashlib
@@ -71,7 +71,7 @@ def test_a_file_over_the_limit_is_refused_with_a_reason(client: OrthancClient, i
         client.file(instance, max_bytes=100)
 
 
-def test_what_is_no_dicom_is_refused(client: OrthancClient) -> None:
+def test_a_file_that_is_no_dicom_is_refused(client: OrthancClient) -> None:
     with pytest.raises(OrthancRefused):
         client.upload(b"not DICOM")
 
@@ -111,8 +111,8 @@ def test_a_value_that_somebody_changed_is_not_replaced(client: OrthancClient, in
     assert client.metadata(instance)["MskTruth"] == "second"
 
 
-def test_no_write_of_six_people_at_once_is_lost(client: OrthancClient, instance: str) -> None:
-    """Each appends to one list, reading and replacing until nobody came in between."""
+def test_no_write_of_six_concurrent_writers_is_lost(client: OrthancClient, instance: str) -> None:
+    """Each appends to one list: it reads and replaces until nobody has written in between."""
 
     def append(person: int) -> None:
         for number in range(3):
@@ -334,7 +334,7 @@ def test_a_write_behind_a_proxy_that_drops_the_etag_is_read_back(misbehaving: St
     assert [request.split()[0] for request in server.requests] == [b"GET", b"PUT", b"GET"]
 
 
-def test_a_dropped_connection_is_tried_again_but_a_post_is_not_replayed(misbehaving: Start) -> None:
+def test_a_request_is_retried_after_a_dropped_connection_but_a_post_is_not(misbehaving: Start) -> None:
     server, client = misbehaving(b"", SYSTEM, b"", ok({"ID": NOBODY}))
     assert client.system().version == "1.10.1"
     with pytest.raises(OrthancUnavailable):
@@ -350,7 +350,7 @@ def test_a_replacement_whose_first_answer_got_lost_has_succeeded(misbehaving: St
     assert etag.removeprefix("ETag: ").encode() in server.requests[1]
 
 
-def test_a_server_that_checks_revisions_is_told_them(misbehaving: Start) -> None:
+def test_revisions_are_sent_to_a_server_that_checks_them(misbehaving: Start) -> None:
     system = ok({"Version": "1.13.0", "DatabaseVersion": 6, "CheckRevisions": True})
     etag = f'ETag: "1-{hashlib.md5(b"knee_ap").hexdigest()}"'
     server, client = misbehaving(
@@ -385,7 +385,7 @@ def test_labels_of_others_stay(misbehaving: Start) -> None:
 @pytest.mark.parametrize(
     "bad", [answer("200 OK", b"<html>"), ok(["a list"]), ok({}), TRUNCATED, b"nonsense\r\n\r\n"], ids=str
 )
-def test_an_answer_that_is_not_of_orthanc_is_unavailable(misbehaving: Start, bad: bytes) -> None:
+def test_an_answer_that_is_not_orthanc_s_counts_as_unavailable(misbehaving: Start, bad: bytes) -> None:
     _, client = misbehaving(*[bad] * 4)
     with pytest.raises(OrthancUnavailable):
         client.statistics()
@@ -394,7 +394,7 @@ def test_an_answer_that_is_not_of_orthanc_is_unavailable(misbehaving: Start, bad
 
 
 @pytest.mark.parametrize("body", [b"a" * 100, b"a" * 5000], ids=["little", "much"])
-def test_a_file_that_is_cut_off_is_no_file(misbehaving: Start, body: bytes) -> None:
+def test_a_truncated_file_is_an_error(misbehaving: Start, body: bytes) -> None:
     _, client = misbehaving(answer("200 OK", body, "Connection: close", length=6000))
     with pytest.raises(OrthancUnavailable):
         client.file(NOBODY, max_bytes=10_000)
@@ -408,7 +408,7 @@ def test_a_file_that_hangs_in_the_middle_ends_in_time(misbehaving: Start) -> Non
     assert time.monotonic() - started < 5
 
 
-def test_a_file_of_unannounced_length_is_left_at_the_limit(misbehaving: Start) -> None:
+def test_a_file_of_unannounced_length_is_read_no_further_than_the_limit(misbehaving: Start) -> None:
     chunks = b"3000\r\n" + b"a" * 0x3000 + b"\r\n"
     head = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n"
     _, client = misbehaving(head + chunks * 3 + b"0\r\n\r\n")
@@ -416,19 +416,19 @@ def test_a_file_of_unannounced_length_is_left_at_the_limit(misbehaving: Start) -
         client.file(NOBODY, max_bytes=0x4000)
 
 
-def test_nothing_is_asked_for_compressed(misbehaving: Start) -> None:
+def test_no_answer_is_requested_compressed(misbehaving: Start) -> None:
     server, client = misbehaving(SYSTEM)
     client.system()
     assert b"accept-encoding: identity" in server.requests[0].lower()
 
 
-def test_no_server_is_unavailable() -> None:
+def test_a_server_that_is_not_there_counts_as_unavailable() -> None:
     client = OrthancClient(f"http://127.0.0.1:{free_port()}", "msk", "swordfish")
     with pytest.raises(OrthancUnavailable):
         client.system()
 
 
-def test_an_address_that_is_none_is_said_so() -> None:
+def test_an_invalid_address_is_an_error() -> None:
     with pytest.raises(ValueError, match="must begin with http"):
         OrthancClient("orthanc:8042", "msk", "swordfish")
 

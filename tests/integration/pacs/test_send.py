@@ -121,7 +121,7 @@ def test_pictures_are_wrapped_as_dx_with_a_uid_that_depends_on_their_content(tmp
         assert ds.Modality == "DX"
 
 
-def test_folders_are_walked_and_what_is_no_radiograph_file_is_left_out(tmp_path: Path) -> None:
+def test_folders_are_walked_and_files_of_other_kinds_are_left_out(tmp_path: Path) -> None:
     write_all(tmp_path / "a", numbered(2))
     (tmp_path / "a" / "b").mkdir()
     (tmp_path / "a" / "b" / "deep.dcm").write_bytes(edited("deep"))
@@ -170,7 +170,7 @@ def test_more_kinds_of_files_than_one_association_can_carry_are_split_over_sever
     assert receiver.associations == 2
 
 
-def test_what_the_receiver_refuses_is_told_and_the_rest_is_sent(tmp_path: Path) -> None:
+def test_a_file_that_the_receiver_refuses_is_reported_and_the_rest_is_sent(tmp_path: Path) -> None:
     answers = iter([0xA700, 0x0000, 0xC000, 0xB000])
     with receiving() as receiver:
         receiver.answer = lambda _: next(answers)
@@ -182,7 +182,7 @@ def test_what_the_receiver_refuses_is_told_and_the_rest_is_sent(tmp_path: Path) 
     assert "with a warning" in results[3].reason
 
 
-def test_a_kind_that_the_receiver_does_not_take_is_told_by_name(tmp_path: Path) -> None:
+def test_a_kind_of_file_that_the_receiver_does_not_accept_is_named(tmp_path: Path) -> None:
     folder = write_all(tmp_path / "in", numbered(1))
     (folder / "j2k.dcm").write_bytes(edited("j2k", transfer_syntax=uid.JPEG2000Lossless))
     with receiving([(DX_PRESENTATION, [uid.ExplicitVRLittleEndian])]) as receiver:
@@ -195,7 +195,7 @@ def test_a_kind_that_the_receiver_does_not_take_is_told_by_name(tmp_path: Path) 
     )
 
 
-def test_a_receiver_that_takes_none_of_the_files_says_so(tmp_path: Path) -> None:
+def test_a_receiver_that_accepts_none_of_the_files_is_an_error(tmp_path: Path) -> None:
     folder = write_all(tmp_path / "in", {"j2k.dcm": edited("j2k", transfer_syntax=uid.JPEG2000Lossless)})
     with (
         receiving([(DX_PRESENTATION, [uid.ExplicitVRLittleEndian])]) as receiver,
@@ -204,7 +204,7 @@ def test_a_receiver_that_takes_none_of_the_files_says_so(tmp_path: Path) -> None
         send([folder], receiver.target)
 
 
-def test_a_broken_association_is_made_again_and_no_file_is_lost(tmp_path: Path) -> None:
+def test_a_broken_association_is_opened_again_and_no_file_is_lost(tmp_path: Path) -> None:
     stores = iter(range(100))
 
     def break_at_the_third(event: evt.Event) -> int:
@@ -329,7 +329,7 @@ def test_the_command_exits_1_and_names_the_files_that_were_not_stored(tmp_path: 
         (["in", "--state", "in/000.dcm"], "is no state file"),
     ],
 )
-def test_the_command_says_what_to_do(
+def test_the_errors_of_the_command_name_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], message: str
 ) -> None:
     monkeypatch.chdir(tmp_path)

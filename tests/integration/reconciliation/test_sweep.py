@@ -1,4 +1,4 @@
-"""Sweep and audit on a real Orthanc and a real Valkey, with no worker to do the work."""
+"""Sweep and audit on a real Orthanc and a real Valkey, without a worker."""
 
 from collections.abc import Iterator
 
@@ -72,7 +72,9 @@ def finish(orthanc: OrthancClient, ledger: Ledger, instance_id: str) -> None:
     ledger.close("worker", instance_id)
 
 
-def test_the_sweep_finds_what_no_webhook_told_of(orthanc: OrthancClient, ledger: Ledger, celery: Celery) -> None:
+def test_the_sweep_finds_instances_that_the_webhook_missed(
+    orthanc: OrthancClient, ledger: Ledger, celery: Celery
+) -> None:
     stored = store(orthanc, "a", "b", "c")
     sweep.run(celery, orthanc, ledger)
     assert ledger.holds(stored) == set(stored)
@@ -101,7 +103,7 @@ def test_an_archive_waits_behind_what_is_stored_now(
     assert ledger.due(LABEL, 10) == [new]
 
 
-def test_an_instance_whose_message_got_lost_is_hinted_at_again(
+def test_an_instance_whose_message_got_lost_gets_a_new_hint(
     orthanc: OrthancClient, ledger: Ledger, celery: Celery, broker_url: str
 ) -> None:
     stored = store(orthanc, "a", "b")
@@ -153,7 +155,7 @@ def test_a_withdrawal_whose_writer_died_is_shown(orthanc: OrthancClient, ledger:
     assert orthanc.metadata(instance_id)[LABEL_METADATA] == "elbow_ap"
 
 
-def test_a_truth_that_orthanc_does_not_let_us_show_holds_nothing_up(
+def test_a_truth_that_orthanc_refuses_to_show_does_not_hold_up_others(
     orthanc: OrthancClient, ledger: Ledger, celery: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (refused,) = store(orthanc, "refused")
@@ -178,7 +180,7 @@ def test_two_sweeps_at_once_are_one(orthanc: OrthancClient, ledger: Ledger, cele
     assert sweep.run(celery, orthanc, ledger) == 1
 
 
-def test_the_audit_sees_what_the_ledger_and_the_metadata_do_not(
+def test_the_audit_finds_instances_that_neither_the_ledger_nor_the_metadata_account_for(
     orthanc: OrthancClient, ledger: Ledger, celery: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.reconciliation.audit.GRACE_SECONDS", 0.5)
@@ -190,7 +192,7 @@ def test_the_audit_sees_what_the_ledger_and_the_metadata_do_not(
     assert result.unaccounted == [lost]
 
 
-def test_metadata_that_is_no_outcome_counts_as_none(
+def test_metadata_that_is_no_outcome_counts_as_no_outcome(
     orthanc: OrthancClient, ledger: Ledger, celery: Celery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("workers.reconciliation.audit.GRACE_SECONDS", 0.5)

@@ -39,7 +39,7 @@ def test_evaluate_prints_json_alone_where_a_dash_asks_for_it(pictures: Path) -> 
     assert json.loads(result.stdout)["count"] == 1
 
 
-def test_a_report_needs_nothing_else_and_shows_every_mistake_without_its_header(pictures: Path) -> None:
+def test_a_report_is_one_file_and_shows_every_mistake_without_its_header(pictures: Path) -> None:
     # Neither picture is a foot, nor are they all that the model may call them: both are mistakes, of one kind each.
     (pictures / "labels.csv").write_text("file,label\na.png,pelvis_ap\nb.jpg,shoulder_axillary\nc.png,foot_ap\n")
 
@@ -69,7 +69,7 @@ def test_a_mistake_is_shown_as_bright_and_dark_as_it_is(pictures: Path) -> None:
 
 
 @pytest.mark.parametrize("labels", ["a.png,", "a.png,knee_ap", "c.png,"], ids=["none", "one class", "nothing readable"])
-def test_evaluate_takes_what_is_missing_in_its_stride(pictures: Path, labels: str) -> None:
+def test_evaluate_lists_missing_files_and_reports_on_the_others(pictures: Path, labels: str) -> None:
     (pictures / "labels.csv").write_text(f"\ufefffile,label\n{labels}\nshort.png\n", encoding="utf-8")
 
     result = evaluate(pictures, "--report", str(pictures / "report.html"))
@@ -78,11 +78,11 @@ def test_evaluate_takes_what_is_missing_in_its_stride(pictures: Path, labels: st
     assert "short.png" in (pictures / "report.html").read_text()
 
 
-def test_a_file_that_cannot_be_written_is_found_out_before_the_work(pictures: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported_before_the_work(pictures: Path) -> None:
     result = evaluate(pictures, "--report", str(pictures / "nowhere" / "report.html"))
 
     assert result.exit_code == 2
-    assert "nowhere is no folder" in result.output
+    assert "nowhere is not a writable folder" in result.output
 
 
 def test_a_labels_file_with_an_unknown_class_ends_with_its_name(pictures: Path) -> None:

@@ -7,7 +7,7 @@ from mskmodel.registry import SHIPPED, read_manifest
 from tests.unit.commands.typed import msk
 
 
-def test_label_answers_for_each_file_and_tells_of_the_one_it_cannot_read(pictures: Path) -> None:
+def test_label_answers_for_each_file_and_reports_the_one_that_it_cannot_read(pictures: Path) -> None:
     files = [str(pictures / name) for name in ("a.png", "c.png", "missing.dcm")]
 
     result = msk("label", *files, "--device", "cpu", "--json")

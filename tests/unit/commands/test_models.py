@@ -1,4 +1,4 @@
-"""`msk models`, as it is typed: how versions stand, how they compare, forward and back."""
+"""`msk models`, as it is typed: the standing of versions, their comparison, promotion and rollback."""
 
 import json
 from functools import cache
@@ -73,7 +73,7 @@ def test_a_refused_version_says_why_and_is_promoted_only_anyway(registry: Regist
     assert registry.promoted().name == name
 
 
-def test_a_version_that_passed_waits_for_a_person_and_stands_as_it_is_served(registry: Registry) -> None:
+def test_the_standing_of_a_version_follows_its_promotion_and_rollback(registry: Registry) -> None:
     name = register_judged(registry, right=True)
 
     def standing() -> str:
@@ -88,7 +88,7 @@ def test_a_version_that_passed_waits_for_a_person_and_stands_as_it_is_served(reg
     assert standing().startswith("was served until 20")
 
 
-def test_versions_are_compared_on_what_is_kept_with_them(registry: Registry) -> None:
+def test_versions_are_compared_on_the_hold_outs_kept_with_them(registry: Registry) -> None:
     good, bad = register_judged(registry, right=True), register_judged(registry, right=False)
 
     measured = json.loads(msk("compare", SHIPPED_VERSION, bad, "--json").stdout)
@@ -133,7 +133,7 @@ def test_a_damaged_version_is_listed_as_such_and_hides_no_other(registry: Regist
     assert "damaged" in msk("list").stdout
 
 
-def test_a_promoted_version_that_is_gone_is_told_with_the_way_back(registry: Registry) -> None:
+def test_a_missing_promoted_version_is_reported_with_the_command_that_rolls_back(registry: Registry) -> None:
     name = register_saying(registry, "knee_ap")
     registry.promote(name)
     registry.find(name).rename(registry.find(name).with_name("gone"))

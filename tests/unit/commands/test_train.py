@@ -36,15 +36,13 @@ def test_train_makes_a_version_that_evaluate_takes(pictures: Path) -> None:
     ("more", "reason"),
     [
         (("--skip", "license=BY-SA"), "no labels file has a column license"),
-        (("--skip", "licence"), "it is COLUMN=TEXT"),
+        (("--skip", "licence"), "give COLUMN=TEXT"),
         (("--skip", "licence=CC"), "no usable files"),
         (("--device", "cuda:99"), "no such GPU here"),
         (("--views", "0"), "0 is not in the range"),
     ],
 )
-def test_train_refuses_what_cannot_be_meant_before_it_trains(
-    pictures: Path, more: tuple[str, str], reason: str
-) -> None:
+def test_train_refuses_invalid_options_before_it_trains(pictures: Path, more: tuple[str, str], reason: str) -> None:
     (pictures / "labels.csv").write_text("file,label,licence\na.png,across,CC0\nb.jpg,down,CC BY-SA\n")
     data = [str(pictures), str(pictures / "labels.csv")]
     registry = pictures / "models"

@@ -1,4 +1,4 @@
-"""The model that a label worker holds follows what is promoted, and nothing that is broken."""
+"""The model of a label worker follows promotions, but never to a broken version."""
 
 import shutil
 from pathlib import Path
@@ -22,7 +22,7 @@ def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Registry:
 def damage(registry: Registry, name: str) -> None:
     weights = registry.find(name) / WEIGHTS
     data = bytearray(weights.read_bytes())
-    data[-100] ^= 0xFF  # a bit that fell over: the file still loads
+    data[-100] ^= 0xFF  # the file still loads with these flipped bits
     weights.write_bytes(data)
 
 
@@ -45,7 +45,7 @@ def test_it_holds_the_same_classifier_until_another_version_is_promoted(registry
 
 
 @pytest.mark.parametrize("harm", ["damaged", "missing", "half there", "no such name"])
-def test_a_promoted_version_that_is_broken_changes_nothing_and_is_complained_of_once(
+def test_a_promoted_version_that_is_broken_changes_nothing_and_is_logged_once(
     registry: Registry, caplog: pytest.LogCaptureFixture, harm: str
 ) -> None:
     good, bad, later = (register_saying(registry, label) for label in ("knee_ap", "foot_ap", "hand_ap"))
@@ -69,7 +69,7 @@ def test_a_promoted_version_that_is_broken_changes_nothing_and_is_complained_of_
     assert served.classifier().version == later
 
 
-def test_a_version_that_comes_late_is_taken_when_it_is_whole(registry: Registry, tmp_path: Path) -> None:
+def test_a_version_that_arrives_late_is_loaded_once_it_is_complete(registry: Registry, tmp_path: Path) -> None:
     name = register_saying(registry, "knee_ap")
     registry.promote(name)
     directory = registry.find(name)
@@ -85,7 +85,7 @@ def test_a_version_that_comes_late_is_taken_when_it_is_whole(registry: Registry,
     assert served.classifier().version == name
 
 
-def test_a_broken_version_is_not_read_again_for_each_chunk_and_another_one_is_at_once(
+def test_a_broken_version_is_not_read_again_for_each_chunk_but_another_one_is_loaded_at_once(
     registry: Registry, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(serving, "RETRY_SECONDS", 3600)
@@ -117,7 +117,7 @@ def test_a_registry_that_is_gone_does_not_bring_the_shipped_version_back(
     assert len(complaints(caplog)) == 1
 
 
-def test_a_process_that_starts_on_a_broken_version_takes_the_one_before(
+def test_a_process_that_starts_on_a_broken_version_loads_the_one_before(
     registry: Registry, caplog: pytest.LogCaptureFixture
 ) -> None:
     before, name, later = (register_saying(registry, label) for label in ("knee_ap", "foot_ap", "hand_ap"))

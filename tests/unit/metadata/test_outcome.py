@@ -1,4 +1,4 @@
-"""Outcomes as they stand in Orthanc's metadata."""
+"""Outcomes as they are stored in Orthanc's metadata."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_the_same_file_is_labelled_once_by_each_model() -> None:
     assert not Outcome(FAILED, MD5, tries=3).covers(MD5, "v1"), "asked again, it is tried again"
 
 
-def test_orthanc_s_labels_say_the_class_or_what_is_in_its_way() -> None:
+def test_the_orthanc_label_is_the_class_or_else_the_status() -> None:
     assert Outcome(LABELLED, MD5, tries=1, label="knee_lateral").orthanc_label == "msk-knee-lateral"
     assert Outcome(NEEDS_REVIEW, MD5, tries=1).orthanc_label == "msk-needs-review"
 

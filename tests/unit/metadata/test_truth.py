@@ -15,7 +15,7 @@ from workers.metadata.truth import BadTruth, Statement, Truth, checked_label
         ('{"label": null}', None),
     ],
 )
-def test_what_other_software_wrote_is_believed_when_it_can_be_read(text: str, label: str | None) -> None:
+def test_a_truth_that_other_software_wrote_counts_if_it_can_be_read(text: str, label: str | None) -> None:
     truth = Truth.of({"MskTruth": text})
     assert truth is not None
     assert truth.label == label
@@ -35,7 +35,7 @@ def test_what_other_software_wrote_is_believed_when_it_can_be_read(text: str, la
         "[" * 100_000,
     ],
 )
-def test_what_is_no_truth_is_none(text: str) -> None:
+def test_metadata_that_cannot_be_read_is_no_truth(text: str) -> None:
     assert Truth.of({"MskTruth": text}) is None
 
 

@@ -92,7 +92,7 @@ def test_in_memory_the_oldest_event_gives_way_and_is_counted(monkeypatch: pytest
     ]
 
 
-def test_what_a_memory_queue_gets_back_waits_behind_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_event_given_back_to_the_memory_queue_waits_behind_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     outbox = load(monkeypatch)[0].Outbox()
     outbox.put("first")
     outbox.put("second")
@@ -122,7 +122,7 @@ def test_a_database_that_refuses_an_event_fails_no_store(durable: ModuleType, da
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_c2hvcnQ=", "whsec_not base64 at all, but long enough"])
-def test_a_secret_that_is_none_is_refused(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
+def test_an_invalid_secret_is_refused(monkeypatch: pytest.MonkeyPatch, secret: str) -> None:
     script, _ = load(monkeypatch)
     with pytest.raises(ValueError, match="MSK_WEBHOOK_SECRET"):
         script.decode_secret(secret)

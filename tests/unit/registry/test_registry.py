@@ -1,4 +1,4 @@
-"""Versions are whole or not there, never change, and one of them is served."""
+"""Versions are complete or absent, never change, and one of them is served."""
 
 import json
 import shutil
@@ -49,7 +49,7 @@ def test_a_version_takes_the_place_of_the_one_that_it_was_compared_with(tmp_path
     assert registry.promoted().name == second
 
 
-def test_a_copy_that_somebody_made_beside_a_version_is_none(tmp_path: Path) -> None:
+def test_a_copy_that_somebody_made_beside_a_version_is_no_version(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     name = registry.register(TENSORS, {"classes": ["a"]})
     shutil.copytree(tmp_path / name, tmp_path / f"{name}-backup")
@@ -57,7 +57,7 @@ def test_a_copy_that_somebody_made_beside_a_version_is_none(tmp_path: Path) -> N
     assert registry.versions() == [name]
 
 
-def test_promotions_are_taken_back_one_after_the_other_and_all_is_remembered(tmp_path: Path) -> None:
+def test_promotions_are_rolled_back_one_by_one_and_the_history_keeps_all(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     first, second, third = (registry.register(TENSORS, {"classes": [key]}) for key in "abc")
     registry.promote(first)
@@ -113,7 +113,7 @@ def test_a_version_whose_weights_are_not_its_own_is_neither_promoted_nor_rolled_
     assert len(registry.history()) == 2
 
 
-def test_promotions_from_many_sides_at_once_are_all_remembered(tmp_path: Path) -> None:
+def test_concurrent_promotions_are_all_in_the_history(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     names = [registry.register(TENSORS, {"classes": [str(number)]}) for number in range(8)]
 
@@ -126,7 +126,7 @@ def test_promotions_from_many_sides_at_once_are_all_remembered(tmp_path: Path) -
     assert registry.promoted().name == history[-1]["version"]
 
 
-def test_a_pointer_or_history_of_garbage_is_named(tmp_path: Path) -> None:
+def test_a_damaged_pointer_or_history_is_named(tmp_path: Path) -> None:
     (tmp_path / "promoted").write_bytes(b"\xff\xfe")
     (tmp_path / "promoted.history.jsonl").write_text("{")
 
@@ -154,7 +154,7 @@ def test_the_same_version_may_be_registered_again_within_the_second(tmp_path: Pa
     assert {path.name for path in tmp_path.iterdir()} == set(names)
 
 
-def test_a_version_without_its_manifest_is_not_there(tmp_path: Path) -> None:
+def test_a_version_without_its_manifest_counts_as_absent(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     name = registry.register(TENSORS, {"classes": ["a"]})
     (tmp_path / name / MANIFEST).unlink()

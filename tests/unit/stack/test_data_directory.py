@@ -1,4 +1,4 @@
-"""The data directory: its secrets, its lock, and what is said where it cannot be used."""
+"""The data directory: its secrets, its lock, and its errors."""
 
 import os
 import stat

@@ -13,7 +13,7 @@ from workers.stack.demo import Radiograph, follow, real_radiographs, summary, ta
 
 
 class Metadata:
-    """Stands in for the client: what each instance has, by number of look."""
+    """A stand-in for the client: the metadata of each instance, by number of the poll."""
 
     def __init__(self, *looks: dict[str, Outcome]) -> None:
         self.looks = list(looks)

@@ -21,7 +21,7 @@ def test_a_machine_that_lacks_nothing_is_well(tmp_path: Path) -> None:
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the looks that take seconds."""
+    """Leave out the checks that take seconds."""
     fine = doctor.Finding("fine", OK, "")
     for look in ("_codecs", "_torch"):
         monkeypatch.setattr(doctor, look, lambda: fine)
@@ -29,7 +29,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_labelling_needs_ends_with_status_1_and_the_command_that_installs_it(
+def test_a_lack_that_prevents_labelling_is_shown_with_status_1_and_the_command_that_fixes_it(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(doctor, "orthanc_binary", lambda: None)
@@ -47,7 +47,7 @@ def test_a_checkout_that_lacks_a_file_gets_it_back_from_git(monkeypatch: pytest.
 
 
 @pytest.mark.usefixtures("quick")
-def test_what_only_phantoms_need_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_lack_that_affects_only_phantoms_is_a_warning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setitem(doctor.GL_LIBRARIES, "libnosuch.so.7", "libnosuch7")
     result = CliRunner().invoke(main, ["doctor", "--json", "--data", str(tmp_path)])
     assert result.exit_code == 0

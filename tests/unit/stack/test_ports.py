@@ -8,7 +8,7 @@ from workers.stack.errors import StackError
 from workers.stack.ports import choose_ports
 
 
-def test_free_ports_are_those_of_last_time_where_they_still_are_free() -> None:
+def test_the_ports_of_the_last_start_are_taken_again_if_they_are_free() -> None:
     first = choose_ports({}, {})
     last = {"orthanc": first.orthanc, "dicom": first.dicom, "gateway": first.gateway, "broker": first.broker}
     with socket.create_server(("127.0.0.1", first.gateway)):

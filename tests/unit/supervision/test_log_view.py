@@ -1,4 +1,4 @@
-"""Logs of processes, followed and set aside."""
+"""Logs of processes, followed and rotated."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def test_logs_are_shown_by_line_and_name_and_start_afresh(tmp_path: Path) -> Non
     assert (tmp_path / "a.log.1").read_text() == "of last time\n"
 
 
-def test_a_log_that_grows_is_set_aside_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_that_grows_is_rotated_while_it_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(log_view, "MAX_LOG_BYTES", 10)
     lines: list[str] = []
     with LogView(tmp_path, lambda _, line: lines.append(line)) as logs:

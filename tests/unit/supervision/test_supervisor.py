@@ -25,7 +25,7 @@ SLEEP = "import time; time.sleep(600)"
 
 
 class Watched:
-    """A supervisor whose words are kept; it ends its services at the end of the `with` statement."""
+    """A supervisor whose messages are recorded; it ends its services at the end of the `with` statement."""
 
     def __init__(self, folder: Path, *services: Service) -> None:
         self.said: list[tuple[str, str]] = []
@@ -79,7 +79,7 @@ def test_a_process_that_keeps_dying_is_started_ever_less_often_until_sigterm(
     assert len({pids["frail"] for pids in watched.pids}) == 4
 
 
-def test_one_that_does_not_end_by_itself_is_killed_with_its_children(tmp_path: Path) -> None:
+def test_a_process_that_does_not_end_by_itself_is_killed_with_its_children(tmp_path: Path) -> None:
     deaf = (
         "import signal, subprocess, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         "print(subprocess.Popen(('sleep', '600')).pid, flush=True); time.sleep(600)"
@@ -93,7 +93,7 @@ def test_one_that_does_not_end_by_itself_is_killed_with_its_children(tmp_path: P
     until(lambda: not is_alive(child))
 
 
-def test_they_end_in_their_order(tmp_path: Path) -> None:
+def test_services_end_in_their_order(tmp_path: Path) -> None:
     with Watched(tmp_path, service("keeper", SLEEP, stops=1), service("worker", SLEEP, stops=0)) as watched:
         watched.supervisor.start()
     assert [name for name, what in watched.said if what.startswith("ended")] == ["worker", "keeper"]
