@@ -26,8 +26,7 @@ FOREVER = 365 * 24 * 3600
 @cache
 def orthanc() -> OrthancClient:
     """The one Orthanc client of this process."""
-    settings = Settings.from_environment()
-    return OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    return OrthancClient.of(Settings.from_environment())
 
 
 @cache

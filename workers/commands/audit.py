@@ -30,7 +30,7 @@ def command(state: Path | None, fix: bool, as_json: bool) -> None:
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)
-    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    orthanc = OrthancClient.of(settings)
     ledger = Ledger(settings.broker_url)
     result = _audit_with_progress(orthanc, ledger)
     if fix and result.unaccounted:

@@ -43,7 +43,7 @@ def command(older: bool, wait: bool, state: Path | None, as_json: bool) -> None:
 
     settings = find_settings(state)
     version = str(read_manifest(Registry(settings.models).promoted())["version"])
-    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    orthanc = OrthancClient.of(settings)
     ledger, app = Ledger(settings.broker_url), publisher(settings)
 
     def enqueue_with_progress() -> "Relabelling":

@@ -181,7 +181,7 @@ def _connect(state: Path | None) -> tuple["Settings", "OrthancClient"]:
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)
-    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    orthanc = OrthancClient.of(settings)
     orthanc.system()  # a wrong password is reported once, not for every row
     return settings, orthanc
 

@@ -26,7 +26,7 @@ def api(settings: Settings, celery: Celery) -> APIRouter:
     or no token is set.
     """
     store, registry = JobStore(settings.broker_url), Registry(settings.models)
-    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    orthanc = OrthancClient.of(settings)
     router = APIRouter(prefix="/api", dependencies=[Depends(_Token(settings.api_token))])
     router.include_router(job_routes(celery, store, orthanc, registry))
     router.include_router(truth_routes(orthanc, registry, settings.orthanc_url))

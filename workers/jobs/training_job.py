@@ -1,9 +1,9 @@
 """One training job from start to end, in a process of its own: `python -m workers.jobs.training_job JOB OWNER`.
 
-Whoever started it watches over it and may kill it at any moment, so what it has done lies in the job's folder of the
-registry before it goes on: plan, snapshot, a checkpoint after each epoch. A second run takes up what is there.
+The process that started it watches it and may kill it at any moment. So each step is kept in the job's folder of the
+registry before the next begins: plan, snapshot, a checkpoint after each epoch. A later run goes on from there.
 
-Several GPUs are one process each, started by `torchrun`: the first does everything, the others only train.
+Each of several GPUs has a process of its own, started by `torchrun`: the first does everything, the others only train.
 """
 
 import fcntl
@@ -53,7 +53,7 @@ log = logging.getLogger(__name__)
 
 
 def main(job_id: str, owner: str) -> None:
-    """Do the job, or what is left of it. How it ended is in its record, unless it died."""
+    """Run the job from where an earlier run of it ended. The result is in its record, unless this process is killed."""
     end_with_parent()
     take_low_priority()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
@@ -76,7 +76,7 @@ def main(job_id: str, owner: str) -> None:
 
 
 def _become_one_process_for_each_gpu(device: str, job_id: str, owner: str) -> None:
-    """Where there are several, go on as `torchrun`. MSK_TRAIN_PROCESSES sets how many, to try it without."""
+    """Go on as `torchrun` if there are several. MSK_TRAIN_PROCESSES sets the number, to try it without GPUs."""
     gpus = torch.cuda.device_count() if device == "auto" else 1
     processes = int(os.environ.get("MSK_TRAIN_PROCESSES") or max(1, gpus))
     if processes > 1 and "WORLD_SIZE" not in os.environ:
@@ -92,7 +92,7 @@ def _do(run: JobRun, settings: Settings) -> None:
         raise InvalidRequest("the train worker has no model registry: set MSK_MODELS to a folder that all hosts share")
     folder = registry.root / "jobs" / run.id
     folder.mkdir(parents=True, exist_ok=True)
-    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    orthanc = OrthancClient.of(settings)
     with _turn(folder, run.leads):
         if run.leads and (version := _registered(registry, run.id)):
             _serve(run, registry, request, version)
@@ -144,7 +144,7 @@ def _conclude(
     model: AlexNet,
     folder: Path,
 ) -> None:
-    """Judge the model beside the one that is served, keep it, and serve it if it may."""
+    """Compare the model with the served one, register it, and serve it if the gate lets it pass."""
     run.note("trained; judged on the hold-out", phase="judging")
     model = finished(model, start.settings)
     described = (plan.classes, data.preprocessing, start.settings, data.sources, held_out, start.origin)
@@ -160,7 +160,7 @@ def _conclude(
 
 
 def _registered(registry: Registry, job_id: str) -> str | None:
-    """The version that came out of an earlier run, which died before it could say so."""
+    """The version that an earlier run registered before it was killed."""
     names = reversed(registry.versions())
     return next((name for name in names if read_manifest(registry.find(name)).get("job") == job_id), None)
 
@@ -174,7 +174,7 @@ def _serve(run: JobRun, registry: Registry, request: JobRequest, version: str) -
     if not verdict.passed:
         run.finish(REFUSED, reason, version)
     elif any(entry["version"] == version for entry in registry.history()):
-        run.finish(PROMOTED, reason, version)  # by a run that died of it; whatever was done since stays
+        run.finish(PROMOTED, reason, version)  # by an earlier run; what was promoted since then stays
     elif request.approve:
         run.finish(AWAITING_APPROVAL, f"{reason}. {by_hand}", version)
     else:

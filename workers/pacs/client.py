@@ -10,6 +10,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from hashlib import md5
 from threading import Lock
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import requests
@@ -24,6 +25,9 @@ from workers.pacs.http import (
     OrthancRefused,
     OrthancUnavailable,
 )
+
+if TYPE_CHECKING:
+    from workers.settings import Settings
 
 __all__ = ["OrthancClient", "TooLarge"]
 
@@ -51,6 +55,11 @@ class OrthancClient:
         self._http = OrthancHttp(url, user, password, (connect_timeout, read_timeout))
         self._system: System | None = None
         self._system_lock = Lock()
+
+    @classmethod
+    def of(cls, settings: "Settings") -> "OrthancClient":
+        """The client of the Orthanc that the settings name."""
+        return cls(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._http.address})"

@@ -10,7 +10,7 @@ from workers.settings import Settings
 from workers.stack.data_directory import DataDirectory, default_data
 from workers.stack.errors import StackError
 
-__all__ = ["environment_of", "find_settings", "local_state_file"]
+__all__ = ["environment_in", "environment_of", "find_settings", "local_state_file"]
 
 
 def find_settings(state_file: Path | None) -> Settings:
@@ -28,8 +28,13 @@ def find_settings(state_file: Path | None) -> Settings:
         raise StackError(
             "no stack is named and none runs here: set MSK_ORTHANC_URL etc., give --state FILE, or start one: msk up"
         )
+    return Settings.from_environment(environment_in(state_file))
+
+
+def environment_in(state_file: Path) -> dict[str, str]:
+    """`environment_of` the stack that wrote the state file. Raises StackError if the file cannot be used."""
     try:
-        return Settings.from_environment(environment_of(json.loads(state_file.read_text())))
+        return environment_of(json.loads(state_file.read_text()))
     except OSError as error:
         raise StackError(
             f"{state_file} cannot be read ({error.strerror}); is the stack up? start it with: msk up"

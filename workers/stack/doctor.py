@@ -237,7 +237,7 @@ def _answers(name: str, ask: Callable[[], str]) -> Finding:
 def _orthanc_version(settings: Settings) -> str:
     from workers.pacs import OrthancClient
 
-    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    orthanc = OrthancClient.of(settings)
     return f"version {orthanc.system().version}, {orthanc.statistics().instances} instances"
 
 

@@ -1,13 +1,12 @@
 """The model version that a command is given, and its classifier; with errors for the person who typed it."""
 
-import json
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from workers.stack.discovery import environment_of, local_state_file
+from workers.stack.discovery import environment_in, local_state_file
 
 if TYPE_CHECKING:
     from mskmodel.registry import Registry
@@ -17,12 +16,15 @@ __all__ = ["find_version", "load_classifier", "open_registry"]
 
 
 def open_registry() -> "Registry":
-    """The registry at MSK_MODELS, or else of the stack that runs here, or else one with the shipped version only."""
+    """The registry at MSK_MODELS, or else of the stack that runs here, or else one with the shipped version only.
+
+    Raises StackError if the state file of the stack that runs here cannot be used.
+    """
     from mskmodel.registry import Registry
 
     root = os.environ.get("MSK_MODELS")
     if not root and (state_file := local_state_file()):
-        root = environment_of(json.loads(state_file.read_text()))["MSK_MODELS"]
+        root = environment_in(state_file)["MSK_MODELS"]
     return Registry(Path(root) if root else None)
 
 

@@ -1,4 +1,4 @@
-"""`msk jobs list`, `show`, `watch` and `cancel`: what became of training jobs."""
+"""`msk jobs list`, `show`, `watch` and `cancel`."""
 
 import getpass
 import json
@@ -43,7 +43,7 @@ def list_latest(count: int, as_json: bool, state: Path | None) -> None:
 @json_option
 @state_option
 def show(job: str, as_json: bool, state: Path | None) -> None:
-    """Show a job: what is asked for, how far it is, and all that has happened."""
+    """Show a job: its request, its progress and its log."""
     found = _find(connect(state)[1], job)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=1))
@@ -60,7 +60,7 @@ def show(job: str, as_json: bool, state: Path | None) -> None:
 @click.argument("job")
 @state_option
 def watch(job: str, state: Path | None) -> None:
-    """Follow a job to its end; exit status 0 if a model came out of it that may serve. Ctrl-C leaves the job alone."""
+    """Watch a job to its end; exit status 0 if its model may be served. Ctrl-C does not touch the job."""
     watch_to_its_end(connect(state)[1], job)
 
 
@@ -69,17 +69,15 @@ def watch(job: str, state: Path | None) -> None:
 @state_option
 def cancel(job: str, state: Path | None) -> None:
     """Cancel a job that waits, runs, or awaits approval."""
-    from workers.jobs.store import CANCELLED, CANCELLING
+    from workers.jobs.store import CANCELLED, CANCELLING, RUNNING
 
     store = connect(state)[1]
     before = _find(store, job)
     after = store.cancel(job, getpass.getuser())
     if after not in (CANCELLED, CANCELLING) or before.state == CANCELLED:
-        raise click.ClickException(f"it is too late: job {job} is {after}" if after != "running" else _TOO_LATE)
+        why = "its new version is being registered" if after == RUNNING else f"it is {after}"
+        raise click.ClickException(f"it is too late to cancel job {job}: {why}")
     click.echo(f"{job} is {after}")
-
-
-_TOO_LATE = "it is too late: the new model is being registered"
 
 
 def connect(state: Path | None) -> "tuple[Settings, JobStore]":

@@ -32,7 +32,7 @@ def submit(
 ) -> None:
     """Submit a training job; prints its identifier.
 
-    It learns from every instance that has a truth, but for those of one patient in five, which judge what comes out.
+    It learns from all instances with a truth, except those of one patient in five, which are the hold-out.
     """
     from mskmodel.registry import Registry
     from workers.broker.celery_app import publisher
@@ -46,7 +46,7 @@ def submit(
     if instances is not None:
         given["instances"] = instances.read().split()
     settings, store = connect(state)
-    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    orthanc = OrthancClient.of(settings)
     try:
         request = JobRequest.of(given)
         with in_steps() as progress:

@@ -27,18 +27,18 @@ _WIDE, _SHORT = 120, 8
 @click.option("--links", is_flag=True, help="Print links to Orthanc Explorer too.")
 @state_option
 def suggest(count: int, csv_file: Path | None, json_file: Path | None, links: bool, state: Path | None) -> None:
-    """Suggest COUNT instances that a person should look at, of those that nobody has said anything about.
+    """Suggest COUNT instances without a truth that a person should look at.
 
-    First come those of which the model is least certain, or that the header contradicts; the same answer and the same
-    patient count for less each time. In the table's column label put what an instance shows, nothing for none of the
-    classes; rows that still say ? are passed over by `msk truth import`.
+    First come those of which the model is least certain, or that the header contradicts; answers and patients vary. In
+    the table, replace the ? of an instance by its label, or by nothing if it shows none of the classes. `msk truth
+    import` skips the rows that still have a ?.
     """
     from workers.corrections.suggesting import as_plain, suggestions
     from workers.pacs import OrthancClient
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)
-    orthanc = OrthancClient(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+    orthanc = OrthancClient.of(settings)
     with counting("looking", orthanc.statistics().instances) as show:
         found = suggestions(orthanc, count, show)
     rows = [as_plain(each, settings.orthanc_url) for each in found]
@@ -63,7 +63,7 @@ def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def _print(rows: Sequence[dict[str, Any]], links: bool) -> None:
-    """A table that fits 80 columns. A terminal that knows hyperlinks opens an instance by its identifier."""
+    """A table that fits 80 columns. Where the terminal knows hyperlinks, an identifier opens its instance."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
