@@ -1,4 +1,4 @@
-"""Pictures that a small network learns in seconds: stripes, discs, and noise, which is none of the classes."""
+"""Drawn radiographs, and pictures that a small network learns in seconds: stripes, discs, and noise (no class)."""
 
 from collections.abc import Mapping
 
@@ -9,6 +9,7 @@ from torch import Tensor
 from mskmodel.data.dataset import STORED, Pictures
 from mskmodel.network.alexnet import AlexNet, Architecture
 from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.radiograph import Radiograph
 from mskmodel.training.loop import Progress, Settings, Source, new_model, train
 
 CLASSES = ("stripes", "disc")
@@ -41,3 +42,13 @@ def trained(report: list[Progress] | None = None) -> AlexNet:
     model = new_model(CLASSES, QUICK, weights())
     show = report.append if report is not None else None
     return train(model, [Source("drawn", pictures(), 1.0)], Preprocessing(), QUICK, show)
+
+
+def a_radiograph(rows: int, columns: int, bits: int = 12, seed: int = 0) -> Radiograph:
+    """A bright disc on a ramp with noise."""
+    random = np.random.default_rng(seed)
+    y, x = np.mgrid[0:rows, 0:columns]
+    disc = np.hypot(y / rows - 0.5, x / columns - 0.5) < 0.25
+    values = 0.2 + 0.2 * x / columns + 0.4 * disc + random.normal(0, 0.01, (rows, columns))
+    top = 2**bits - 1
+    return Radiograph((np.clip(values, 0, 1) * top).astype(np.uint16), bits)

@@ -12,8 +12,8 @@ import pytest
 
 from tests import gateway_process
 from tests.broker import valkey
+from tests.deliveries import BODY, INSTANCE, SECRET, signed
 from tests.servers import free_port
-from tests.unit.gateway.test_webhook import BODY, INSTANCE, SECRET, signed
 from workers.broker.queues import LABEL
 from workers.ledger import Ledger
 

@@ -19,16 +19,7 @@ from mskmodel.registry.decision import Decision
 from mskmodel.training.augmentation import Augmentation
 from mskmodel.training.loop import Settings, Source, train
 from mskmodel.versions.conversion import logits_of
-
-
-def a_radiograph(rows: int, columns: int, bits: int = 12, seed: int = 0) -> Radiograph:
-    """A bright disc on a ramp with noise."""
-    random = np.random.default_rng(seed)
-    y, x = np.mgrid[0:rows, 0:columns]
-    disc = np.hypot(y / rows - 0.5, x / columns - 0.5) < 0.25
-    values = 0.2 + 0.2 * x / columns + 0.4 * disc + random.normal(0, 0.01, (rows, columns))
-    top = 2**bits - 1
-    return Radiograph((np.clip(values, 0, 1) * top).astype(np.uint16), bits)
+from tests.drawn_pictures import a_radiograph
 
 
 @pytest.mark.parametrize(

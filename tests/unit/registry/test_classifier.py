@@ -14,7 +14,7 @@ from mskmodel.labels import KEYS
 from mskmodel.registry import MANIFEST, SHIPPED, WEIGHTS, RegistryError
 from mskmodel.registry.classifier import Classifier, choose_device
 from mskmodel.registry.decision import LOW_CONFIDENCE, UNLIKE, Decision
-from tests.unit.network.test_preprocessing import a_radiograph
+from tests.drawn_pictures import a_radiograph
 
 
 @pytest.fixture(scope="module")
