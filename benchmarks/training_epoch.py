@@ -15,7 +15,7 @@ from mskmodel.data.dataset import STORED, Pictures
 from mskmodel.labels import KEYS
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.network.weights import find
-from mskmodel.training.loop import Settings, Source, new_model, train
+from mskmodel.training.loop import Source, TrainingSettings, new_model, train
 from mskmodel.training.precision import mixed
 
 PICTURES = 793
@@ -29,7 +29,7 @@ def cached() -> Pictures:
     return Pictures(values, np.full((PICTURES, 2), STORED, np.int16), labels)
 
 
-def epoch_seconds(pictures: Pictures, settings: Settings) -> float:
+def epoch_seconds(pictures: Pictures, settings: TrainingSettings) -> float:
     """Seconds of an epoch with everything that training does."""
     model = new_model(KEYS, settings, find().tensors)
     began = time.perf_counter()
@@ -37,7 +37,7 @@ def epoch_seconds(pictures: Pictures, settings: Settings) -> float:
     return time.perf_counter() - began
 
 
-def bare_seconds(settings: Settings) -> float:
+def bare_seconds(settings: TrainingSettings) -> float:
     """Seconds of as many forward, backward and optimiser steps, on a batch that is already in memory."""
     model = new_model(KEYS, settings, find().tensors).to(memory_format=torch.channels_last)
     convolutions = [layer for layer in model.features if isinstance(layer, torch.nn.Conv2d)]
@@ -62,9 +62,11 @@ def main() -> None:
     """Print seconds and ratios."""
     arguments = argparse.ArgumentParser(description=__doc__)
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--frozen", type=int, default=Settings().frozen, help="first convolutions not trained")
+    arguments.add_argument(
+        "--frozen", type=int, default=TrainingSettings().frozen, help="first convolutions not trained"
+    )
     chosen = arguments.parse_args()
-    settings = Settings(epochs=1, views=PICTURES, frozen=chosen.frozen)
+    settings = TrainingSettings(epochs=1, views=PICTURES, frozen=chosen.frozen)
     torch.set_num_threads(settings.threads)
     pictures, ratios = cached(), []
     for _ in range(chosen.rounds):

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, also when the machine stops while they are written."""
+"""Writes files atomically: whole or not at all, even if the machine stops."""
 
 from __future__ import annotations
 

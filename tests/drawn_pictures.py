@@ -10,10 +10,10 @@ from mskmodel.data.dataset import STORED, Pictures
 from mskmodel.network.alexnet import AlexNet, Architecture
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.radiograph import Radiograph
-from mskmodel.training.loop import Progress, Settings, Source, new_model, train
+from mskmodel.training.loop import Progress, Source, TrainingSettings, new_model, train
 
 CLASSES = ("stripes", "disc")
-QUICK = Settings(epochs=1, views=16, batch=8, rate=0.003, frozen=0, hidden=(32,), ranks=(16,), none_weight=1.0)
+QUICK = TrainingSettings(epochs=1, views=16, batch=8, rate=0.003, frozen=0, hidden=(32,), ranks=(16,), none_weight=1.0)
 
 
 def pictures(n: int = 12, seed: int = 0) -> Pictures:

@@ -19,7 +19,7 @@ from mskmodel.network.alexnet import AlexNet, Architecture
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry import Registry
 from mskmodel.registry.classifier import Classifier
-from mskmodel.training.loop import Settings
+from mskmodel.training.loop import TrainingSettings
 from mskmodel.versions.conversion import version_of
 from tests.servers import Orthanc, free_port, running_orthanc
 from tests.waiting import until
@@ -31,7 +31,7 @@ from workers.ledger import Ledger
 from workers.metadata.truth_changes import set_truth
 from workers.pacs import OrthancClient
 from workers.reconciliation.sweep import revive_jobs
-from workers.settings import Settings as WorkerSettings
+from workers.settings import Settings
 from workers.stack.readiness import broker_answers
 from workers.stack.services import broker_binary
 
@@ -89,7 +89,7 @@ class Site:
             "MSK_MODELS": str(models),
             "MSK_DEVICE": "cpu",
         }
-        self.app = publisher(WorkerSettings.from_environment(self.environment))
+        self.app = publisher(Settings.from_environment(self.environment))
         self.instances: dict[str, str] = {}
 
     @classmethod
@@ -115,7 +115,7 @@ class Site:
         torch.manual_seed(3)
         model = AlexNet(Architecture(len(classes) + 1, (32,), (0,))).eval()
         nothing = Pictures(np.zeros((3, STORED, STORED), np.uint8), np.full((3, 2), STORED, np.int16), np.arange(3) % 3)
-        settings = Settings(hidden=(32,), ranks=(0,))
+        settings = TrainingSettings(hidden=(32,), ranks=(0,))
         tensors, manifest = version_of(model, classes, Preprocessing(), settings, [], nothing, "random")
         return self.registry.register(tensors, manifest | facts)
 

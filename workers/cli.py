@@ -15,7 +15,7 @@ __all__ = ["LazyGroup", "main"]
 #: A module that was never imported cannot have raised anything, so none is imported for this.
 KNOWN_ERRORS = {
     "kombu.exceptions": ("OperationalError",),
-    "mskmodel.dicom.reading": ("NotClassifiable",),
+    "mskmodel.radiograph": ("NotClassifiable",),
     "mskmodel.data.patient_key": ("SiteSecretError",),
     "mskmodel.phantoms.requirements": ("RenderingUnavailable",),
     "mskmodel.registry.version": ("RegistryError",),

@@ -1,4 +1,4 @@
-"""HTTP past the environment's proxies to this machine itself, and as the environment says to every other.
+"""HTTP to this machine bypasses the proxies that the environment names; HTTP to any other uses them.
 
 `requests` asks the proxies that HTTP_PROXY, HTTPS_PROXY and ALL_PROXY name for loopback too. Adding loopback to
 NO_PROXY would not do: what an entry there matches differs between libraries, and a program that uses ours as a

@@ -1,4 +1,4 @@
-"""The Celery tasks: thin wrappers, each with its retry policy in the decorator."""
+"""The Celery tasks: thin wrappers. Retries stand in the decorator, time limits in `broker/celery_app.py`."""
 
 from functools import cache
 from typing import Any

@@ -1,7 +1,6 @@
-"""Crops: parts cut from radiographs that show something else than the whole, or the same from nearer.
+"""Crops: parts cut from radiographs, as further training images with labels of their own.
 
-They are further training images. A radiograph of a lower leg contains an ankle, much as a radiograph of the ankle shows
-it. A crop is trained on only together with the radiograph that it is cut from, and never evaluated.
+A radiograph of a lower leg contains an ankle, much as a radiograph of the ankle shows it. A crop is trained on only together with the radiograph that it is cut from, and never evaluated.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rehearsal: phantoms to train on beside a few corrections, so that the model does not forget what those do not show.
+"""Rehearsal: phantoms trained on beside a few corrections, so that the model keeps what these do not cover.
 
 They are rendered once for a registry and kept as pictures, one file (a part) for each turn through all views, so that a
 larger number needs only the missing parts. Of each view, one phantom in five is held out, always the same ones.

@@ -31,7 +31,7 @@ _MIN_BLOCK_EXPONENTS: Final = 8
 
 
 def jpeg_2000_header(frame: bytes | memoryview) -> FrameHeader:
-    """Read the image size of a JPEG 2000 or HTJ2K codestream.
+    """Read the image size of a JPEG 2000 or HTJ2K codestream, and refuse one that needs too much memory to decode.
 
     Raises :class:`BadCodestreamError` where the codestream is cut short, or asks for more structures than any
     encoder of radiographs makes.

@@ -18,18 +18,9 @@ from pydicom.datadict import dictionary_description
 from mskmodel.dicom.decoding import ENCAPSULATED, NATIVE, PixelLayout, decode_encapsulated, decode_native
 from mskmodel.dicom.raster import is_picture, read_picture
 from mskmodel.dicom.scan import Scan, is_dicom, scan_data_set, scan_meta
-from mskmodel.radiograph import Limits, NotClassifiable, Radiograph, Skipped, Undecodable
+from mskmodel.radiograph import Limits, Radiograph, Skipped, Undecodable
 
-__all__ = [
-    "RADIOGRAPH_SOP_CLASSES",
-    "Limits",
-    "NotClassifiable",
-    "Radiograph",
-    "Skipped",
-    "Undecodable",
-    "read_image",
-    "read_radiograph",
-]
+__all__ = ["RADIOGRAPH_SOP_CLASSES", "read_image", "read_radiograph"]
 
 RADIOGRAPH_SOP_CLASSES: Final[frozenset[str]] = frozenset(
     {

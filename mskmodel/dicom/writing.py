@@ -18,8 +18,8 @@ from pydicom.filewriter import dcmwrite
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
+from mskmodel.dicom.codes import REGIONS, UNPAIRED, VIEWS
 from mskmodel.dicom.encoding import LOSSY, Pixels, encode_pixels
-from mskmodel.dicom.terms import REGIONS, UNPAIRED, VIEWS
 from mskmodel.labels import Label
 
 __all__ = ["CR", "DX_PRESENTATION", "DX_PROCESSING", "Header", "radiograph_dataset", "write_dx"]

@@ -30,7 +30,7 @@ from mskmodel.network.weights import StartingWeights
 from mskmodel.registry.decision import Decision
 from mskmodel.training.augmentation import Augmentation
 from mskmodel.training.checkpoint import Checkpoint
-from mskmodel.training.loop import Epoch, Progress, Settings, Source, new_model, train
+from mskmodel.training.loop import Epoch, Progress, Source, TrainingSettings, new_model, train
 from mskmodel.versions.calibration import calibrated_with_none
 from mskmodel.versions.conversion import finished, logits_of, version_of
 
@@ -50,7 +50,7 @@ __all__ = [
 #: Called with the name of a step and its progress.
 Report = Callable[[str, Progress], None]
 
-_BOTH = Settings(views=6000, convolution_rate=1.0, label_smoothing=0.0, dropout=0.3)
+_BOTH = TrainingSettings(views=6000, convolution_rate=1.0, label_smoothing=0.0, dropout=0.3)
 # Real radiographs are turned and inverted less often than by default, and in fine-tuning less often than phantoms.
 _PRETRAINING = replace(_BOTH, epochs=24, augmentation=Augmentation(quarter_turn=0.1, invert=0.15))
 _FINETUNING = replace(
@@ -63,8 +63,8 @@ class Recipe:
     """Everything that was chosen; each value was kept for the figures by fold, or for those after phantoms alone."""
 
     phantoms: int = 9000
-    pretraining: Settings = _PRETRAINING
-    finetuning: Settings = _FINETUNING
+    pretraining: TrainingSettings = _PRETRAINING
+    finetuning: TrainingSettings = _FINETUNING
     runs: int = 2  # of fine-tuning, each with its own seed; the mean of their weights is kept
     kept: float = 0.25  # share of the pretrained weights in the shipped ones; the rest is fine-tuned
     real: float = 0.5  # share of real radiographs in the draws of fine-tuning

@@ -30,7 +30,7 @@ from mskmodel.network.alexnet import AlexNet, mirrored_logits, with_outputs
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.network.weights import StartingWeights
 from mskmodel.registry.decision import Decision
-from mskmodel.training.loop import Epoch, Progress, Settings, Source, new_model, train
+from mskmodel.training.loop import Epoch, Progress, Source, TrainingSettings, new_model, train
 from mskmodel.training.precision import mixed
 
 __all__ = ["Recipe", "Run", "StudyError", "judged", "run"]
@@ -80,9 +80,9 @@ class Recipe:
         return self.rate or (0.01 if self.augmented else 0.005)
 
     @property
-    def settings(self) -> Settings:
-        """Settings of `training` for ``augmented``: one cycle, smoothed labels, balanced classes."""
-        return Settings(
+    def settings(self) -> TrainingSettings:
+        """TrainingSettings of `training` for ``augmented``: one cycle, smoothed labels, balanced classes."""
+        return TrainingSettings(
             epochs=self.epochs,
             views=self.training,
             batch=self.batch,
@@ -138,7 +138,9 @@ def run(
         raise StudyError(f"{found} are too few for {wanted}")
     began = time.monotonic()
     # 13 outputs as in the study, without one for none of the classes.
-    model = with_outputs(new_model(classes, Settings(hidden=recipe.hidden, seed=seed), start.tensors), len(classes))
+    model = with_outputs(
+        new_model(classes, TrainingSettings(hidden=recipe.hidden, seed=seed), start.tensors), len(classes)
+    )
     pictures = cases.pictures.part(training), cases.pictures.part(validation)
     epochs = (_augmented if recipe.augmented else _published)(model, *pictures, recipe, seed, device, report)
     losses, logits = zip(*epochs, strict=True)
@@ -167,7 +169,7 @@ def _augmented(
     device: torch.device,
     report: Callable[[Progress], None] | None,
 ) -> list[_Epoch]:
-    """Each epoch's mean loss and answers: those of the last from all looks, the others, for the curve, from one."""
+    """Mean loss and answers of each epoch. The last epoch averages all looks; the others, for the curve, use one."""
     settings, preprocessing, epochs = replace(recipe.settings, seed=seed), recipe.preprocessing, []
 
     def seen(look: tuple[float, float]) -> Tensor:

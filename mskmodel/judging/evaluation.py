@@ -64,7 +64,7 @@ class Judgement:
             labels=labels,
             best=order[:, 0],
             confidence=confidence,
-            answered=(confidence >= decision.threshold) & (confidence > probabilities[:, -1]),
+            answered=decision.gives_label(probabilities),
             in_five=(order[:, :5] == labels[:, None]).any(axis=1),
         )
 
@@ -231,7 +231,7 @@ def _calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]
 
 
 def _calibration_error_by_chance(confidence: NDArray[np.float64]) -> float | None:
-    """Mean error if each answer is right with its confidence as probability; sums over a bin are taken to be normal."""
+    """Calibration error that chance alone gives perfectly calibrated confidences; sums in a bin are taken as normal."""
     if not len(confidence):
         return None
     variances = _in_bins(confidence, confidence * (1 - confidence))

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mskmodel.registry.decision import Decision
 
-__all__ = ["NONE", "SIGNIFICANT", "Answers", "Paired", "Verdict", "judge", "judge_answers"]
+__all__ = ["NONE", "SIGNIFICANT", "Paired", "Predictions", "Verdict", "judge", "judge_answers"]
 
 #: Significance level: a loss counts if its p-value is below this.
 SIGNIFICANT = 0.05
@@ -102,7 +102,7 @@ class Verdict:
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class Predictions:
     """The answers of a version for n pictures.
 
     ``likeliest``: (n,) int64, index of its likeliest class among the classes that are judged, -1 for one that is not
@@ -113,14 +113,15 @@ class Answers:
     labelled: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, logits: NDArray[np.float32], decision: Decision, own: Sequence[str], classes: Sequence[str]) -> Answers:
+    def of(
+        cls, logits: NDArray[np.float32], decision: Decision, own: Sequence[str], classes: Sequence[str]
+    ) -> Predictions:
         """From (n, len(own) + 1) logits of a version with the classes ``own``; ``classes`` are those judged."""
         probabilities = decision.probabilities(logits)
         best = probabilities[:, :-1].argmax(axis=1)
-        confidence = probabilities[np.arange(len(best)), best]
         number = {key: index for index, key in enumerate(classes)}
         ours = np.array([number.get(key, -1) for key in own], np.int64)
-        return cls(ours[best], (confidence >= decision.threshold) & (confidence > probabilities[:, -1]))
+        return cls(ours[best], decision.gives_label(probabilities))
 
     def right(self, labels: NDArray[np.int64], none: int) -> NDArray[np.bool_]:
         """(n,) bool: the likeliest class is the true one, as in accuracy, or it abstains where ``labels == none``."""
@@ -149,8 +150,8 @@ def judge(
 
 
 def judge_answers(
-    old: Answers,
-    new: Answers,
+    old: Predictions,
+    new: Predictions,
     labels: NDArray[np.int64],
     classes: Sequence[str],
     groups: Mapping[str, NDArray[np.bool_]] = MappingProxyType({}),

@@ -8,7 +8,7 @@ import numpy as np
 
 from mskmodel.labels import BY_KEY
 
-__all__ = ["Claim", "claim", "named"]
+__all__ = ["HeaderClaim", "claim", "named"]
 
 #: Body Part Examined and View Position of the neighbours.
 _NEIGHBOURS = {
@@ -42,7 +42,7 @@ _MISSING, _WRONG = 0.15, 0.15
 
 
 @dataclass(frozen=True)
-class Claim:
+class HeaderClaim:
     """DICOM values for the header; an empty string is a value that the header lacks."""
 
     body_part: str
@@ -51,7 +51,7 @@ class Claim:
     correct: bool
 
 
-def claim(name: str, position: str, side: str, rng: np.random.Generator) -> Claim:
+def claim(name: str, position: str, side: str, rng: np.random.Generator) -> HeaderClaim:
     """What a header claims about a view. ``position``: the true View Position; ``side``: the true one, R, L, B or U."""
     truth = (named(name)[0], position, side)
     said = [*truth]
@@ -61,7 +61,7 @@ def claim(name: str, position: str, side: str, rng: np.random.Generator) -> Clai
     if side in ("R", "L") and rng.random() < _WRONG / 3:
         said[2] = "L" if side == "R" else "R"
     said = ["" if rng.random() < _MISSING else value for value in said]
-    return Claim(said[0], said[1], said[2], tuple(said) == truth)
+    return HeaderClaim(said[0], said[1], said[2], tuple(said) == truth)
 
 
 def named(name: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What is on a film besides the patient: collimation, borders, plate artefacts, markers, text, a second limb."""
+"""What is added to an exposure: collimation, borders, plate artefacts, side markers, text; a second limb beside it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def finish(image: Image, side: str, rng: np.random.Generator) -> Image:
     if rng.random() < 0.3:
         _stain(image, rng)
     if rng.random() < 0.55:
-        _mark(image, side, rng)
+        _side_marker(image, side, rng)
     if rng.random() < 0.12:
         _badge(image, side, rng)
     if rng.random() < 0.04:
@@ -69,7 +69,8 @@ def _collimated(image: Image, rng: np.random.Generator) -> Image:
     return shaded_film
 
 
-def _mark(image: Image, side: str, rng: np.random.Generator) -> None:
+def _side_marker(image: Image, side: str, rng: np.random.Generator) -> None:
+    """Draw R or L: a lead letter on a plate of plastic, or a printed one."""
     if rng.random() < 0.35:  # a lead letter on a plate of plastic
         rows, columns = image.shape
         height = int(rng.uniform(0.03, 0.06) * max(rows, columns))

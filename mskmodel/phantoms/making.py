@@ -21,7 +21,7 @@ from mskmodel.phantoms.rendering import Phantom, exposures
 from mskmodel.phantoms.requirements import WHAT_IS_NEEDED, RenderingUnavailable
 from mskmodel.phantoms.views import TURN
 
-__all__ = ["TRUTH", "Truth", "make", "write"]
+__all__ = ["TRUTH", "PhantomTruth", "make", "write"]
 
 #: Memory that the renderer takes while it opens its OpenGL context; it keeps about 1.8 GB of that.
 _BYTES_A_RENDERER = 3_000_000_000
@@ -31,7 +31,7 @@ TRUTH = "truth.csv"
 
 
 @dataclass(frozen=True)
-class Truth:
+class PhantomTruth:
     """A row of the truth. label: a class key, empty for a neighbour; shows: the view's name in any case.
 
     view_position: the true one, whatever the header has.
@@ -54,7 +54,7 @@ def make(
     names: Sequence[str] = TURN,
     progress: Callable[[int, int], None] | None = None,
     visits: int = 1,
-) -> list[Truth]:
+) -> list[PhantomTruth]:
     """Write `count` phantoms, taking the views in turn, and `truth.csv` last; the same seed gives the same files.
 
     workers: number of processes; if None, one per core, fewer where memory is short. progress: called with the numbers
@@ -65,7 +65,7 @@ def make(
     directory.mkdir(parents=True, exist_ok=True)
     patients = [(names[n % len(names)], seed * 1_000_003 + n) for n in range(-(-count // visits))]
     wanted = [(directory, name, number, min(visits, count - n * visits)) for n, (name, number) in enumerate(patients)]
-    truth: list[Truth] = []
+    truth: list[PhantomTruth] = []
     # Spawned: a forked child would share its parent's connection to the renderer.
     with ProcessPoolExecutor(workers or _processes(), get_context("spawn"), _settle) as pool:
         try:
@@ -78,7 +78,7 @@ def make(
         finally:
             pool.shutdown(cancel_futures=True)
     with (directory / TRUTH).open("w", newline="") as file:
-        table = csv.DictWriter(file, [column.name for column in fields(Truth)], lineterminator="\n")
+        table = csv.DictWriter(file, [column.name for column in fields(PhantomTruth)], lineterminator="\n")
         table.writeheader()
         table.writerows(asdict(row) for row in truth)
     return truth
@@ -128,12 +128,12 @@ def _settle() -> None:
         os.dup2(nowhere.fileno(), 2)
 
 
-def _rendered_and_written(wanted: tuple[Path, str, int, int]) -> list[Truth]:
+def _rendered_and_written(wanted: tuple[Path, str, int, int]) -> list[PhantomTruth]:
     directory, name, seed, visits = wanted
     truth = []
     for visit, phantom in enumerate(exposures(name, seed, visits), 1):
         file = f"{name}-{seed:07d}-{visit}.dcm"
         write(phantom, directory / file, visit)
         shown = phantom.label, phantom.shows, phantom.position, phantom.side
-        truth.append(Truth(file, *shown, _patient(seed), phantom.claim.correct))
+        truth.append(PhantomTruth(file, *shown, _patient(seed), phantom.claim.correct))
     return truth

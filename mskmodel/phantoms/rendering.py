@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.phantoms.claims import Claim, claim, named
+from mskmodel.phantoms.claims import HeaderClaim, claim, named
 from mskmodel.phantoms.exposure import expose
 from mskmodel.phantoms.film import beside, finish
 from mskmodel.phantoms.scene import Projection, project
@@ -42,7 +42,7 @@ class Phantom:
     side: str
     pixel_mm: float
     seed: int
-    claim: Claim
+    claim: HeaderClaim
 
     def bright(self) -> NDArray[np.uint16]:
         """The pixels in MONOCHROME2 sense: bright where dense."""

@@ -44,7 +44,7 @@ class Decision:
     none_shift: float = 0.0
 
     def scaled(self, logits: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Calibrated logits, (n, classes + 1), the last column none of the classes."""
+        """Logits after temperature and Platt scaling, (n, classes + 1); the last column is none of the classes."""
         scaled = np.asarray(logits, np.float64) / self.temperature
         classes = np.logaddexp.reduce(scaled[:, :-1], axis=1)
         scaled[:, -1] = classes + self.none_slope * (scaled[:, -1] - classes) + self.none_shift
@@ -56,13 +56,16 @@ class Decision:
         powers = np.exp(scaled - scaled.max(axis=1, keepdims=True))
         return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
+    def gives_label(self, probabilities: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Whether each row of ``probabilities`` leads to a label, (n,), and not to an abstention."""
+        confidence = probabilities[:, :-1].max(axis=1)
+        return np.asarray((confidence >= self.threshold) & (confidence > probabilities[:, -1]))
+
     def decide(self, probabilities: NDArray[np.float64], classes: Sequence[str]) -> Classification:
-        """One row of ``probabilities`` to a label or an abstention."""
+        """One row of ``probabilities`` to a label or an abstention with its reason."""
         order = np.argsort(-probabilities[:-1], kind="stable")[:5]
         top5 = tuple((classes[i], float(probabilities[i])) for i in order)
         best, confidence = top5[0]
-        if probabilities[-1] >= confidence:
-            return Classification(None, top5, confidence, UNLIKE)
-        if confidence < self.threshold:
-            return Classification(None, top5, confidence, LOW_CONFIDENCE)
-        return Classification(best, top5, confidence, None)
+        if self.gives_label(probabilities[None])[0]:
+            return Classification(best, top5, confidence, None)
+        return Classification(None, top5, confidence, UNLIKE if probabilities[-1] >= confidence else LOW_CONFIDENCE)

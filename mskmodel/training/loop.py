@@ -26,11 +26,11 @@ from mskmodel.training.checkpoint import Checkpoint, CheckpointError
 from mskmodel.training.parallel import ALONE, Team
 from mskmodel.training.precision import mixed
 
-__all__ = ["Epoch", "Progress", "Settings", "Source", "new_model", "train"]
+__all__ = ["Epoch", "Progress", "Source", "TrainingSettings", "new_model", "train"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainingSettings:
     """All settings of training. Momentum, weight decay and batch are the study's."""
 
     epochs: int = 6
@@ -88,7 +88,7 @@ class Epoch:
     checkpoint: Callable[[], Checkpoint]
 
 
-def new_model(classes: Sequence[str], settings: Settings, start: Mapping[str, Tensor]) -> AlexNet:
+def new_model(classes: Sequence[str], settings: TrainingSettings, start: Mapping[str, Tensor]) -> AlexNet:
     """AlexNet with the given ImageNet weights wherever their shapes fit, and a fresh head elsewhere."""
     torch.manual_seed(settings.seed)
     ranks = tuple(0 for _ in settings.hidden)
@@ -109,7 +109,7 @@ def train(
     model: AlexNet,
     sources: Sequence[Source],
     preprocessing: Preprocessing,
-    settings: Settings,
+    settings: TrainingSettings,
     report: Callable[[Progress], None] | None = None,
     device: torch.device | None = None,
     after_epoch: Callable[[Epoch], None] | None = None,
@@ -158,7 +158,7 @@ def train(
 class _Run:
     """What changes from step to step: weights, momentum and random generators."""
 
-    def __init__(self, model: AlexNet, settings: Settings, random: torch.Generator, team: Team) -> None:
+    def __init__(self, model: AlexNet, settings: TrainingSettings, random: torch.Generator, team: Team) -> None:
         self._model, self._random, self._seed, self._team = model, random, settings.seed, team
         groups = _parameter_groups(model, settings)
         self._rates = [group["lr"] for group in groups]
@@ -201,7 +201,7 @@ class _Run:
         return checkpoint.epoch
 
 
-def _parameter_groups(model: AlexNet, settings: Settings) -> list[dict[str, Any]]:
+def _parameter_groups(model: AlexNet, settings: TrainingSettings) -> list[dict[str, Any]]:
     convolutions = [layer for layer in model.features if isinstance(layer, nn.Conv2d)]
     for layer in convolutions[: settings.frozen]:
         layer.requires_grad_(False)
@@ -231,13 +231,15 @@ def _batches(
     sources: Sequence[Source],
     model: AlexNet,
     preprocessing: Preprocessing,
-    settings: Settings,
+    settings: TrainingSettings,
     steps: int,
     batch: int,
     random: torch.Generator,
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """Inputs, augmented, enhanced and normalised, (batch, 3, size, size) float32, their labels, (batch,) int64, and the
-    outputs that the loss of each leaves out, (batch, outputs) bool.
+    """Batches of augmented, enhanced and normalised inputs.
+
+    Each is the inputs, (batch, 3, size, size) float32; their labels, (batch,) int64; and the outputs that the loss of
+    each input leaves out, (batch, outputs) bool.
     """
     values = [torch.from_numpy(source.pictures.values) for source in sources]
     extents = [torch.from_numpy(source.pictures.extents) for source in sources]

@@ -1,4 +1,4 @@
-"""Calibration: a decision's temperature, Platt scaling and threshold, fitted to the hold-out."""
+"""Calibration: a decision fitted to the hold-out. Platt scaling is fitted by `calibrated_with_none` alone."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ def calibrated(
     labels: NDArray[np.int64],
     base: Decision = Decision(),  # noqa: B008 - it is frozen
 ) -> Decision:
-    """Decision of least negative log likelihood (Guo et al. 2017) and of the lowest threshold that is precise enough.
+    """Fit the temperature (Guo et al. 2017), then the lowest threshold at which 98 % of the labels given are right.
 
-    Precise enough: of the held-out pictures that get a label, 98 % get the right one. The threshold is at most 0.9.
+    The temperature has the least negative log likelihood on the held-out pictures. The threshold is at most 0.9.
     Temperature and threshold are at least those of ``base``: a hold-out looks more like the training data than new
     patients do, so it may make the model less sure of itself, never surer. Slope and shift stay as in ``base``.
     """
@@ -37,16 +37,17 @@ def calibrated(
     likeliest = max((replace(base, temperature=temperature) for temperature in temperatures), key=likelihood)
     probabilities = likeliest.probabilities(logits)
     best = probabilities[:, :-1].argmax(axis=1)
-    confidence = probabilities[rows, best]
     for threshold in np.arange(base.threshold, 0.9, 0.01):
-        answered = (confidence >= threshold) & (confidence > probabilities[:, -1])
+        answered = replace(likeliest, threshold=threshold).gives_label(probabilities)
         if answered.any() and (best == labels)[answered].mean() >= _PRECISE_ENOUGH:
             return replace(likeliest, threshold=round(float(threshold), 2))
     return replace(likeliest, threshold=max(0.9, base.threshold))
 
 
 def calibrated_with_none(logits: NDArray[np.float32], labels: NDArray[np.int64], threshold: float) -> Decision:
-    """Decision that calibrates none of the classes on its own, for a hold-out that shows it as it will be met in use.
+    """Fit the temperature on the classes, and apart from it Platt scaling of the output "none of the classes".
+
+    The hold-out must show pictures of none of the classes as often, and of the kinds, that practice does.
 
     The temperature, 0.5 to 8, is fitted to the pictures of the classes, among the classes. Slope and shift of the log
     odds of none of them are fitted next, by logistic regression on targets a little short of 0 and 1 (Platt 1999),

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from mskmodel.data.dataset import Pictures
 from mskmodel.judging.evaluation import Judgement
-from mskmodel.judging.gate import Answers, Verdict, judge_answers
+from mskmodel.judging.gate import Predictions, Verdict, judge_answers
 from mskmodel.network.alexnet import AlexNet
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry.classifier import Classifier
@@ -103,10 +103,10 @@ class Said:
         likeliest = tuple(self.likeliest[row] for row in rows)
         return Said(self.version, tuple(pictures), truths, likeliest, self.confidence[rows], self.labelled[rows])
 
-    def answers(self, classes: Sequence[str]) -> Answers:
+    def answers(self, classes: Sequence[str]) -> Predictions:
         """The answers for the gate, with classes as indices of ``classes``."""
         number = {key: index for index, key in enumerate(classes)}
-        return Answers(np.array([number.get(key, -1) for key in self.likeliest], np.int64), self.labelled)
+        return Predictions(np.array([number.get(key, -1) for key in self.likeliest], np.int64), self.labelled)
 
 
 @dataclass(frozen=True, eq=False)

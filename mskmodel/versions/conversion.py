@@ -18,7 +18,7 @@ from mskmodel.network.alexnet import AlexNet, expanded, factorised, mirrored_log
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
-from mskmodel.training.loop import Settings, Source
+from mskmodel.training.loop import Source, TrainingSettings
 from mskmodel.versions.calibration import calibrated
 
 __all__ = [
@@ -49,7 +49,7 @@ def tensors_of(model: AlexNet) -> dict[str, Tensor]:
     return {name: tensor.half().contiguous() for name, tensor in model.state_dict().items()}
 
 
-def finished(model: AlexNet, settings: Settings) -> AlexNet:
+def finished(model: AlexNet, settings: TrainingSettings) -> AlexNet:
     """The model as it is kept: hidden layers cut to their ranks."""
     return factorised(model, settings.ranks) if any(settings.ranks) else model
 
@@ -58,7 +58,7 @@ def version_of(
     model: AlexNet,
     classes: Sequence[str],
     preprocessing: Preprocessing,
-    settings: Settings,
+    settings: TrainingSettings,
     sources: Sequence[Source],
     held_out: Pictures,
     origin: str,

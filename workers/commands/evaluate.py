@@ -43,7 +43,7 @@ def command(
     """
     from mskmodel.data.dataset import LabelsError, read_labels
     from mskmodel.judging.evaluation import answers, score
-    from workers.terminal.model_option import load_classifier
+    from workers.terminal.chosen_version import load_classifier
 
     classifier = load_classifier(model, device)
     try:

@@ -21,7 +21,7 @@ __all__ = ["command"]
 @json_option
 def command(files: tuple[Path, ...], model: str | None, device: str, as_json: bool) -> None:
     """Label radiographs: DICOM, PNG or JPEG FILES. Exit 1 if any of them could not be read."""
-    from workers.terminal.model_option import load_classifier
+    from workers.terminal.chosen_version import load_classifier
 
     classifier = load_classifier(model, device)
     answers = [_answer(classifier, file) for file in files]

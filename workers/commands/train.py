@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from mskmodel.data.dataset import Pictures
     from mskmodel.network.alexnet import AlexNet
     from mskmodel.registry.decision import Decision
-    from mskmodel.training.loop import Settings
+    from mskmodel.training.loop import TrainingSettings
 
 __all__ = ["command"]
 
@@ -92,7 +92,7 @@ def command(
     from mskmodel.network.preprocessing import Preprocessing
     from mskmodel.registry import Registry
     from mskmodel.registry.classifier import choose_device
-    from mskmodel.training.loop import Settings, Source, train
+    from mskmodel.training.loop import Source, TrainingSettings, train
     from mskmodel.versions.calibration import calibrated
     from mskmodel.versions.conversion import finished, version_of
 
@@ -102,7 +102,7 @@ def command(
         raise click.BadParameter(str(error), param_hint="--device") from error
     keys = tuple(classes.split(",")) if classes else KEYS
     rules = skip_rules(skip, [labels for _, labels, _ in sources] + [holdout[1]])
-    settings = Settings(**{name: value for name, value in chosen.items() if value is not None})
+    settings = TrainingSettings(**{name: value for name, value in chosen.items() if value is not None})
     preprocessing = Preprocessing()
     read = [Source(folder.name, _read(folder, labels, keys, rules), share) for folder, labels, share in sources]
     held_out = _read(*holdout, keys, rules)
@@ -124,12 +124,12 @@ def command(
 
 
 def _starting_model(
-    keys: tuple[str, ...], settings: "Settings", start: str | None, weights: Path | None
+    keys: tuple[str, ...], settings: "TrainingSettings", start: str | None, weights: Path | None
 ) -> tuple["AlexNet", str]:
     from mskmodel.network.weights import WeightsUnavailable, find
     from mskmodel.training.loop import new_model
     from mskmodel.versions.conversion import model_of_version
-    from workers.terminal.model_option import find_version
+    from workers.terminal.chosen_version import find_version
 
     if start is not None:
         return model_of_version(find_version(start), keys), f"version {start}"

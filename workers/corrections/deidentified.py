@@ -14,8 +14,9 @@ from pydicom import dcmread
 
 from mskmodel.data.patient_key import SiteSecret, is_held_out
 from mskmodel.data.snapshot import LeftOut
-from mskmodel.dicom.reading import Limits, NotClassifiable, Skipped, read_radiograph
+from mskmodel.dicom.reading import read_radiograph
 from mskmodel.dicom.scan import is_dicom
+from mskmodel.radiograph import Limits, NotClassifiable, Skipped
 from workers.corrections.csv_table import Problem, Row
 from workers.corrections.finding import Progress, truths
 from workers.corrections.importing import Assignment, without_repeats

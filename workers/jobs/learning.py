@@ -1,4 +1,4 @@
-"""The learning of a training job: from where it starts, what happens between steps and epochs, and its checkpoints."""
+"""Trains a job's model: its starting weights, its progress, the accuracy after each epoch, its checkpoints."""
 
 import copy
 import json
@@ -19,10 +19,10 @@ from mskmodel.training.checkpoint import Checkpoint, CheckpointError
 from mskmodel.training.parallel import Team
 from mskmodel.versions.conversion import logits_of, model_of_version
 from mskmodel.whole_file import write_whole
+from workers.jobs.giving_way import GivingWay
 from workers.jobs.request import JobRequest
-from workers.jobs.run import JobRun
+from workers.jobs.run_record import JobRun
 from workers.jobs.training_data import Data, Plan, joined
-from workers.jobs.yielding import GivingWay
 from workers.ledger import Ledger
 
 __all__ = ["Callbacks", "Start", "curves", "train"]
@@ -41,7 +41,7 @@ class Start:
     """Where training starts from, and how it is done."""
 
     model: AlexNet
-    settings: loop.Settings
+    settings: loop.TrainingSettings
     origin: str
     decision: Decision
     """What calibration begins with: the base's, which was made on more than one job's hold-out."""
@@ -49,7 +49,7 @@ class Start:
     @classmethod
     def of(cls, registry: Registry, request: JobRequest, plan: Plan) -> "Start":
         """As it was asked for and planned. Raises RegistryError, WeightsUnavailable."""
-        settings = loop.Settings(
+        settings = loop.TrainingSettings(
             epochs=request.epochs,
             views=request.views,
             rate=request.rate,
@@ -72,7 +72,7 @@ class Start:
 class Callbacks:
     """What the leading process does between steps and epochs: gives way, tells, evaluates, keeps checkpoints."""
 
-    def __init__(self, run: JobRun, ledger: Ledger, settings: loop.Settings, data: Data, folder: Path) -> None:
+    def __init__(self, run: JobRun, ledger: Ledger, settings: loop.TrainingSettings, data: Data, folder: Path) -> None:
         self._run, self._settings, self._data, self._folder = run, settings, data, folder
         self._give_way = GivingWay(ledger, lambda: run.note(phase="giving way to labelling"))
         self.held_out = joined(folder / "held-out.npy", data.held_out)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-__all__ = ["IMAGENET", "PROMOTED", "InvalidRequest", "JobRequest"]
+__all__ = ["IMAGENET_BASE", "PROMOTED_BASE", "InvalidRequest", "JobRequest"]
 
 #: Bases that are not names of versions: the version that is served when the job starts, and ImageNet weights.
-PROMOTED, IMAGENET = "promoted", "imagenet"
+PROMOTED_BASE, IMAGENET_BASE = "promoted", "imagenet"
 
 _CLASS = re.compile(r"[A-Za-z0-9_-]{1,60}")
 #: Least and greatest value of each number.
@@ -32,7 +32,7 @@ class InvalidRequest(ValueError):
 class JobRequest:
     """What a training job should do. Raises InvalidRequest."""
 
-    base: str = PROMOTED
+    base: str = PROMOTED_BASE
     """Version to continue from, `promoted`, or `imagenet`."""
     classes: tuple[str, ...] | None = None
     """Keys; None for those of the base."""
@@ -59,7 +59,7 @@ class JobRequest:
             if not isinstance(value, kinds) or isinstance(value, bool) or not least <= value <= greatest:
                 raise InvalidRequest(f"{name} must be a number from {least:g} to {greatest:g}, not {value!r}")
         if not isinstance(self.base, str) or not self.base:
-            raise InvalidRequest(f"base must be the name of a version, {PROMOTED} or {IMAGENET}")
+            raise InvalidRequest(f"base must be the name of a version, {PROMOTED_BASE} or {IMAGENET_BASE}")
         if not isinstance(self.approve, bool):
             raise InvalidRequest("approve must be true or false")
         self._check_classes()

@@ -13,8 +13,9 @@ from mskmodel.labels import KEYS
 from mskmodel.registry import Registry, RegistryError, read_manifest
 from workers.broker.messages import hint_jobs
 from workers.corrections.finding import Progress, truths
-from workers.jobs.request import IMAGENET, PROMOTED, InvalidRequest, JobRequest
+from workers.jobs.request import IMAGENET_BASE, PROMOTED_BASE, InvalidRequest, JobRequest
 from workers.jobs.store import JobStore
+from workers.metadata.truth import BadTruth, checked_author
 from workers.pacs import OrthancClient
 
 __all__ = ["base_of", "check_labels", "classes_of", "submit"]
@@ -39,9 +40,10 @@ def submit(
         OrthancError: the request cannot be checked, since Orthanc does not answer.
         redis.RedisError: the broker does not answer.
     """
-    author = author.strip()
-    if not author or len(author) > 64 or not author.isprintable():
-        raise InvalidRequest("an author is needed: a name of 1 to 64 printable characters")
+    try:
+        author = checked_author(author)
+    except BadTruth as error:
+        raise InvalidRequest(str(error)) from None
     _check(orthanc, registry, request, progress)
     job_id = store.submit(request, author)
     with suppress(OperationalError):  # the job is durable; the sweep will send a hint
@@ -98,10 +100,10 @@ def check_labels(
 
 def base_of(registry: Registry, request: JobRequest) -> Path | None:
     """Directory of the version to continue from; None for ImageNet weights. Raises InvalidRequest."""
-    if request.base == IMAGENET:
+    if request.base == IMAGENET_BASE:
         return None
     try:
-        return registry.promoted() if request.base == PROMOTED else registry.find(request.base)
+        return registry.promoted() if request.base == PROMOTED_BASE else registry.find(request.base)
     except RegistryError as error:
         raise InvalidRequest(f"base {request.base}: {error}") from error
 

@@ -14,11 +14,11 @@ from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry import Registry, read_manifest
 from mskmodel.training.loop import Source
 from mskmodel.whole_file import write_whole
-from workers.jobs.collecting import collect_snapshot
+from workers.jobs.giving_way import threads
 from workers.jobs.request import JobRequest
-from workers.jobs.run import JobRun
+from workers.jobs.run_record import JobRun
+from workers.jobs.snapshot_collecting import collect_snapshot
 from workers.jobs.submission import base_of, check_labels, classes_of
-from workers.jobs.yielding import threads
 from workers.pacs import OrthancClient
 
 __all__ = ["Data", "Plan", "collect", "joined"]

@@ -34,12 +34,12 @@ from mskmodel.versions.calibration import calibrated
 from mskmodel.versions.comparison import beside
 from mskmodel.versions.conversion import finished, version_of
 from mskmodel.versions.version_report import reports
+from workers.jobs.giving_way import cap_memory, end_with_parent, take_low_priority
 from workers.jobs.learning import Callbacks, Start, curves, train
 from workers.jobs.request import InvalidRequest, JobRequest
-from workers.jobs.run import JobRun, Superseded
+from workers.jobs.run_record import JobRun, Superseded
 from workers.jobs.store import AWAITING_APPROVAL, FAILED, PROMOTED, REFUSED, JobStore
 from workers.jobs.training_data import Data, Plan, collect
-from workers.jobs.yielding import cap_memory, end_with_parent, take_low_priority
 from workers.ledger import Ledger
 from workers.pacs import OrthancClient, OrthancError
 from workers.settings import Settings
@@ -95,7 +95,7 @@ def _do(run: JobRun, settings: Settings) -> None:
     orthanc = OrthancClient.of(settings)
     with _turn(folder, run.leads):
         if run.leads and (version := _registered(registry, run.id)):
-            _serve(run, registry, request, version)
+            _promote_or_refuse(run, registry, request, version)
             return
         plan = Plan.of(folder, registry, request)
         data = collect(run, orthanc, registry, request, plan, folder)
@@ -156,7 +156,7 @@ def _conclude(
     manifest |= {"job": run.id, "snapshot": data.digest, "gate": comparison.to_json()}
     kept = reports(manifest, comparison, *curves(folder), held_out)
     run.commit()
-    _serve(run, registry, request, registry.register(tensors, manifest, kept))
+    _promote_or_refuse(run, registry, request, registry.register(tensors, manifest, kept))
 
 
 def _registered(registry: Registry, job_id: str) -> str | None:
@@ -165,7 +165,7 @@ def _registered(registry: Registry, job_id: str) -> str | None:
     return next((name for name in names if read_manifest(registry.find(name)).get("job") == job_id), None)
 
 
-def _serve(run: JobRun, registry: Registry, request: JobRequest, version: str) -> None:
+def _promote_or_refuse(run: JobRun, registry: Registry, request: JobRequest, version: str) -> None:
     gate = read_manifest(registry.find(version))["gate"]
     verdict = Verdict.from_json(gate)
     reason = f"{verdict.sentence}. All figures: msk models show {version}"

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from redis import RedisError
 
+from workers.jobs.giving_way import threads
 from workers.jobs.store import CANCELLING, FAILED, JobStore
-from workers.jobs.yielding import threads
 
 __all__ = ["do_next"]
 

@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.uid import UID
 
-from mskmodel.dicom.reading import RADIOGRAPH_SOP_CLASSES, Limits, Radiograph, Skipped, Undecodable, read_radiograph
+from mskmodel.dicom.reading import RADIOGRAPH_SOP_CLASSES, read_radiograph
+from mskmodel.radiograph import Limits, Radiograph, Skipped, Undecodable
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Classification
+from workers.labelling.header_check import disagrees
 from workers.ledger import Claim, Ledger
-from workers.metadata.header import disagrees
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.metadata.shown_label import show_label
 from workers.pacs import OrthancClient, OrthancError, OrthancNotFound, TooLarge

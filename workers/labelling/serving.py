@@ -1,4 +1,4 @@
-"""The classifier that this process labels with: the promoted version's, which it exchanges after each promotion."""
+"""Gives a label worker its classifier, and loads the new version after a promotion."""
 
 import logging
 import time

@@ -9,11 +9,11 @@ from workers.metadata.outcome import LABEL_METADATA, TRUTH, Outcome
 from workers.metadata.truth import Truth
 from workers.pacs import OrthancClient
 
-__all__ = ["may_be_hidden", "show_label"]
+__all__ = ["may_not_show_truth", "show_label"]
 
 
-def may_be_hidden(metadata: Mapping[str, str]) -> bool:
-    """Whether a truth was set or withdrawn, but the labels may not show it: its writer may have died before that."""
+def may_not_show_truth(metadata: Mapping[str, str]) -> bool:
+    """Whether the labels may not show a truth or its withdrawal yet: the writer may have died before that."""
     said = Truth.standing(metadata) or Outcome.of(metadata)
     label = said.label if said else None
     # MskLabel is written last, so that the right one proves that all is shown. A missing one proves nothing.

@@ -11,9 +11,10 @@ from pydicom import uid
 from pydicom.dataset import Dataset
 
 from mskmodel.dicom.raster import is_picture
-from mskmodel.dicom.reading import NotClassifiable, read_image
+from mskmodel.dicom.reading import read_image
 from mskmodel.dicom.scan import FileMeta, is_dicom, scan_meta
 from mskmodel.dicom.writing import DX_PRESENTATION, Header, radiograph_dataset
+from mskmodel.radiograph import NotClassifiable
 
 __all__ = ["Outgoing", "OutgoingFile", "collect", "wrapped"]
 

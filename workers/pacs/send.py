@@ -18,7 +18,7 @@ from pydicom import config, uid
 from pynetdicom import AE, Association, _config, evt
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 
-from mskmodel.dicom.reading import NotClassifiable
+from mskmodel.radiograph import NotClassifiable
 from workers.pacs.outgoing import Outgoing, OutgoingFile, collect, wrapped
 
 __all__ = ["FAILED", "STORED", "SendError", "Sent", "Target", "deliver", "send"]

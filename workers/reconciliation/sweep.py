@@ -14,7 +14,7 @@ from workers.broker.queues import BACKFILL, INSTANCE_QUEUES, LABEL, TRAIN
 from workers.jobs.store import JobStore
 from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import Outcome
-from workers.metadata.shown_label import may_be_hidden, show_label
+from workers.metadata.shown_label import may_not_show_truth, show_label
 from workers.pacs import ChangesPage, OrthancClient, OrthancError, OrthancUnavailable
 
 __all__ = ["revive_jobs", "run"]
@@ -81,7 +81,7 @@ def _enqueue_missing(
 def _show_truths(orthanc: OrthancClient, instance_ids: Sequence[str]) -> None:
     """Make the labels of these instances show their truths."""
     for instance_id, metadata in orthanc.metadata_of(instance_ids).items():
-        if may_be_hidden(metadata):
+        if may_not_show_truth(metadata):
             try:
                 show_label(orthanc, instance_id, metadata, None)
             except OrthancUnavailable:  # the next sweep tries again

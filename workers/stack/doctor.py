@@ -132,8 +132,9 @@ def _codecs() -> Finding:
     """Encode and decode a small picture in every transfer syntax."""
     try:
         from mskmodel.dicom.encoding import WRITABLE
-        from mskmodel.dicom.reading import NotClassifiable, read_radiograph
+        from mskmodel.dicom.reading import read_radiograph
         from mskmodel.dicom.writing import Header, write_dx
+        from mskmodel.radiograph import NotClassifiable
     except ImportError as error:
         return Finding("DICOM codecs", MISSING, str(error), INSTALL_FIX)
     import numpy as np

@@ -36,7 +36,7 @@ class Supervisor:
         say: Callable[[str, str], None],
         changed: Callable[[dict[str, int]], None],
     ) -> None:
-        """Nothing starts yet.
+        """Take what to run; `start` starts it.
 
         Args:
             folder: where the processes run.

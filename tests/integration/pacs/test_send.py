@@ -18,8 +18,9 @@ from pydicom import dcmread, uid
 from pydicom.dataset import Dataset
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 
-from mskmodel.dicom.reading import NotClassifiable, read_radiograph
+from mskmodel.dicom.reading import read_radiograph
 from mskmodel.dicom.writing import DX_PRESENTATION
+from mskmodel.radiograph import NotClassifiable
 from tests.dicom_files import READABLE, edited, gradient, hostile_files, other_files, valid_files
 from tests.servers import running_orthanc
 from workers.commands.send import command

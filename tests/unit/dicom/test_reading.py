@@ -16,7 +16,8 @@ from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset
 
 from mskmodel.dicom.encoding import LOSSY
-from mskmodel.dicom.reading import Limits, NotClassifiable, Skipped, Undecodable, read_image, read_radiograph
+from mskmodel.dicom.reading import read_image, read_radiograph
+from mskmodel.radiograph import Limits, NotClassifiable, Skipped, Undecodable
 from tests.dicom_files import (
     COLUMNS,
     ROWS,
@@ -143,7 +144,8 @@ def test_a_sequence_of_unknown_vr_is_implicit_inside() -> None:
 
 _FUZZ = """
 import random
-from mskmodel.dicom.reading import NotClassifiable, read_radiograph
+from mskmodel.dicom.reading import read_radiograph
+from mskmodel.radiograph import NotClassifiable
 from mskmodel.dicom.encoding import WRITABLE
 from tests.dicom_files import bits_for, edited
 

@@ -19,7 +19,7 @@ from mskmodel.dicom.reading import read_radiograph
 from mskmodel.dicom.writing import CR, DX_PRESENTATION, DX_PROCESSING, Header, write_dx
 from mskmodel.labels import BY_KEY, LABELS
 from mskmodel.phantoms import NAMES, Phantom
-from mskmodel.phantoms.claims import Claim, named
+from mskmodel.phantoms.claims import HeaderClaim, named
 from mskmodel.phantoms.making import write
 from mskmodel.phantoms.views import VIEWS
 from tests.dicom_files import as_stored, bits_for, gradient
@@ -73,7 +73,7 @@ def test_a_phantom_is_a_valid_object_whatever_it_claims(seed: int, modality: str
     claims |= {claim for part, view in wholly for claim in ((part, "", "R"), ("", view, "R"))}
     files: dict[bytes, Path] = {}
     for part, view, side in sorted(claims):
-        said = Claim(part, view, side, correct=False)
+        said = HeaderClaim(part, view, side, correct=False)
         phantom = Phantom(pixels, 8, "MONOCHROME2", "", "any", "AP", "R", 0.2, seed, said)
         file = tmp_path / f"{part}-{view}-{side}.dcm"
         write(phantom, file)

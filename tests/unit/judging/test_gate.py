@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from mskmodel.judging.gate import NONE, Answers, Paired, Verdict, judge, judge_answers
+from mskmodel.judging.gate import NONE, Paired, Predictions, Verdict, judge, judge_answers
 from mskmodel.registry.decision import Decision
 
 CLASSES = ("knee_ap", "knee_lateral")
@@ -111,8 +111,8 @@ def test_pictures_of_no_class_are_a_class_of_their_own() -> None:
 
 def test_a_version_that_leaves_everything_to_a_person_is_refused() -> None:
     truth = labels(10, 10)
-    sure = Answers(truth, np.full(20, True))
-    silent = Answers(truth, np.full(20, False))
+    sure = Predictions(truth, np.full(20, True))
+    silent = Predictions(truth, np.full(20, False))
 
     verdict = judge_answers(sure, silent, truth, CLASSES)
 
@@ -127,8 +127,8 @@ def test_wins_on_what_was_corrected_do_not_make_up_for_losses_elsewhere() -> Non
     classes = tuple(f"class-{n}" for n in range(13))
     phantoms = np.repeat(np.arange(13), 2)
     truth = np.concatenate([phantoms, np.full(10, 12)])
-    old = Answers(np.concatenate([phantoms, np.full(10, 0)]), np.full(36, True))
-    new = Answers(np.concatenate([np.where(phantoms < 5, 12, phantoms), np.full(10, 12)]), np.full(36, True))
+    old = Predictions(np.concatenate([phantoms, np.full(10, 0)]), np.full(36, True))
+    new = Predictions(np.concatenate([np.where(phantoms < 5, 12, phantoms), np.full(10, 12)]), np.full(36, True))
     those = np.arange(36) < 26
 
     assert judge_answers(old, new, truth, classes).passed
@@ -142,7 +142,7 @@ def test_wins_on_what_was_corrected_do_not_make_up_for_losses_elsewhere() -> Non
 def test_versions_of_other_classes_are_compared_by_name() -> None:
     logits = np.array([[0.0, 9.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 9.0]], np.float32)
 
-    answers = Answers.of(logits, Decision(), ("wrist_ap", "knee_ap"), CLASSES)
+    answers = Predictions.of(logits, Decision(), ("wrist_ap", "knee_ap"), CLASSES)
 
     assert answers.likeliest.tolist()[:2] == [0, -1]
     assert answers.labelled.tolist() == [True, True, False]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.metadata.header import disagrees
+from workers.labelling.header_check import disagrees
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, SKIPPED, Outcome
 
 MD5 = "d41d8cd98f00b204e9800998ecf8427e"

@@ -17,7 +17,7 @@ from mskmodel.radiograph import Radiograph
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
 from mskmodel.training.augmentation import Augmentation
-from mskmodel.training.loop import Settings, Source, train
+from mskmodel.training.loop import Source, TrainingSettings, train
 from mskmodel.versions.conversion import logits_of
 from tests.drawn_pictures import a_radiograph
 
@@ -78,7 +78,7 @@ def test_training_evaluation_and_serving_see_the_same_numbers(tmp_path: Path, ro
     Image.fromarray(radiograph.pixels).save(file)
     pictures, _ = read_pictures([Labelled(file, None)], ("one",), Preprocessing())
     unchanged = Augmentation(0, 0, 0, (1.0, 1.0), 0, 0, 0, 1.0, 0, 0, 0, 0, 0)
-    settings = Settings(epochs=1, views=1, batch=1, augmentation=unchanged)
+    settings = TrainingSettings(epochs=1, views=1, batch=1, augmentation=unchanged)
     seen: list[torch.Tensor] = []
 
     class Looking(AlexNet):

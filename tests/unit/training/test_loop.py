@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.training.checkpoint import Checkpoint
-from mskmodel.training.loop import Epoch, Progress, Settings, Source, new_model, train
+from mskmodel.training.loop import Epoch, Progress, Source, TrainingSettings, new_model, train
 from mskmodel.versions.conversion import logits_of
 from tests.drawn_pictures import CLASSES, QUICK, pictures, trained, weights
 
@@ -56,7 +56,7 @@ def test_a_run_resumed_from_a_checkpoint_ends_as_if_it_had_never_stopped(tmp_pat
 
 def test_frozen_convolutions_stay_and_the_others_move() -> None:
     model = new_model(CLASSES, QUICK, weights())
-    settings = Settings(epochs=1, views=16, batch=8, frozen=2, hidden=(32,), ranks=(0,))
+    settings = TrainingSettings(epochs=1, views=16, batch=8, frozen=2, hidden=(32,), ranks=(0,))
 
     train(model, [Source("drawn", pictures(), 1.0)], Preprocessing(), settings)
 

@@ -70,7 +70,7 @@ def suggest(
     from mskmodel.experiments.suggestion_report import suggestion_figures, suggestion_page
     from mskmodel.phantoms import RenderingUnavailable
     from mskmodel.registry import RegistryError
-    from workers.terminal.model_option import load_classifier
+    from workers.terminal.chosen_version import load_classifier
 
     if (images is None) != (labels is None):
         raise click.UsageError("--images and --labels go together")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workers.terminal.bars import through
-from workers.terminal.model_option import load_classifier, open_registry
+from workers.terminal.chosen_version import load_classifier, open_registry
 from workers.terminal.options import json_option
 
 if TYPE_CHECKING:

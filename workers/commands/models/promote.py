@@ -23,7 +23,7 @@ def promote(version: str, anyway: bool) -> None:
     from mskmodel.judging.gate import Verdict
     from mskmodel.registry import AnotherServes
     from mskmodel.registry.standing import VersionFacts
-    from workers.terminal.model_option import open_registry
+    from workers.terminal.chosen_version import open_registry
 
     registry = open_registry()
     facts = VersionFacts.of(registry, registry.find(version))
@@ -47,7 +47,7 @@ def promote(version: str, anyway: bool) -> None:
 def rollback() -> None:
     """Serve the version that was served before; each repetition goes one version further back."""
     from mskmodel.registry.standing import VersionFacts
-    from workers.terminal.model_option import open_registry
+    from workers.terminal.chosen_version import open_registry
 
     registry = open_registry()
     before = registry.promoted_name()

@@ -18,7 +18,7 @@ __all__ = ["list_versions", "show"]
 def list_versions(as_json: bool) -> None:
     """List the versions; the one that is served is marked."""
     from mskmodel.registry.standing import all_versions
-    from workers.terminal.model_option import open_registry
+    from workers.terminal.chosen_version import open_registry
 
     registry = open_registry()
     versions = all_versions(registry)
@@ -40,7 +40,7 @@ def list_versions(as_json: bool) -> None:
 def show(version: str | None, as_json: bool) -> None:
     """Show figures, data, the gate's verdict and the standing of VERSION [the one that is served]."""
     from mskmodel.registry.standing import VersionFacts
-    from workers.terminal.model_option import open_registry
+    from workers.terminal.chosen_version import open_registry
 
     registry = open_registry()
     directory = registry.find(version) if version else registry.promoted()

@@ -13,7 +13,7 @@ from mskmodel.labels import KEYS
 from mskmodel.network.preprocessing import Preprocessing
 from tests import dicom_files
 from tests.servers import Orthanc, running_orthanc
-from workers.jobs.collecting import collect_snapshot
+from workers.jobs.snapshot_collecting import collect_snapshot
 from workers.metadata.truth_changes import set_truth
 from workers.pacs import OrthancClient, OrthancUnavailable
 

@@ -1,4 +1,4 @@
-"""The model version that a command is given, and its classifier; with errors for the person who typed it."""
+"""Finds and loads the model version that a command is given; errors are for the person who typed it."""
 
 import os
 from pathlib import Path

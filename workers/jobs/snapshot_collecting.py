@@ -8,8 +8,9 @@ from pathlib import Path
 from mskmodel.data.patient_key import SiteSecret
 from mskmodel.data.pixel_cache import PixelCache
 from mskmodel.data.snapshot import LeftOut, Row, Snapshot, write_snapshot
-from mskmodel.dicom.reading import Limits, NotClassifiable, read_radiograph
+from mskmodel.dicom.reading import read_radiograph
 from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.radiograph import Limits, NotClassifiable
 from workers.corrections.finding import Progress, truths
 from workers.pacs import OrthancClient, OrthancNotFound, TooLarge
 
