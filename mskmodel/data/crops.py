@@ -1,6 +1,7 @@
 """Crops: parts cut from radiographs, as further training images with labels of their own.
 
-A radiograph of a lower leg contains an ankle, much as a radiograph of the ankle shows it. A crop is trained on only together with the radiograph that it is cut from, and never evaluated.
+A radiograph of a lower leg contains an ankle, much as a radiograph of the ankle shows it. A crop is trained on only
+together with the radiograph that it is cut from, and never evaluated.
 """
 
 from __future__ import annotations
