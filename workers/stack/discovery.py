@@ -4,16 +4,18 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from workers.settings import Settings
 from workers.stack.data_directory import DataDirectory, default_data
 from workers.stack.errors import StackError
+
+if TYPE_CHECKING:
+    from workers.settings import Settings
 
 __all__ = ["environment_in", "environment_of", "find_settings", "local_state_file"]
 
 
-def find_settings(state_file: Path | None) -> Settings:
+def find_settings(state_file: Path | None) -> "Settings":
     """Settings of the stack that wrote `state_file`; without one, the environment's, or the local stack's.
 
     Raises:
@@ -21,6 +23,8 @@ def find_settings(state_file: Path | None) -> Settings:
         MissingSetting: the environment names an Orthanc, but lacks another setting.
         InvalidSetting: a setting cannot be used.
     """
+    from workers.settings import Settings
+
     if state_file is None and "MSK_ORTHANC_URL" in os.environ:
         return Settings.from_environment()
     state_file = state_file or local_state_file()

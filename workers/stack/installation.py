@@ -7,7 +7,7 @@ __all__ = ["PACS_SIDE", "restoring"]
 _HERE = Path(__file__).resolve().parent
 #: What holds the two packages: the top of a checkout, or site-packages.
 _ROOT = _HERE.parents[1]
-_CHECKOUT = (_ROOT / "pyproject.toml").is_file()
+_CHECKOUT = not (_HERE / "orthanc").is_dir()
 
 #: Configuration and plugin script of the PACS side: beside the packages of a checkout, inside them from a wheel.
 PACS_SIDE = _ROOT / "orthanc" if _CHECKOUT else _HERE / "orthanc"

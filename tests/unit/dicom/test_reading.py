@@ -189,7 +189,8 @@ def test_mutated_files_neither_end_the_process_nor_raise_anything_else() -> None
 
 def test_hostile_files_are_refused_in_little_memory() -> None:
     script = (
-        "import resource, sys; from mskmodel.dicom.reading import *; from tests.dicom_files import hostile_files\n"
+        "import resource; from mskmodel.dicom.reading import read_radiograph\n"
+        "from mskmodel.radiograph import NotClassifiable; from tests.dicom_files import hostile_files\n"
         "files = hostile_files(); before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
         "for file in files:\n"
         "    try: read_radiograph(file.data)\n"

@@ -75,8 +75,8 @@ def cancel(job: str, state: Path | None) -> None:
     before = _find(store, job)
     after = store.cancel(job, getpass.getuser())
     if after not in (CANCELLED, CANCELLING) or before.state == CANCELLED:
-        why = "its new version is being registered" if after == RUNNING else f"it is {after}"
-        raise click.ClickException(f"it is too late to cancel job {job}: {why}")
+        now = "is being registered as a new version" if after == RUNNING else f"is {after}"
+        raise click.ClickException(f"it is too late to cancel: job {job} {now}")
     click.echo(f"{job} is {after}")
 
 

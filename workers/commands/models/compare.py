@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from workers.terminal.bars import through
-from workers.terminal.chosen_version import load_classifier, open_registry
 from workers.terminal.options import json_option
 
 if TYPE_CHECKING:
@@ -51,6 +50,7 @@ def _compare_kept(old: str, new: str) -> "Comparison":
     """On the hold-outs that are kept with the versions. Raises ComparisonError, RegistryError."""
     from mskmodel.registry import read_manifest
     from mskmodel.versions.comparison import ANSWERS, ANSWERS_BEFORE, Said, compare
+    from workers.terminal.chosen_version import open_registry
 
     registry = open_registry()
     directories = registry.find(old), registry.find(new)
@@ -68,6 +68,7 @@ def _compare_on_folder(
     """On labelled files; calls ``tell`` for each that cannot be read. Raises LabelsError, RegistryError."""
     from mskmodel.data.dataset import read_labels
     from mskmodel.versions.comparison import compare
+    from workers.terminal.chosen_version import load_classifier
 
     classifiers = [load_classifier(version, device) for version in (old, new)]
     classes = list(dict.fromkeys(key for one in reversed(classifiers) for key in one.classes))
