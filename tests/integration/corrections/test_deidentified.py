@@ -2,10 +2,8 @@
 
 import csv
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
 from click.testing import CliRunner
 from pydicom import dcmread
 from pydicom.dataset import Dataset
@@ -13,23 +11,12 @@ from pydicom.dataset import Dataset
 from mskmodel.dicom.writing import Header, write_dx
 from mskmodel.labels import KEYS
 from tests import dicom_files
-from tests.servers import Orthanc, running_orthanc
+from tests.servers import running_orthanc
 from tests.truth_site import TruthSite, empty_site
 from workers.cli import main
 from workers.metadata.truth_changes import set_truth
 
 NOBODY = "00000000-11111111-22222222-33333333-44444444"
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as server:
-        yield server
-
-
-@pytest.fixture
-def site(servers: Orthanc, tmp_path: Path) -> TruthSite:
-    return empty_site(servers, tmp_path / "models")
 
 
 #: Written into every field of a header that people fill in.

@@ -2,7 +2,6 @@
 
 import csv
 import os
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -11,23 +10,11 @@ import pytest
 from pydicom import dcmread
 
 from mskmodel.labels import KEYS
-from tests.servers import Orthanc, running_orthanc
-from tests.truth_site import TruthSite, empty_site
+from tests.truth_site import TruthSite
 from workers.corrections.importing import Assignment, Interrupted, assign
 from workers.metadata.truth_changes import set_truth, withdraw_truth
 
 NOBODY = "00000000-11111111-22222222-33333333-44444444"
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as server:
-        yield server
-
-
-@pytest.fixture
-def site(servers: Orthanc, tmp_path: Path) -> TruthSite:
-    return empty_site(servers, tmp_path / "models")
 
 
 def test_a_csv_by_instance_and_one_by_uid_are_imported(site: TruthSite, tmp_path: Path) -> None:

@@ -1,16 +1,13 @@
 """Truths with a real Orthanc: set, withdrawn, shown, and written concurrently."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 from mskmodel.labels import KEYS
-from tests.servers import Orthanc, running_orthanc
-from tests.truth_site import TruthSite, empty_site
+from tests.truth_site import TruthSite
 from workers.corrections.finding import truths
 from workers.metadata.outcome import LABELLED, PREDICTION, Outcome
 from workers.metadata.shown_label import show_label
@@ -19,17 +16,6 @@ from workers.metadata.truth_changes import set_truth
 from workers.pacs import OrthancRefused
 
 NOBODY = "00000000-11111111-22222222-33333333-44444444"
-
-
-@pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
-    with running_orthanc(tmp_path_factory.mktemp("orthanc")) as server:
-        yield server
-
-
-@pytest.fixture
-def site(servers: Orthanc, tmp_path: Path) -> TruthSite:
-    return empty_site(servers, tmp_path / "models")
 
 
 def test_a_truth_is_kept_with_author_time_and_history_and_shows_at_once(site: TruthSite) -> None:
