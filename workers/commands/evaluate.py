@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.terminal.bars import through
+from workers.terminal.options import device_option
 from workers.terminal.output_file import OutputFile, write
 from workers.terminal.tables import on_screen
 
@@ -24,7 +25,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--images", required=True, type=_FOLDER, help="Folder of DICOM, PNG or JPEG files.")
 @click.option("--labels", required=True, type=_FILE, help="CSV: file, label (empty = none of the classes).")
 @click.option("--model", help="A version's name or directory; without it, the one that is served.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@device_option
 @click.option(
     "--json",
     "json_file",

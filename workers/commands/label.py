@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.terminal.options import json_option
+from workers.terminal.options import device_option, json_option
 
 if TYPE_CHECKING:
     from mskmodel.registry.classifier import Classifier
@@ -17,7 +17,7 @@ __all__ = ["command"]
 @click.command()
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--model", help="A version's name or directory; without it, the one that is served.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@device_option
 @json_option
 def command(files: tuple[Path, ...], model: str | None, device: str, as_json: bool) -> None:
     """Label radiographs: DICOM, PNG or JPEG FILES. Exit 1 if any of them could not be read."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.terminal.bars import TrainingBar, through
+from workers.terminal.options import chosen_device, device_option
 from workers.terminal.skip_option import SkipRules, skip_rules
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ _Folder = tuple[Path, Path]
     type=click.FloatRange(0, 1),
     help="Lowest confidence that gives a label; without it, the operating point is chosen on the hold-out.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@device_option
 @click.option(
     "--registry",
     required=True,
@@ -91,15 +92,11 @@ def command(
     from mskmodel.labels import KEYS
     from mskmodel.network.preprocessing import Preprocessing
     from mskmodel.registry import Registry
-    from mskmodel.registry.classifier import choose_device
     from mskmodel.training.loop import Source, TrainingSettings, train
     from mskmodel.versions.calibration import calibrated
     from mskmodel.versions.conversion import finished, version_of
 
-    try:
-        on = choose_device(device)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--device") from error
+    on = chosen_device(device)
     keys = tuple(classes.split(",")) if classes else KEYS
     rules = skip_rules(skip, [labels for _, labels, _ in sources] + [holdout[1]])
     settings = TrainingSettings(**{name: value for name, value in chosen.items() if value is not None})

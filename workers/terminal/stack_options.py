@@ -9,6 +9,7 @@ import click
 
 from workers.stack.data_directory import default_data
 from workers.stack.options import Options
+from workers.terminal.options import device_option
 
 __all__ = ["data_option", "stack_options"]
 
@@ -41,7 +42,7 @@ def stack_options(name: str = "msk") -> Callable[[Callable[..., Any]], Callable[
         @_port("gateway", "the gateway")
         @_port("broker", "Valkey")
         @click.option("--workers", type=click.IntRange(1), help="Processes that label.  [default: one per core]")
-        @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+        @device_option
         @functools.wraps(function)
         def command(
             data: Path,

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.terminal.bars import TrainingBar, counting, through
+from workers.terminal.options import check_together, chosen_device, device_option
 from workers.terminal.output_file import OutputFile, write
 from workers.terminal.tables import on_screen
 
@@ -37,7 +38,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--frozen", type=click.IntRange(0, 5), help="First convolutions not trained [2]; 0 trains them all.")
 @click.option("--augmented", is_flag=True, help="Prepare and train as this program does; five views per answer.")
 @click.option("--workers", type=click.IntRange(1), help="Processes that render phantoms; without it, one per core.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@device_option
 @click.option("--json", "json_file", type=OutputFile(dash=True), metavar="FILE", help="Figures; - prints them alone.")
 @click.option("--report", type=OutputFile(), metavar="FILE.html", help="Page, in place of DIRECTORY/report.html.")
 def study(
@@ -65,16 +66,11 @@ def study(
     from mskmodel.experiments.study_report import study_figures, study_page, study_table
     from mskmodel.labels import KEYS
     from mskmodel.network.weights import WeightsUnavailable, find
-    from mskmodel.registry.classifier import choose_device
 
-    if (images is None) != (labels is None):
-        raise click.UsageError("--images and --labels go together")
+    check_together(images, labels)
     chosen["hidden"] = None if hidden is None else _widths(hidden)
     recipe = Recipe(augmented=augmented, **{name: value for name, value in chosen.items() if value is not None})
-    try:
-        on = choose_device(device)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--device") from error
+    on = chosen_device(device)
     directory.mkdir(parents=True, exist_ok=True)
     runs: list[Run] = []
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from workers.terminal.bars import counting, through
+from workers.terminal.options import check_together
 from workers.terminal.output_file import OutputFile, write
 from workers.terminal.tables import on_screen
 
@@ -72,8 +73,7 @@ def suggest(
     from mskmodel.registry import RegistryError
     from workers.terminal.chosen_version import load_classifier
 
-    if (images is None) != (labels is None):
-        raise click.UsageError("--images and --labels go together")
+    check_together(images, labels)
     plan = Plan(**{name: value for name, value in chosen.items() if value is not None})
     directory.mkdir(parents=True, exist_ok=True)
     try:

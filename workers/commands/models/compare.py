@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from workers.terminal.bars import through
-from workers.terminal.options import json_option
+from workers.terminal.options import check_together, device_option, json_option
 
 if TYPE_CHECKING:
     from mskmodel.data.dataset import Labelled
@@ -24,15 +24,14 @@ __all__ = ["compare"]
 @click.argument("new")
 @click.option("--images", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder of radiographs.")
 @click.option("--labels", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="CSV of file and label.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@device_option
 @json_option
 def compare(old: str, new: str, images: Path | None, labels: Path | None, device: str, as_json: bool) -> None:
     """Compare NEW with OLD picture by picture, as the gate does, on a folder or on the hold-outs kept with them."""
     from mskmodel.data.dataset import LabelsError
     from mskmodel.versions.comparison import ComparisonError
 
-    if (images is None) != (labels is None):
-        raise click.UsageError("--images and --labels go together")
+    check_together(images, labels)
     try:
         if images is None or labels is None:
             result = _compare_kept(old, new)
