@@ -10,15 +10,19 @@ from celery.worker import state as worker_state
 from redis import RedisError
 
 from workers.broker.celery_app import publisher
-from workers.broker.messages import CHUNK
+from workers.broker.messages import CHUNK, hint
 from workers.broker.queues import BACKFILL, LABEL, LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN_TASK
 from workers.jobs.store import JobStore
+from workers.labelling.blame import ModelBroken
 from workers.ledger import Ledger
 from workers.pacs import OrthancClient, OrthancError
 from workers.settings import Settings
 
 __all__ = ["label", "serving", "sweep", "train"]
 
+#: Seconds between two pieces of an answer of Orthanc. A task that waits for several answers in vain must stay within
+#: its time limit, or what Orthanc keeps it waiting for would count as what the worker gets stuck on.
+READ_TIMEOUT = 20.0
 #: Seconds; longer than any training job takes.
 FOREVER = 365 * 24 * 3600
 
@@ -26,7 +30,7 @@ FOREVER = 365 * 24 * 3600
 @cache
 def orthanc() -> OrthancClient:
     """The one Orthanc client of this process."""
-    return OrthancClient.of(Settings.from_environment())
+    return OrthancClient.of(Settings.from_environment(), read_timeout=READ_TIMEOUT)
 
 
 @cache
@@ -56,7 +60,7 @@ def serving() -> Any:
     name=LABEL_TASK,
     bind=True,
     # The instances stay in the ledger: after the last retry, the sweep takes care of them.
-    autoretry_for=(OrthancError, RedisError, SoftTimeLimitExceeded),
+    autoretry_for=(OrthancError, ModelBroken, RedisError, SoftTimeLimitExceeded),
     retry_backoff=2,
     retry_backoff_max=30,
     retry_jitter=True,
@@ -68,7 +72,9 @@ def label(self: Any, instance_ids: list[str], queue: str) -> None:
 
     # One version labels all that this run holds, even if another one is promoted meanwhile.
     labeller = Labeller(orthanc(), ledger(), serving().classifier())
-    labeller.label(self.request.id, instance_ids, queue, CHUNK)
+    run = labeller.label(self.request.id, instance_ids, queue, CHUNK)
+    for (its_queue, seconds), later in run.later.items():
+        hint(self.app, later, its_queue, countdown=seconds)
 
 
 @shared_task(name=SWEEP_TASK)

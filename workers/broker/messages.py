@@ -12,10 +12,15 @@ __all__ = ["CHUNK", "hint", "hint_jobs"]
 CHUNK = 16
 
 
-def hint(app: Celery, instance_ids: Sequence[str], queue: str) -> None:
-    """Send messages that make workers look at these instances, which are in the ledger already."""
+def hint(app: Celery, instance_ids: Sequence[str], queue: str, *, countdown: float = 0) -> None:
+    """Send messages that make workers look at these instances, which are in the ledger already.
+
+    Args:
+        countdown: seconds until a worker acts on them.
+    """
     for start in range(0, len(instance_ids), CHUNK):
-        app.send_task(LABEL_TASK, args=[list(instance_ids[start : start + CHUNK]), queue], queue=queue)
+        chunk = list(instance_ids[start : start + CHUNK])
+        app.send_task(LABEL_TASK, args=[chunk, queue], queue=queue, countdown=countdown or None)
 
 
 def hint_jobs(app: Celery, count: int) -> None:

@@ -25,34 +25,38 @@ PASSES = 3
 
 
 @click.command()
-@click.option("--older", is_flag=True, required=True, help="All that a version other than the served one labelled.")
+@click.option("--older", is_flag=True, help="All that a version other than the served one labelled.")
+@click.option("--failed", is_flag=True, help="All that failed, whatever the reason.")
 @click.option("--wait", is_flag=True, help="Wait until it is done. Ctrl-C ends the waiting, not the work.")
 @state_option
 @json_option
-def command(older: bool, wait: bool, state: Path | None, as_json: bool) -> None:  # noqa: ARG001 - --older is required
+def command(older: bool, failed: bool, wait: bool, state: Path | None, as_json: bool) -> None:
     """Enqueue instances to be labelled again, behind all new studies; truths stay.
 
     It may be stopped and run again at any time: instances that are done or already wait are left out.
     """
     from mskmodel.registry import Registry, read_manifest
     from workers.broker.celery_app import publisher
-    from workers.labelling.relabelling import relabel_older
+    from workers.labelling.relabelling import Wanted, relabel
     from workers.ledger import Ledger
     from workers.pacs import OrthancClient
     from workers.stack.discovery import find_settings
 
+    if not (older or failed):
+        raise click.UsageError("say what is to be labelled again: --older, --failed or both")
     settings = find_settings(state)
     version = str(read_manifest(Registry(settings.models).promoted())["version"])
     orthanc = OrthancClient.of(settings)
     ledger, app = Ledger(settings.broker_url), publisher(settings)
 
-    def enqueue_with_progress() -> "Relabelling":
+    def enqueue_with_progress(*, failed: bool = False) -> "Relabelling":
         with counting("looking", orthanc.statistics().instances) as show:
-            return relabel_older(app, orthanc, ledger, version, show)
+            return relabel(app, orthanc, ledger, Wanted(version, older, failed), show)
 
-    result = enqueue_with_progress()
+    result = enqueue_with_progress(failed=failed)
     _print(version, result, as_json)
     if wait:
+        # What fails again now is not asked for once more.
         _wait(version, result, ledger, enqueue_with_progress)
 
 
@@ -90,5 +94,5 @@ def _print(version: str, result: "Relabelling", as_json: bool) -> None:
         return
     click.echo(
         f"{result.enqueued} enqueued to be labelled by {version}; {result.waiting} wait already, "
-        f"{result.current} were labelled by it, {result.other} by no version (skipped, failed, not labelled yet)"
+        f"{result.current} were labelled by it, {result.other} are left as they are (skipped, failed, not labelled yet)"
     )

@@ -70,7 +70,7 @@ def collect_snapshot(
 
 def _cached(orthanc: OrthancClient, instance_id: str, cache: PixelCache, limits: Limits) -> str:
     """Put the pixels into the cache, unless they are there already; returns the MD5 of their file."""
-    md5 = orthanc.attachment_md5(instance_id)
+    md5 = orthanc.file_identity(instance_id)
     if cache.find(md5) is None:
         data = orthanc.file(instance_id, limits.max_file_bytes)
         md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()  # the file may have been replaced in between

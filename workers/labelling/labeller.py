@@ -6,59 +6,62 @@ own, and an error with one of them does not affect the others.
 
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
-import numpy as np
-from numpy.typing import NDArray
-from pydicom.uid import UID
-
-from mskmodel.dicom.reading import RADIOGRAPH_SOP_CLASSES, read_radiograph
-from mskmodel.radiograph import Limits, Radiograph, Skipped, Undecodable
+from mskmodel.radiograph import Limits, Skipped, Undecodable
 from mskmodel.registry.classifier import Classifier
-from mskmodel.registry.decision import Classification
-from workers.labelling.header_check import disagrees
+from workers.broker.messages import CHUNK
+from workers.broker.queues import BACKFILL, LABEL
+from workers.labelling.answers import answers
+from workers.labelling.blame import InstanceDeleted, ModelBroken, OrthancOutage, Step, StepFailed, Witnesses, step
+from workers.labelling.instance import Instance, Prepared
+from workers.labelling.preparing import prepare
 from workers.ledger import Claim, Ledger
-from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
+from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, Outcome
 from workers.metadata.shown_label import show_label
-from workers.pacs import OrthancClient, OrthancError, OrthancNotFound, TooLarge
+from workers.pacs import OrthancClient, OrthancRefused, TooLarge
 
-__all__ = ["MAX_TRIES", "Labeller"]
+__all__ = ["MAX_DEATHS", "RETRY_SECONDS", "Labeller", "Run"]
 
 #: Attempts that may end with the worker dead or stuck before the instance counts as failed.
-MAX_TRIES = 3
+MAX_DEATHS = 3
+#: Seconds until the next attempt after each failure that is the instance's own; after the last one it counts as failed.
+RETRY_SECONDS = (2, 5, 10, 20)
+#: Seconds after which a run begins nothing more, well below the time limits of the task.
+RUN_SECONDS = 60.0
+#: Seconds that an instance may take to be fetched and decoded before those that are ready stop waiting for it.
+SLOW_SECONDS = 3.0
+#: Failures in a row, of which nobody can say whose fault they are, that count as an outage.
+MOST_DOUBTFUL = 2
+#: Instances of the backfill that are classified together: few, because a new study waits for them.
+BACKFILL_BATCH = 4
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class _Instance:
-    """A claimed instance as Orthanc holds it."""
+@dataclass
+class Run:
+    """A run of the label task: what it holds, and what it leaves to others."""
 
-    claim: Claim
-    tries: int
-    md5: str
-    metadata: dict[str, str]
+    owner: str
+    queue: str
+    count: int = 0
+    """Instances that it has taken."""
+    later: dict[tuple[str, float], list[str]] = field(default_factory=dict)
+    """Instances that wait for another run, by their queue and the seconds until it may begin."""
+    ends: float = field(default_factory=lambda: time.monotonic() + RUN_SECONDS)
+    doubtful: Counter[Step] = field(default_factory=Counter)
+    """By step, failures in a row of which nobody can say whose fault they are."""
 
-    def outcome(self, status: str, reason: str) -> Outcome:
-        return Outcome(status, self.md5, self.tries, reason=reason, stored_at=self.stored_at)
+    def of_new_ones(self) -> "Run":
+        """The run that labels new instances between those of this one, which belongs to the backfill."""
+        return Run(f"{self.owner}/new", LABEL, later=self.later, ends=self.ends)
 
-    @property
-    def stored_at(self) -> str | None:
-        """When Orthanc received it, ISO 8601; Orthanc's own time is in UTC, but has no time zone."""
-        received = self.metadata.get("ReceptionDate")
-        return datetime.fromisoformat(received).replace(tzinfo=UTC).isoformat() if received else None
-
-
-@dataclass(frozen=True)
-class _Prepared:
-    """An instance that is ready for the model, and the time of each step so far."""
-
-    instance: _Instance
-    pixels: NDArray[np.float32]
-    header: dict[str, str]
-    milliseconds: dict[str, float]
+    def postpone(self, instance_id: str, seconds: float) -> None:
+        """Leave the instance to another run."""
+        self.later.setdefault((self.queue, seconds), []).append(instance_id)
 
 
 class Labeller:
@@ -67,122 +70,141 @@ class Labeller:
     def __init__(self, orthanc: OrthancClient, ledger: Ledger, classifier: Classifier) -> None:
         self._orthanc, self._ledger, self._classifier = orthanc, ledger, classifier
         self._limits = Limits()
+        self._witnesses = Witnesses(orthanc, ledger, self._limits)
 
-    def label(self, owner: str, instance_ids: Sequence[str], queue: str, chunk: int) -> int:
+    def label(self, owner: str, instance_ids: Sequence[str], queue: str, chunk: int) -> Run:
         """Label the named instances, and others that wait, at most `chunk` in all.
+
+        A run of the backfill also labels what waits in the queue of new studies, before each of its own instances.
 
         Args:
             owner: identifier of this run, the same after a redelivery.
 
-        Returns:
-            How many instances were worked on.
-
         Raises:
-            OrthancError: Orthanc does not answer or refuses a request; unfinished instances wait in the ledger.
+            OrthancOutage: Orthanc does not answer or refuses every request; unfinished instances wait in the ledger.
+            ModelBroken: the model answers nothing any more; likewise.
         """
-        claims = self._ledger.claim(owner, queue, instance_ids, chunk)
-        # An instance on which a run has died or hung is labelled alone, so that it cannot stop others again.
-        fresh = [claim for claim in claims if claim.attempts == 0]
-        suspects = [claim for claim in claims if claim.attempts > 0]
+        run = Run(owner, queue)
+        new = run.of_new_ones() if queue == BACKFILL else None
         try:
-            for group in (fresh, *([suspect] for suspect in suspects)):
-                self._label_together(owner, group)
-        except OrthancError:
-            self._ledger.release(owner, delay=1, blameless=True)
+            self._label(run, self._ledger.claim(owner, queue, instance_ids, chunk), new)
+        except (OrthancOutage, ModelBroken) as error:
+            self._release(run, new, blameless=True, reason=str(error))
             raise
         finally:
             # After an unexpected error or a time limit: whatever the run still holds.
-            self._ledger.release(owner, delay=1, blameless=False)
-        return len(claims)
+            self._release(run, new, blameless=False)
+        return run
 
-    def _label_together(self, owner: str, claims: Sequence[Claim]) -> None:
-        prepared = [ready for claim in claims if (ready := self._prepare(owner, claim))]
+    def _release(self, *runs: Run | None, blameless: bool, reason: str = "") -> None:
+        for run in filter(None, runs):
+            self._ledger.release(run.owner, delay=1, blameless=blameless, reason=reason)
+
+    def _label(self, run: Run, claims: Sequence[Claim], new: Run | None) -> None:
+        """Label the instances, and before each of them those that `new` finds in the queue of new studies."""
+        run.count += len(claims)
+        for batch in _batches(claims, BACKFILL_BATCH if new else CHUNK):
+            prepared: list[Prepared] = []
+            for claim in batch:
+                if new:
+                    self._label(new, self._ledger.claim(new.owner, new.queue, (), CHUNK), None)
+                if time.monotonic() > run.ends:
+                    self._put_off(run, claim)
+                    continue
+                started = time.monotonic()
+                try:
+                    ready = self._prepare(run, claim)
+                except OrthancOutage:
+                    self._classify(run, prepared)
+                    raise
+                if ready:
+                    prepared.append(ready)
+                if time.monotonic() > started + SLOW_SECONDS:
+                    self._classify(run, prepared)
+                    prepared = []
+            self._classify(run, prepared)
+
+    def _put_off(self, run: Run, claim: Claim) -> None:
+        self._ledger.postpone(run.owner, claim.instance_id, delay=0, reason="", blamed=False)
+        run.postpone(claim.instance_id, 0)
+
+    # -- up to the model -----------------------------------------------------------------------------------
+
+    def _prepare(self, run: Run, claim: Claim) -> Prepared | None:
+        """Make an instance ready for the model; None if it has been closed or postponed without the model."""
+        attempts = self._ledger.begin(run.owner, claim.instance_id)
+        if attempts == 0:
+            return None
+        instance = None
+        try:
+            instance = self._look_up(run, claim, attempts + claim.failures)
+            if instance.is_covered(self._classifier.version):
+                self._ledger.close(run.owner, claim.instance_id)
+                return None
+            if attempts <= MAX_DEATHS:
+                return self._fetch_and_decode(run, instance)
+            reason = f"the worker died or got stuck on it {MAX_DEATHS} times"
+            self._finish(run, instance, replace(instance, tries=instance.tries - 1).failed(reason))
+        except InstanceDeleted:
+            self._ledger.close(run.owner, claim.instance_id)
+        except StepFailed as failure:
+            self._unprepared(run, claim, instance, failure)
+        return None
+
+    def _look_up(self, run: Run, claim: Claim, tries: int) -> Instance:
+        instance_id = claim.instance_id
+        with step(Step.LOOK_UP, self._orthanc, instance_id):
+            identity = self._orthanc.file_identity(instance_id)  # read before the file, which may change in between
+            metadata = self._orthanc.metadata(instance_id)
+        run.doubtful.pop(Step.LOOK_UP, None)
+        return Instance(claim, tries, identity, metadata)
+
+    def _fetch_and_decode(self, run: Run, instance: Instance) -> Prepared | None:
+        try:
+            ready = prepare(self._orthanc, self._classifier, self._limits, instance)
+        except (Skipped, TooLarge) as skipped:
+            outcome = instance.skipped(str(skipped))
+        except Undecodable as failure:
+            outcome = instance.failed(str(failure))
+        except MemoryError:
+            outcome = instance.failed("it needs more memory than there is", retry=True)
+        else:
+            run.doubtful.pop(Step.FETCH, None)
+            return ready
+        self._finish(run, instance, outcome)
+        return None
+
+    # -- the model -----------------------------------------------------------------------------------------
+
+    def _classify(self, run: Run, prepared: Sequence[Prepared]) -> None:
         if not prepared:
             return
         started = time.perf_counter()
-        classifications = self._classifier.classify([ready.pixels for ready in prepared])
-        each = _milliseconds_since(started) / len(prepared)
-        for ready, classification in zip(prepared, classifications, strict=True):
-            self._finish(owner, ready.instance, self._outcome(ready, classification, each))
+        found = answers(self._classifier, [ready.pixels for ready in prepared])
+        each = (time.perf_counter() - started) * 1000 / len(prepared)
+        for ready, answer in zip(prepared, found, strict=True):
+            if answer is None:
+                outcome = ready.instance.failed("the model has no answer for it")
+            else:
+                outcome = ready.outcome(answer, self._classifier.version, each)
+            self._finish(run, ready.instance, outcome)
 
-    def _prepare(self, owner: str, claim: Claim) -> _Prepared | None:
-        """Make an instance ready for the model; None if it has been closed without the model."""
-        tries = self._ledger.begin(owner, claim.instance_id)
-        if tries == 0:
-            return None
-        try:
-            instance = self._look_up(claim, tries)
-        except OrthancNotFound:
-            self._ledger.close(owner, claim.instance_id)  # deleted meanwhile
-            return None
-        if _is_covered(instance, self._classifier.version):
-            self._ledger.close(owner, claim.instance_id)
-            return None
-        if tries > MAX_TRIES:
-            reason = f"the worker died or got stuck on it {MAX_TRIES} times"
-            given_up = replace(instance, tries=MAX_TRIES)  # this attempt is not made
-            self._finish(owner, given_up, given_up.outcome(FAILED, reason))
-            return None
-        try:
-            return self._fetch_and_decode(instance)
-        except OrthancNotFound:
-            self._ledger.close(owner, claim.instance_id)
-        except (Skipped, TooLarge) as skipped:
-            self._finish(owner, instance, instance.outcome(SKIPPED, str(skipped)))
-        except Undecodable as failure:
-            self._finish(owner, instance, instance.outcome(FAILED, str(failure)))
-        except MemoryError:
-            self._finish(owner, instance, instance.outcome(FAILED, "it needs more memory than there is"))
-        return None
+    # -- the end of an attempt -----------------------------------------------------------------------------
 
-    def _look_up(self, claim: Claim, tries: int) -> _Instance:
-        md5 = self._orthanc.attachment_md5(claim.instance_id)  # read before the file, which may change in between
-        return _Instance(claim, tries, md5, self._orthanc.metadata(claim.instance_id))
-
-    def _fetch_and_decode(self, instance: _Instance) -> _Prepared:
-        sop_class = instance.metadata.get("SopClassUid", "")
-        if sop_class and sop_class not in RADIOGRAPH_SOP_CLASSES:
-            raise Skipped(f"not a radiograph: {UID(sop_class).name}")
-        milliseconds: dict[str, float] = {}
-        started = time.perf_counter()
-        data = self._orthanc.file(instance.claim.instance_id, self._limits.max_file_bytes)
-        milliseconds["fetch"] = _milliseconds_since(started)
-        started = time.perf_counter()
-        radiograph = read_radiograph(data, self._limits)
-        milliseconds["decode"] = _milliseconds_since(started)
-        started = time.perf_counter()
-        pixels = self._classifier.prepare(radiograph)
-        milliseconds["prepare"] = _milliseconds_since(started)
-        return _Prepared(instance, pixels, _header(radiograph), milliseconds)
-
-    def _outcome(self, ready: _Prepared, found: Classification, classify_ms: float) -> Outcome:
-        since_accepted = round((time.time() - ready.instance.claim.accepted) * 1000, 1)
-        return Outcome(
-            status=LABELLED if found.label else NEEDS_REVIEW,
-            attachment_md5=ready.instance.md5,
-            tries=ready.instance.tries,
-            label=found.label,
-            confidence=round(found.confidence, 4),
-            top5=tuple((key, round(probability, 4)) for key, probability in found.top5),
-            reason=found.reason,
-            model=self._classifier.version,
-            header=ready.header,
-            header_disagrees=disagrees(found.label, ready.header["body_part"], ready.header["view_position"])
-            if found.label
-            else None,
-            stored_at=ready.instance.stored_at,
-            milliseconds={**ready.milliseconds, "classify": round(classify_ms, 1), "total": since_accepted},
-        )
-
-    def _finish(self, owner: str, instance: _Instance, outcome: Outcome) -> None:
+    def _finish(self, run: Run, instance: Instance, outcome: Outcome) -> None:
         """Write the outcome back, `MskPrediction` last: from then on the instance is accounted for."""
         instance_id = instance.claim.instance_id
         try:
-            show_label(self._orthanc, instance_id, instance.metadata, outcome)
-            self._orthanc.put_metadata(instance_id, PREDICTION, outcome.to_json())
-        except OrthancNotFound:
+            with step(Step.WRITE, self._orthanc, instance_id):
+                show_label(self._orthanc, instance_id, instance.metadata, outcome)
+                self._orthanc.put_metadata(instance_id, PREDICTION, outcome.to_json())
+        except InstanceDeleted:
             log.info("instance-deleted instance=%s", instance_id)
+            self._ledger.close(run.owner, instance_id)
+        except StepFailed as failure:
+            self._unwritten(run, instance, outcome, failure)
         else:
+            run.doubtful.pop(Step.WRITE, None)
             log.info(
                 "instance-done instance=%s status=%s label=%s confidence=%s tries=%d ms=%s",
                 instance_id,
@@ -192,22 +214,70 @@ class Labeller:
                 outcome.tries,
                 outcome.milliseconds.get("total"),
             )
-        self._ledger.close(owner, instance_id)
+            self._ledger.close(run.owner, instance_id, labelled=outcome.status in (LABELLED, NEEDS_REVIEW))
+
+    def _unwritten(self, run: Run, instance: Instance, outcome: Outcome, failure: StepFailed) -> None:
+        own = self._is_own(run, instance.claim, failure)
+        if own and outcome.status == FAILED:
+            self._fail_here(run, instance.claim.instance_id, f"{outcome.reason}. {failure}")
+        elif own and self._was_last(instance.claim):
+            self._fail_here(run, instance.claim.instance_id, _after(instance.claim, failure))
+        else:
+            self._postpone(run, instance.claim, failure, own=own)
+
+    def _unprepared(self, run: Run, claim: Claim, instance: Instance | None, failure: StepFailed) -> None:
+        own = self._is_own(run, claim, failure)
+        if not (own and self._was_last(claim)):
+            self._postpone(run, claim, failure, own=own)
+            return
+        reason = _after(claim, failure)
+        try:
+            instance = instance or self._without_identity(claim)
+        except InstanceDeleted:
+            self._ledger.close(run.owner, claim.instance_id)
+        except StepFailed:
+            self._fail_here(run, claim.instance_id, reason)
+        else:
+            self._finish(run, instance, instance.failed(reason, retry=True))
+
+    def _was_last(self, claim: Claim) -> bool:
+        return claim.failures >= len(RETRY_SECONDS)
+
+    def _postpone(self, run: Run, claim: Claim, failure: StepFailed, *, own: bool) -> None:
+        """Have the instance wait for its next attempt."""
+        delay = RETRY_SECONDS[claim.failures if own else 0]
+        log.warning("instance-postponed instance=%s own=%s reason=%s", claim.instance_id, own, failure)
+        self._ledger.postpone(run.owner, claim.instance_id, delay=delay, reason=str(failure), blamed=own)
+        run.postpone(claim.instance_id, delay)
+
+    def _is_own(self, run: Run, claim: Claim, failure: StepFailed) -> bool:
+        """Whether the failure is the instance's own. Raises OrthancOutage if the step works for no other one either."""
+        works = self._witnesses.say_it_works(failure.step, but=claim.instance_id)
+        run.doubtful[failure.step] += works is None
+        is_stranger = works is None and failure.step is Step.LOOK_UP and isinstance(failure.error, OrthancRefused)
+        if works is False or is_stranger or run.doubtful[failure.step] > MOST_DOUBTFUL:
+            raise OrthancOutage(str(failure)) from failure
+        return works is True
+
+    def _without_identity(self, claim: Claim) -> Instance:
+        """An instance of whose file Orthanc says nothing."""
+        with step(Step.LOOK_UP, self._orthanc, claim.instance_id):
+            metadata = self._orthanc.metadata(claim.instance_id)
+        return Instance(claim, claim.attempts + claim.failures + 1, "", metadata)
+
+    def _fail_here(self, run: Run, instance_id: str, reason: str) -> None:
+        """Note in the ledger that the instance failed, since Orthanc does not take it."""
+        log.warning("instance-failed instance=%s reason=%s", instance_id, reason)
+        self._ledger.fail(run.owner, instance_id, reason)
 
 
-def _milliseconds_since(started: float) -> float:
-    return round((time.perf_counter() - started) * 1000, 1)
+def _batches(claims: Sequence[Claim], size: int) -> Iterator[list[Claim]]:
+    """Instances that are labelled together. One that a run died on, or that failed, is alone, behind the others."""
+    fresh = [claim for claim in claims if claim.attempts == 0 and claim.failures == 0]
+    yield from (fresh[first : first + size] for first in range(0, len(fresh), size))
+    yield from ([claim] for claim in claims if claim.attempts > 0 or claim.failures > 0)
 
 
-def _header(radiograph: Radiograph) -> dict[str, str]:
-    return {
-        "body_part": radiograph.body_part,
-        "view_position": radiograph.view_position,
-        "laterality": radiograph.laterality,
-    }
-
-
-def _is_covered(instance: _Instance, model: str) -> bool:
-    """Whether the instance already has an outcome for this file and this model."""
-    outcome = Outcome.of(instance.metadata)
-    return outcome is not None and outcome.covers(instance.md5, model)
+def _after(claim: Claim, failure: StepFailed) -> str:
+    """The reason of an instance that failed for the last time."""
+    return f"{failure}, tried {claim.attempts + claim.failures + 1} times"

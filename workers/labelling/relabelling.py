@@ -1,4 +1,4 @@
-"""Relabelling: instances that another version labelled are labelled again, behind everything that is new."""
+"""Relabelling: instances that another version labelled, or that failed, are labelled again, behind everything new."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,15 +7,33 @@ from celery import Celery
 
 from workers.broker.queues import BACKFILL
 from workers.ledger import Ledger, enqueue
-from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, Outcome
+from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, Outcome
 from workers.pacs import OrthancClient
 
-__all__ = ["Relabelling", "relabel_older"]
+__all__ = ["Relabelling", "Wanted", "relabel"]
 
 #: Instances read at a time.
 PAGE = 1000
 #: Instances that a page shares with the next one: if some are deleted meanwhile, those that move up are not missed.
 OVERLAP = 100
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is to be labelled again."""
+
+    version: str
+    """The one that is served."""
+    older: bool
+    """All that another version labelled or abstained on."""
+    failed: bool
+    """All that failed, whatever the reason."""
+
+    def includes(self, outcome: Outcome) -> bool:
+        """Whether an instance with this outcome is meant."""
+        if outcome.status == FAILED:
+            return self.failed
+        return self.older and outcome.status in (LABELLED, NEEDS_REVIEW) and outcome.model != self.version
 
 
 @dataclass
@@ -28,13 +46,17 @@ class Relabelling:
     current: int = 0
     """Labelled by the wanted version."""
     other: int = 0
-    """Skipped, failed or without an outcome: not labelled by any version."""
+    """Skipped, failed or without an outcome: not labelled by any version, and not asked for."""
 
 
-def relabel_older(
-    app: Celery, orthanc: OrthancClient, ledger: Ledger, version: str, progress: Callable[[int], None] = lambda _: None
+def relabel(
+    app: Celery,
+    orthanc: OrthancClient,
+    ledger: Ledger,
+    wanted: Wanted,
+    progress: Callable[[int], None] = lambda _: None,
 ) -> Relabelling:
-    """Enqueue every instance that another version than `version` labelled or abstained on.
+    """Enqueue every instance that is wanted.
 
     Idempotent: after a stop at any point it can be run again, and leaves out what waits or is done. `progress` is
     called with the number of instances read.
@@ -42,7 +64,7 @@ def relabel_older(
     result, seen, since = Relabelling(), set[str](), 0
     while page := orthanc.metadata_page(since, PAGE):
         fresh = {instance_id: metadata for instance_id, metadata in page.items() if instance_id not in seen}
-        _enqueue_page(app, ledger, version, fresh, result)
+        _enqueue_page(app, ledger, wanted, fresh, result)
         seen = set(page)
         since += PAGE - OVERLAP
         progress(since)
@@ -50,21 +72,21 @@ def relabel_older(
 
 
 def _enqueue_page(
-    app: Celery, ledger: Ledger, version: str, page: dict[str, dict[str, str]], result: Relabelling
+    app: Celery, ledger: Ledger, wanted: Wanted, page: dict[str, dict[str, str]], result: Relabelling
 ) -> None:
     # An instance that was finished since its metadata were read is enqueued in vain; the worker closes it unlabelled.
-    held = ledger.holds(page)
-    older = []
+    entries = ledger.entries(page)
+    chosen = []
     for instance_id, metadata in page.items():
-        outcome = Outcome.of(metadata)
-        if instance_id in held:
+        outcome, entry = Outcome.of(metadata), entries.get(instance_id)
+        if entry is not None and not entry.failed:
             result.waiting += 1
-        elif outcome is None or outcome.status not in (LABELLED, NEEDS_REVIEW):
-            result.other += 1
-        elif outcome.model == version:
+        elif (entry is not None and wanted.failed) or (outcome is not None and wanted.includes(outcome)):
+            chosen.append(instance_id)
+        elif outcome is not None and outcome.model == wanted.version:
             result.current += 1
         else:
-            older.append(instance_id)
-    if older:
-        enqueue(app, ledger, older, BACKFILL)
-    result.enqueued += len(older)
+            result.other += 1
+    if chosen:
+        enqueue(app, ledger, chosen, BACKFILL)
+    result.enqueued += len(chosen)

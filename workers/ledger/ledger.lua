@@ -1,13 +1,19 @@
 -- The ledger's operations, each of them atomic.  ARGV: operation, then its arguments.
 --
---   msk:entry:ID        hash   queue, accepted (ms), attempts, owner, began, again
+--   msk:entry:ID        hash   queue, accepted (ms), attempts, failures, reason, owner, began, again, failed
 --   msk:waiting:QUEUE   zset   ID by the time (ms) from which it may be claimed
 --   msk:leased          zset   ID by the time (ms) at which its lease runs out
 --   msk:owner:OWNER     set    IDs that one run of the label task holds
+--   msk:failed          zset   ID by the time (ms) at which it failed, where the failure could not be written to Orthanc
+--   msk:finished        list   IDs that were labelled last, the newest first
+--
+-- A broker that evicts, or a person, may remove any of these keys. An identifier whose entry is gone gets a new entry
+-- where it is met; an entry that is in none of the sets is put back by `mend`.
 
 local LEASE_MS = 60000
 local OWNER_TTL_S = 86400
 local EXPRESS = 'label'
+local FINISHED = 1000
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -16,6 +22,24 @@ local function entry(id) return 'msk:entry:' .. id end
 local function waiting(queue) return 'msk:waiting:' .. queue end
 local function holdings(owner) return 'msk:owner:' .. owner end
 local function get(id, field) return redis.call('HGET', entry(id), field) end
+
+local function wait(id, due)
+    redis.call('ZADD', waiting(get(id, 'queue')), due, id)
+end
+
+local function begin_anew(id, queue)
+    redis.call('HDEL', entry(id), 'reason', 'failed', 'again')
+    redis.call('HSET', entry(id), 'queue', queue, 'accepted', now, 'attempts', 0, 'failures', 0)
+    redis.call('ZREM', 'msk:failed', id)
+    wait(id, now)
+end
+
+-- Gives an identifier that was met without its entry a new one.
+local function restore(id, queue)
+    if not get(id, 'queue') then
+        redis.call('HSET', entry(id), 'queue', queue, 'accepted', now, 'attempts', 0, 'failures', 0)
+    end
+end
 
 local function lease(id, owner)
     redis.call('ZADD', 'msk:leased', now + LEASE_MS, id)
@@ -31,8 +55,18 @@ local function unlease(id)
     redis.call('ZREM', 'msk:leased', id)
 end
 
-local function wait(id, queue, due)
-    redis.call('ZADD', waiting(queue), due, id)
+-- Whether the run holds the instance; an entry that was lost meanwhile is made again.
+local function is_held(owner, id)
+    if not get(id, 'queue') and redis.call('SISMEMBER', holdings(owner), id) == 1 then
+        restore(id, EXPRESS)
+        redis.call('HSET', entry(id), 'owner', owner)
+    end
+    return get(id, 'owner') == owner
+end
+
+-- Ends an attempt, and does not count it among those that ended with their worker dead or stuck.
+local function forgive(id)
+    if get(id, 'began') then redis.call('HINCRBY', entry(id), 'attempts', -1) end
 end
 
 local operations = {}
@@ -42,9 +76,8 @@ function operations.open(queue, ...)
     local opened = 0
     for _, id in ipairs({...}) do
         local held = get(id, 'queue')
-        if not held then
-            redis.call('HSET', entry(id), 'queue', queue, 'accepted', now, 'attempts', 0)
-            wait(id, queue, now)
+        if not held or get(id, 'failed') then
+            begin_anew(id, queue)
             opened = opened + 1
         elseif get(id, 'owner') then
             -- Stored again while a run works on the earlier file: label it once more.
@@ -52,25 +85,26 @@ function operations.open(queue, ...)
         elseif held ~= queue and queue == EXPRESS then
             redis.call('ZREM', waiting(held), id)
             redis.call('HSET', entry(id), 'queue', queue)
-            wait(id, queue, now)
+            wait(id, now)
         end
     end
     return opened
 end
 
--- owner, queue, limit, id...: leases instances to the owner; a flat list of id, attempts, accepted.
+-- owner, queue, limit, id...: leases instances to the owner; a flat list of id, attempts, failures, accepted.
 -- First those that this run held when it was killed, then those that its message names, then those with
 -- expired leases, then the oldest that wait: at most a quarter of these, so that other workers get a share.
 function operations.claim(owner, queue, limit, ...)
     local claims, count = {}, 0
     local function take(id)
-        local held = get(id, 'queue')
-        if not held then return end
-        redis.call('ZREM', waiting(held), id)
+        if get(id, 'failed') then return end
+        restore(id, queue)
+        redis.call('ZREM', waiting(get(id, 'queue')), id)
+        redis.call('ZREM', waiting(queue), id)
         unlease(id)
         lease(id, owner)
         count = count + 1
-        for _, value in ipairs({id, get(id, 'attempts'), get(id, 'accepted')}) do
+        for _, value in ipairs({id, get(id, 'attempts'), get(id, 'failures') or 0, get(id, 'accepted')}) do
             claims[#claims + 1] = value
         end
     end
@@ -91,7 +125,7 @@ end
 -- owner, id: begins an attempt; its number, or 0 if another run has taken the instance over.
 -- It is a heartbeat too: it renews the leases of all instances that the run holds.
 function operations.begin(owner, id)
-    if get(id, 'owner') ~= owner then return 0 end
+    if not is_held(owner, id) then return 0 end
     for _, held in ipairs(redis.call('SMEMBERS', holdings(owner))) do
         redis.call('ZADD', 'msk:leased', now + LEASE_MS, held)
     end
@@ -99,27 +133,58 @@ function operations.begin(owner, id)
     return redis.call('HINCRBY', entry(id), 'attempts', 1)
 end
 
--- owner, id: closes an entry; 0 if it waits again or belongs to another run.
-function operations.close(owner, id)
-    if get(id, 'owner') ~= owner then return 0 end
+-- owner, id, labelled (0 or 1): closes an entry; 0 if it waits again or belongs to another run.
+function operations.close(owner, id, labelled)
+    if not is_held(owner, id) then return 0 end
     unlease(id)
+    if labelled == '1' then
+        redis.call('LPUSH', 'msk:finished', id)
+        redis.call('LTRIM', 'msk:finished', 0, FINISHED - 1)
+    end
     if get(id, 'again') then
-        redis.call('HDEL', entry(id), 'again')
-        redis.call('HSET', entry(id), 'attempts', 0)
-        wait(id, get(id, 'queue'), now)
+        begin_anew(id, get(id, 'queue'))
         return 0
     end
     redis.call('DEL', entry(id))
     return 1
 end
 
--- owner, delay (ms), blameless (0 or 1): gives back all that a run still holds.
-function operations.release(owner, delay, blameless)
+-- owner, id, delay (ms), reason, blamed (0 or 1): ends an attempt; the instance waits for the next one.
+function operations.postpone(owner, id, delay, reason, blamed)
+    if not is_held(owner, id) then return 0 end
+    forgive(id)
+    redis.call('HINCRBY', entry(id), 'failures', tonumber(blamed))
+    redis.call('HSET', entry(id), 'reason', reason)
+    unlease(id)
+    wait(id, now + tonumber(delay))
+    return 1
+end
+
+-- owner, id, reason: the instance failed, and this could not be written to Orthanc: it stays here until it is opened.
+function operations.fail(owner, id, reason)
+    if not is_held(owner, id) then return 0 end
+    unlease(id)
+    if get(id, 'again') then
+        begin_anew(id, get(id, 'queue'))
+        return 0
+    end
+    redis.call('HSET', entry(id), 'failed', 1, 'reason', reason)
+    redis.call('ZADD', 'msk:failed', now, id)
+    return 1
+end
+
+-- owner, delay (ms), blameless (0 or 1), reason ('' for none): gives back all that a run still holds.
+function operations.release(owner, delay, blameless, reason)
     local ids = redis.call('SMEMBERS', holdings(owner))
     for _, id in ipairs(ids) do
-        if blameless == '1' and get(id, 'began') then redis.call('HINCRBY', entry(id), 'attempts', -1) end
-        unlease(id)
-        wait(id, get(id, 'queue'), now + tonumber(delay))
+        if is_held(owner, id) then
+            if blameless == '1' then forgive(id) end
+            if reason ~= '' then redis.call('HSET', entry(id), 'reason', reason) end
+            unlease(id)
+            wait(id, now + tonumber(delay))
+        else
+            redis.call('SREM', holdings(owner), id)
+        end
     end
     return #ids
 end
@@ -127,10 +192,30 @@ end
 -- queue, limit: the oldest that may be claimed now.  First, instances with expired leases wait again.
 function operations.due(queue, limit)
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', 'msk:leased', '-inf', now)) do
+        restore(id, queue)
         unlease(id)
-        wait(id, get(id, 'queue'), now)
+        wait(id, now)
     end
     return redis.call('ZRANGEBYSCORE', waiting(queue), '-inf', now, 'LIMIT', 0, tonumber(limit))
+end
+
+-- id...: puts entries that are in none of the sets back into the one where they belong; how many.
+function operations.mend(...)
+    local mended = 0
+    for _, id in ipairs({...}) do
+        local queue = get(id, 'queue')
+        if queue and get(id, 'failed') then
+            mended = mended + redis.call('ZADD', 'msk:failed', 'NX', now, id)
+        elseif queue and not redis.call('ZSCORE', 'msk:leased', id) and not redis.call('ZSCORE', waiting(queue), id) then
+            unlease(id)
+            wait(id, now)
+            mended = mended + 1
+        elseif not queue then
+            -- What is left of an entry that was removed while it was written.
+            redis.call('DEL', entry(id))
+        end
+    end
+    return mended
 end
 
 return operations[table.remove(ARGV, 1)](unpack(ARGV))

@@ -4,7 +4,8 @@ An outcome (labelled, needs-review, skipped, failed) is written to the instance'
 Orthanc, and is deleted with the instance. An instance without an outcome has an open entry here, in
 the broker's database: *waiting* in a queue, or *leased* to one run of the label task. A broker message
 is only a hint that there is work. A lost message costs time, never an instance: later runs fill their
-chunks with what waits, leases expire, and the sweep sends new hints for what is left over.
+chunks with what waits, leases expire, and the sweep sends new hints for what is left over. Where Orthanc
+does not take the outcome of an instance, `failed` stands here.
 
 The operations are scripts in `ledger.lua`, so that each is atomic.
 """
@@ -17,10 +18,15 @@ from typing import Any
 from workers.broker.database import connect
 from workers.broker.queues import INSTANCE_QUEUES
 
-__all__ = ["Claim", "Ledger"]
+__all__ = ["Claim", "Entry", "Ledger"]
 
 #: Most identifiers in one script call.
 BATCH = 1000
+
+#: Most pages of `BATCH` keys that one call of `mend` looks at.
+MENDED_PAGES = 20
+#: Where the entries' keys begin.
+ENTRY = "msk:entry:"
 
 #: Timeout of the broker's answers in seconds; an operation may look at very many entries.
 ANSWER_SECONDS = 30
@@ -32,9 +38,21 @@ class Claim:
 
     instance_id: str
     attempts: int
-    """How many earlier attempts were begun and not finished."""
+    """How many earlier attempts were begun and not finished: their worker died or got stuck."""
+    failures: int
+    """How many earlier attempts failed by what is the instance's own fault."""
     accepted: float
     """When the ledger accepted it, seconds since the epoch."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the ledger says of an instance without an outcome."""
+
+    failed: bool
+    """Whether it failed, and Orthanc did not take this as its outcome. If not, it waits or is worked on."""
+    reason: str
+    """Why it failed, or why the last attempt did not label it; empty before the first attempt."""
 
 
 class Ledger:
@@ -60,37 +78,81 @@ class Ledger:
         """
         flat = self._call("claim", owner, queue, limit, *instance_ids)
         return [
-            Claim(instance_id, int(attempts), int(accepted) / 1000)
-            for instance_id, attempts, accepted in zip(*[iter(flat)] * 3, strict=True)
+            Claim(instance_id, int(attempts), int(failures), int(accepted) / 1000)
+            for instance_id, attempts, failures, accepted in zip(*[iter(flat)] * 4, strict=True)
         ]
 
     def begin(self, owner: str, instance_id: str) -> int:
         """Count an attempt, before anything that might crash; its number, 0 if another run has taken over."""
         return int(self._call("begin", owner, instance_id))
 
-    def close(self, owner: str, instance_id: str) -> bool:
-        """Close an entry whose outcome is written; False if the instance was stored again, or is another run's."""
-        return bool(self._call("close", owner, instance_id))
+    def close(self, owner: str, instance_id: str, *, labelled: bool = False) -> bool:
+        """Close an entry whose outcome is written; False if the instance was stored again, or is another run's.
 
-    def release(self, owner: str, *, delay: float, blameless: bool) -> int:
+        Args:
+            labelled: whether it went through every step of labelling; `finished` names it for a while.
+        """
+        return bool(self._call("close", owner, instance_id, int(labelled)))
+
+    def postpone(self, owner: str, instance_id: str, *, delay: float, reason: str, blamed: bool) -> bool:
+        """End an attempt that failed; the next one may begin after `delay` seconds.
+
+        Args:
+            blamed: whether the instance is at fault, so that this counts among its failures.
+        """
+        return bool(self._call("postpone", owner, instance_id, int(delay * 1000), reason, int(blamed)))
+
+    def fail(self, owner: str, instance_id: str, reason: str) -> bool:
+        """Note that the instance failed, where Orthanc does not take this as its outcome; `open` begins anew."""
+        return bool(self._call("fail", owner, instance_id, reason))
+
+    def release(self, owner: str, *, delay: float, blameless: bool, reason: str = "") -> int:
         """Give back all that `owner` still holds, claimable after `delay` seconds.
 
         Args:
             blameless: whether the instances are not at fault, so that this attempt does not count.
         """
-        return int(self._call("release", owner, int(delay * 1000), int(blameless)))
+        return int(self._call("release", owner, int(delay * 1000), int(blameless), reason))
 
     def due(self, queue: str, limit: int) -> list[str]:
         """The oldest instances that wait and may be claimed now."""
         return list(self._call("due", queue, limit))
 
-    def holds(self, instance_ids: Iterable[str]) -> set[str]:
-        """Which of the instances have an open entry."""
+    def entries(self, instance_ids: Iterable[str]) -> dict[str, Entry]:
+        """The entries of those of the instances that have one."""
         instance_ids = list(instance_ids)
         pipe = self._redis.pipeline(transaction=False)
         for instance_id in instance_ids:
-            pipe.exists(f"msk:entry:{instance_id}")
-        return {i for i, exists in zip(instance_ids, pipe.execute(), strict=True) if exists}
+            pipe.hmget(ENTRY + instance_id, "queue", "failed", "reason")
+        found = zip(instance_ids, pipe.execute(), strict=True)
+        return {i: Entry(failed is not None, reason or "") for i, (queue, failed, reason) in found if queue is not None}
+
+    def holds(self, instance_ids: Iterable[str]) -> set[str]:
+        """Which of the instances have an entry."""
+        return set(self.entries(instance_ids))
+
+    def finished(self) -> list[str]:
+        """Instances that were labelled last, the newest first."""
+        return list(self._redis.lrange("msk:finished", 0, -1))
+
+    def failed_before(self, time: float, limit: int = BATCH) -> list[str]:
+        """Instances that failed before `time`, seconds since the epoch, and whose failure stands only here."""
+        return list(self._redis.zrangebyscore("msk:failed", "-inf", time * 1000, 0, limit))
+
+    def mend(self) -> int:
+        """Look at some entries and put those back that the broker's sets have lost; how many these were.
+
+        Call it again and again: each call goes on where the last one ended.
+        """
+        mended = 0
+        for _ in range(MENDED_PAGES):
+            cursor, keys = self._redis.scan(int(self._redis.get("msk:mended") or 0), f"{ENTRY}*", BATCH)
+            self._redis.set("msk:mended", cursor)
+            if keys:
+                mended += int(self._call("mend", *(key.removeprefix(ENTRY) for key in keys)))
+            if cursor == 0:
+                break
+        return mended
 
     def depth(self) -> dict[str, int]:
         """Entries that wait, by queue, and those leased to a run."""
@@ -108,6 +170,15 @@ class Ledger:
     def messages(self, queue: str) -> int:
         """Number of the queue's messages that no worker has taken yet."""
         return int(self._redis.llen(queue))
+
+    @property
+    def walked(self) -> int:
+        """How many of Orthanc's instances the sweep's walk over all of them has passed."""
+        return int(self._redis.get("msk:walked") or 0)
+
+    @walked.setter
+    def walked(self, count: int) -> None:
+        self._redis.set("msk:walked", count)
 
     @property
     def cursor(self) -> int:

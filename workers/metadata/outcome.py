@@ -36,7 +36,10 @@ class Outcome:
 
     status: str
     attachment_md5: str
-    """MD5 of the file that was labelled, hexadecimal; it tells whether the instance was replaced since."""
+    """MD5 of the file that was labelled, hexadecimal; it tells whether the instance was replaced since.
+
+    Where Orthanc keeps no MD5 it is the file's UUID; empty where Orthanc said neither.
+    """
     tries: int
     label: str | None = None
     confidence: float | None = None
@@ -51,6 +54,8 @@ class Outcome:
     stored_at: str | None = None
     labelled_at: str = field(default_factory=_now)
     milliseconds: dict[str, float] = field(default_factory=dict)
+    retry: bool = False
+    """Whether the sweep tries a failed one again by itself, seldom."""
 
     def to_json(self) -> str:
         """Compact JSON, with the fields of this class."""

@@ -57,9 +57,9 @@ class OrthancClient:
         self._system_lock = Lock()
 
     @classmethod
-    def of(cls, settings: "Settings") -> "OrthancClient":
+    def of(cls, settings: "Settings", *, read_timeout: float = 60) -> "OrthancClient":
         """The client of the Orthanc that the settings name."""
-        return cls(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password)
+        return cls(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password, read_timeout=read_timeout)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._http.address})"
@@ -117,6 +117,14 @@ class OrthancClient:
                     result.setdefault(str(row["MainDicomTags"]["SOPInstanceUID"]), []).append(str(row["ID"]))
         return result
 
+    def has(self, instance_id: str) -> bool:
+        """Whether Orthanc has this instance."""
+        try:
+            self._http.request("GET", _path(instance_id))
+        except OrthancNotFound:
+            return False
+        return True
+
     def file(self, instance_id: str, max_bytes: int) -> bytes:
         """The DICOM file. Raises TooLarge before it has read more than one byte over `max_bytes`."""
         path = f"{_path(instance_id)}/file"
@@ -131,7 +139,9 @@ class OrthancClient:
                     pieces.append(piece)
                     left -= len(piece)
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                raise OrthancUnavailable(f"GET {path}: {type(error).__name__}") from None
+                late = isinstance(error, urllib3.exceptions.ReadTimeoutError | TimeoutError)
+                what = "it took too long" if late else "the answer was cut off"
+                raise OrthancUnavailable(f"GET {path}: {what}") from None
         if not left:
             raise TooLarge(_too_large(max_bytes))
         return b"".join(pieces)
@@ -175,13 +185,26 @@ class OrthancClient:
         with _shape_of("instances"):
             return str(found["ID"])
 
-    def attachment_md5(self, instance_id: str) -> str:
-        """MD5 of the DICOM file as it is stored, 32 hexadecimal digits."""
+    def file_identity(self, instance_id: str) -> str:
+        """What changes with the DICOM file: the MD5 of the stored file, 32 hexadecimal digits.
+
+        An Orthanc that keeps none ("StoreMD5ForAttachments": false) gives the file's UUID, which is another one even
+        where the same file is stored again in its place.
+        """
         path = f"{_path(instance_id)}/attachments/dicom/md5"
-        found = self._http.request("GET", path).text
+        try:
+            found = self._http.request("GET", path).text
+        except OrthancNotFound:
+            return self._file_uuid(instance_id)
         if not _MD5.fullmatch(found):
             raise OrthancUnavailable(f"GET {path}: the answer is no MD5")
         return found
+
+    def _file_uuid(self, instance_id: str) -> str:
+        path = _path(instance_id)
+        found = self._http.json("GET", path)
+        with _shape_of(path):
+            return str(found["FileUuid"])
 
     # -- metadata ------------------------------------------------------------------------------------------
 

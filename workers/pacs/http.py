@@ -31,7 +31,15 @@ log = logging.getLogger(__name__)
 
 
 class OrthancError(Exception):
-    """Orthanc did not do what was asked. The message contains no patient's name and no password."""
+    """Orthanc did not do what was asked. The message contains no patient's name and no password.
+
+    It says where and what, as in "GET instances/...: status 500".
+    """
+
+    @property
+    def what(self) -> str:
+        """The message without the address: the same for all that fail in the same way."""
+        return str(self).rpartition(": ")[2]
 
 
 class OrthancUnavailable(OrthancError):
@@ -144,7 +152,8 @@ class _Session(OrthancApiClient):  # type: ignore[misc]  # it publishes no types
         lost = isinstance(request_exception, requests.ConnectionError)
         late = isinstance(request_exception, requests.Timeout)
         kind = _Dropped if lost and not late else OrthancUnavailable
-        where, what = urlsplit(url), type(request_exception).__name__
+        where = urlsplit(url)
+        what = "it took too long" if late else type(request_exception).__name__
         raise kind(f"no answer from Orthanc at {where.netloc}{where.path}: {what}") from None
 
 

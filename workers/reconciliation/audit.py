@@ -30,7 +30,7 @@ class Audit:
 
     counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys(STATUSES, 0))
     reasons: dict[str, Counter[str]] = field(default_factory=dict)
-    """By status, the reasons and how often each was given."""
+    """By status, the reasons and how often each was given; of those queued, why the last attempt did not label them."""
     failed: list[str] = field(default_factory=list)
     unaccounted: list[str] = field(default_factory=list)
 
@@ -67,11 +67,13 @@ def audit(orthanc: OrthancClient, ledger: Ledger, progress: Callable[[int], None
 
 def _classify(page: Mapping[str, Mapping[str, str]], ledger: Ledger, result: Audit) -> list[str]:
     """Count a page of instances, given with their metadata; returns those in neither ledger nor metadata."""
-    held = ledger.holds(page)
+    entries = ledger.entries(page)
     nowhere = []
     for instance_id, metadata in page.items():
-        if instance_id in held:
-            result.add(QUEUED)
+        if (entry := entries.get(instance_id)) is not None:
+            result.add(FAILED if entry.failed else QUEUED, entry.reason)
+            if entry.failed:
+                result.failed.append(instance_id)
         elif (outcome := Outcome.of(metadata)) is None:
             nowhere.append(instance_id)
         else:

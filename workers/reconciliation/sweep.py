@@ -1,11 +1,14 @@
 """The sweep: follows Orthanc's changes, and catches up on what the webhook or a killed writer left undone.
 
 It enqueues instances that the webhook missed, and shows truths whose writer died before they were shown. The cursor
-moves only past changes that have been dealt with, so a sweep may die at any moment.
+moves only past changes that have been dealt with, so a sweep may die at any moment. What the broker has forgotten since
+then is found by a slow walk over all that Orthanc holds, which also tries again what Orthanc did not deliver.
 """
 
 import logging
+import time
 from collections.abc import Sequence
+from datetime import datetime
 
 from celery import Celery
 
@@ -25,6 +28,10 @@ PAGE = 1000
 LOCK_SECONDS = 100
 #: Most pages that one run follows; the next run continues there.
 PAGES_A_RUN = 50
+#: Instances that the walk over all looks at in one sweep: by default a million a day.
+WALKED = 250
+#: Seconds until an instance that failed because Orthanc did not deliver it is tried again.
+RETRY_SECONDS = 24 * 3600
 #: Most instances per queue and sweep that get a new hint because their message got lost.
 STRANDED = 64 * CHUNK
 
@@ -37,7 +44,9 @@ def run(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
     if not lock.acquire():
         return 0
     try:
-        return _follow_changes(app, orthanc, ledger) + _revive_stranded(app, ledger)
+        found = _follow_changes(app, orthanc, ledger) + _walk(app, orthanc, ledger)
+        ledger.mend()
+        return found + _revive_stranded(app, ledger)
     finally:
         if lock.owned():
             lock.release()
@@ -96,6 +105,28 @@ def _without_outcome(orthanc: OrthancClient, ledger: Ledger, instance_ids: Seque
     unknown = [instance_id for instance_id in instance_ids if instance_id not in held]
     metadata = orthanc.metadata_of(unknown)
     return [i for i in unknown if i in metadata and Outcome.of(metadata[i]) is None]
+
+
+def _walk(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
+    """Look at the next instances of all; enqueue those that are nowhere, and those that failed long ago.
+
+    Deletions move others up, past the walk: these are met in its next round.
+    """
+    since, long_ago = ledger.walked, time.time() - RETRY_SECONDS
+    page = orthanc.metadata_page(since, WALKED)
+    ledger.walked = since + len(page) if page else 0
+    held = ledger.holds(page)
+    wanted = [i for i, metadata in page.items() if i not in held and _is_due(Outcome.of(metadata), long_ago)]
+    wanted += ledger.failed_before(long_ago)
+    if wanted:
+        enqueue(app, ledger, wanted, BACKFILL)
+        log.info("walk-found instances=%d queue=%s", len(wanted), BACKFILL)
+    return len(wanted)
+
+
+def _is_due(outcome: Outcome | None, long_ago: float) -> bool:
+    """Whether an instance with this outcome is to be labelled; `long_ago` in seconds since the epoch."""
+    return outcome is None or (outcome.retry and datetime.fromisoformat(outcome.labelled_at).timestamp() < long_ago)
 
 
 def _revive_stranded(app: Celery, ledger: Ledger) -> int:

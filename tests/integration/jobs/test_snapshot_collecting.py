@@ -59,7 +59,7 @@ def test_every_instance_with_a_truth_is_in_it_and_no_patient_is_named(orthanc: O
     assert {row.label for row in snapshot.rows} == {None}
     assert not {row.patient for row in snapshot.training_rows} & {row.patient for row in snapshot.held_out_rows}
     assert len({row.patient for row in snapshot.rows}) == 6
-    assert [row.md5 for row in snapshot.rows] == [orthanc.attachment_md5(row.instance) for row in snapshot.rows]
+    assert [row.md5 for row in snapshot.rows] == [orthanc.file_identity(row.instance) for row in snapshot.rows]
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     assert b"MRN#" not in written
     assert b"Quincy" not in written

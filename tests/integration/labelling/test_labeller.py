@@ -23,7 +23,7 @@ from tests.servers import Orthanc, running_orthanc
 from tests.waiting import until
 from workers.broker.celery_app import publisher
 from workers.broker.queues import BACKFILL, LABEL
-from workers.labelling.labeller import MAX_TRIES, Labeller
+from workers.labelling.labeller import MAX_DEATHS, Labeller
 from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, TRUTH, Outcome
 from workers.pacs import OrthancClient, OrthancError
@@ -61,7 +61,7 @@ class Parts:
 
     def label(self, *instance_ids: str, owner: str = "run") -> int:
         self.ledger.open(instance_ids, LABEL)
-        return self.labeller.label(owner, instance_ids, LABEL, 16)
+        return self.labeller.label(owner, instance_ids, LABEL, 16).count
 
     def outcome(self, instance_id: str) -> Outcome:
         return Outcome.from_json(self.orthanc.metadata(instance_id)[PREDICTION])
@@ -145,7 +145,7 @@ def test_an_outcome_has_the_label_the_model_and_the_confidence(parts: Parts) -> 
     assert outcome.status in (LABELLED, NEEDS_REVIEW)
     assert len(outcome.top5) == 5
     assert outcome.confidence == outcome.top5[0][1]
-    assert outcome.attachment_md5 == parts.orthanc.attachment_md5(stored)
+    assert outcome.attachment_md5 == parts.orthanc.file_identity(stored)
     assert outcome.model
     assert outcome.stored_at
     assert datetime.fromisoformat(outcome.stored_at) <= datetime.fromisoformat(outcome.labelled_at)
@@ -188,12 +188,12 @@ def test_an_instance_deleted_before_its_turn_leaves_nothing_open(parts: Parts) -
 def test_an_instance_that_kills_workers_fails_alone(parts: Parts) -> None:
     poison, neighbour = parts.store("poison"), parts.store("neighbour")
     parts.ledger.open([poison, neighbour], LABEL)
-    for _ in range(MAX_TRIES):  # a run that begins with it and never ends
+    for _ in range(MAX_DEATHS):  # a run that begins with it and never ends
         parts.ledger.claim("dead", LABEL, [poison, neighbour], 16)
         parts.ledger.begin("dead", poison)
     parts.label(poison, neighbour, owner="dead")
     assert parts.outcome(poison).status == FAILED
-    assert parts.outcome(poison).tries == MAX_TRIES
+    assert parts.outcome(poison).tries == MAX_DEATHS
     assert parts.outcome(neighbour).status in (LABELLED, NEEDS_REVIEW)
 
 
@@ -202,7 +202,7 @@ def test_an_orthanc_that_refuses_requests_costs_no_attempt(parts: Parts) -> None
     parts.ledger.open([stored], LABEL)
     stranger = OrthancClient(parts.server.url, parts.server.user, "wrong")
     refused = Labeller(stranger, parts.ledger, Classifier.load(Registry(None).promoted(), "cpu"))
-    for _ in range(MAX_TRIES + 1):
+    for _ in range(MAX_DEATHS + 1):
         with pytest.raises(OrthancError):
             refused.label("run", [stored], LABEL, 16)
         until(lambda: parts.ledger.due(LABEL, 1), seconds=5)
@@ -213,7 +213,7 @@ def test_an_orthanc_that_refuses_requests_costs_no_attempt(parts: Parts) -> None
 def test_a_run_also_labels_instances_that_wait(parts: Parts) -> None:
     stored = [parts.store(f"chunk-{number}") for number in range(9)]
     parts.ledger.open(stored, BACKFILL)
-    assert parts.labeller.label("run", stored[:1], BACKFILL, 4) == 3
+    assert parts.labeller.label("run", stored[:1], BACKFILL, 4).count == 3
     assert parts.ledger.depth() == {LABEL: 0, BACKFILL: 6, "leased": 0}
 
 

@@ -22,7 +22,7 @@ from tests.servers import running_orthanc
 from tests.waiting import until
 from workers.broker.celery_app import publisher
 from workers.broker.queues import BACKFILL, LABEL
-from workers.labelling.relabelling import relabel_older
+from workers.labelling.relabelling import Wanted, relabel
 from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import LABEL_METADATA, LABELLED, PREDICTION, TRUTH, Outcome
 from workers.pacs import OrthancClient
@@ -198,7 +198,7 @@ def test_a_new_study_does_not_wait_for_the_archive(site: Site) -> None:
         old = Outcome(LABELLED, "0" * 32, 1, label="hand_ap", model=SHIPPED_VERSION)
         site.orthanc.put_metadata(instance_id, PREDICTION, old.to_json())
     celery = publisher(Settings.from_environment(site.environment))
-    assert relabel_older(celery, site.orthanc, site.ledger, feet).enqueued >= len(archive)
+    assert relabel(celery, site.orthanc, site.ledger, Wanted(feet, older=True, failed=False)).enqueued >= len(archive)
 
     (new,) = site.label("new study")
 

@@ -62,7 +62,7 @@ def test_a_file_comes_back_as_it_was_stored(client: OrthancClient) -> None:
     data = radiograph("file")
     instance = client.upload(data)
     assert client.file(instance, max_bytes=len(data)) == data
-    assert client.attachment_md5(instance) == hashlib.md5(data).hexdigest()
+    assert client.file_identity(instance) == hashlib.md5(data).hexdigest()
     assert client.upload(data) == instance
 
 

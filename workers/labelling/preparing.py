@@ -1,0 +1,72 @@
+"""From an instance in Orthanc to the input of the network: fetch, guard, decode, preprocess."""
+
+import logging
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from billiard.exceptions import SoftTimeLimitExceeded
+from pydicom.uid import UID
+
+from mskmodel.dicom.reading import RADIOGRAPH_SOP_CLASSES, read_radiograph
+from mskmodel.radiograph import Limits, NotClassifiable, Radiograph, Skipped, Undecodable
+from mskmodel.registry.classifier import Classifier
+from workers.labelling.blame import Step, step
+from workers.labelling.instance import Instance, Prepared
+from workers.pacs import OrthancClient
+
+__all__ = ["prepare"]
+
+log = logging.getLogger(__name__)
+
+
+def prepare(orthanc: OrthancClient, classifier: Classifier, limits: Limits, instance: Instance) -> Prepared:
+    """Make the instance ready for the model.
+
+    Raises:
+        StepFailed, InstanceDeleted: Orthanc does not deliver the file.
+        NotClassifiable, TooLarge, MemoryError: it delivers one that cannot be classified.
+    """
+    instance_id, milliseconds = instance.claim.instance_id, {}
+    sop_class = instance.metadata.get("SopClassUid", "")
+    if sop_class and sop_class not in RADIOGRAPH_SOP_CLASSES:
+        raise Skipped(f"not a radiograph: {UID(sop_class).name}")
+    started = time.perf_counter()
+    with step(Step.FETCH, orthanc, instance_id):
+        data = orthanc.file(instance_id, limits.max_file_bytes)
+    milliseconds["fetch"] = _milliseconds_since(started)
+    with _expecting_anything(instance_id):
+        started = time.perf_counter()
+        radiograph = read_radiograph(data, limits)
+        milliseconds["decode"] = _milliseconds_since(started)
+        started = time.perf_counter()
+        pixels = classifier.prepare(radiograph)
+        milliseconds["prepare"] = _milliseconds_since(started)
+    return Prepared(instance, pixels, _header(radiograph), milliseconds)
+
+
+@contextmanager
+def _expecting_anything(instance_id: str) -> Iterator[None]:
+    """Turn an error that nobody expected into Undecodable: it concerns this file only."""
+    try:
+        yield
+    except (NotClassifiable, MemoryError, SoftTimeLimitExceeded):
+        raise
+    except Exception as error:  # noqa: BLE001 - a file from outside may lead into any corner of a decoder
+        # Without its message, which may quote what is in the file.
+        where = "".join(traceback.format_tb(error.__traceback__))
+        log.error("instance-not-read instance=%s error=%s\n%s", instance_id, type(error).__name__, where)
+        raise Undecodable(f"reading it ended in an unexpected error ({type(error).__name__})") from None
+
+
+def _header(radiograph: Radiograph) -> dict[str, str]:
+    return {
+        "body_part": radiograph.body_part,
+        "view_position": radiograph.view_position,
+        "laterality": radiograph.laterality,
+    }
+
+
+def _milliseconds_since(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)
