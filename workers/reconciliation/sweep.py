@@ -7,7 +7,7 @@ then is found by a slow walk over all that Orthanc holds, which also tries again
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from celery import Celery
@@ -18,7 +18,7 @@ from workers.jobs.store import JobStore
 from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import Outcome
 from workers.metadata.shown_label import may_not_show_truth, show_label
-from workers.pacs import ChangesPage, OrthancClient, OrthancError, OrthancUnavailable
+from workers.pacs import ChangesPage, OrthancClient, OrthancError
 
 __all__ = ["revive_jobs", "run"]
 
@@ -64,7 +64,7 @@ def _follow_changes(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
         behind = number > 0 or not page.done
         stored = _changed(page, "NewInstance")
         found += _enqueue_missing(app, orthanc, ledger, stored, BACKFILL if behind else LABEL)
-        _show_truths(orthanc, _changed(page, "UpdatedMetadata"))
+        _show_truths(orthanc, orthanc.metadata_of(_changed(page, "UpdatedMetadata")))
         ledger.cursor = page.last
         if page.done:
             break
@@ -87,15 +87,15 @@ def _enqueue_missing(
     return len(missing)
 
 
-def _show_truths(orthanc: OrthancClient, instance_ids: Sequence[str]) -> None:
-    """Make the labels of these instances show their truths."""
-    for instance_id, metadata in orthanc.metadata_of(instance_ids).items():
-        if may_not_show_truth(metadata):
+def _show_truths(orthanc: OrthancClient, metadata: Mapping[str, Mapping[str, str]]) -> None:
+    """Make the labels of these instances, given with their metadata, show their truths."""
+    for instance_id, its_own in metadata.items():
+        if may_not_show_truth(its_own):
             try:
-                show_label(orthanc, instance_id, metadata, None)
-            except OrthancUnavailable:  # the next sweep tries again
-                raise
-            except OrthancError as error:  # concerns only this instance, and must not hold up the others
+                show_label(orthanc, instance_id, its_own, None)
+            except OrthancError as error:
+                orthanc.statistics()  # raises if Orthanc is away: the next sweep tries again
+                # It concerns only this instance, and must not hold up the others. The walk comes by again.
                 log.warning("truth-not-shown instance=%s: %s", instance_id, error)
 
 
@@ -108,13 +108,14 @@ def _without_outcome(orthanc: OrthancClient, ledger: Ledger, instance_ids: Seque
 
 
 def _walk(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
-    """Look at the next instances of all; enqueue those that are nowhere, and those that failed long ago.
+    """Look at the next instances of all; enqueue those that are nowhere, and those that failed long ago; show truths.
 
     Deletions move others up, past the walk: these are met in its next round.
     """
     since, long_ago = ledger.walked, time.time() - RETRY_SECONDS
     page = orthanc.metadata_page(since, WALKED)
     ledger.walked = since + len(page) if page else 0
+    _show_truths(orthanc, page)
     held = ledger.holds(page)
     wanted = [i for i, metadata in page.items() if i not in held and _is_due(Outcome.of(metadata), long_ago)]
     wanted += ledger.failed_before(long_ago)

@@ -119,3 +119,105 @@ def test_an_entry_whose_lease_expired_is_due_again(ledger: Ledger, broker_url: s
     redis.Redis.from_url(broker_url).zadd("msk:leased", {"a": 0})
     assert ledger.due(LABEL, 10) == ["a"]
     assert ledger.begin("run", "a") == 0, "the run that was too slow has lost it"
+
+
+@pytest.fixture
+def database(broker_url: str) -> "redis.Redis[str]":
+    return redis.Redis.from_url(broker_url, decode_responses=True)
+
+
+def test_failures_of_its_own_are_counted_apart_from_deaths_of_the_worker(ledger: Ledger) -> None:
+    ledger.open(["a"], LABEL)
+    for number, blamed in enumerate((True, False, True)):
+        claimed(ledger, "run", "a")
+        ledger.begin("run", "a")
+        assert ledger.postpone("run", "a", delay=0, reason=f"reason {number}", blamed=blamed)
+    (claim,) = ledger.claim("next", LABEL, ["a"], 1)
+    assert (claim.attempts, claim.failures) == (0, 2)
+    assert ledger.entries(["a", "b"])["a"].reason == "reason 2"
+    assert not ledger.postpone("run", "a", delay=0, reason="", blamed=True), "it is another run's by now"
+
+
+def test_a_failed_entry_stays_until_it_is_opened(ledger: Ledger) -> None:
+    ledger.open(["a", "b"], LABEL)
+    claimed(ledger, "run", "a", "b")
+    assert ledger.fail("run", "a", "it cannot be written")
+    ledger.close("run", "b")
+    assert ledger.entries(["a", "b"])["a"].failed
+    assert sum(ledger.depth().values()) == 0
+    assert claimed(ledger, "next", "a") == []
+    assert ledger.failed_before(0) == []
+    assert ledger.failed_before(10**10) == ["a"]
+    ledger.open(["a"], BACKFILL)
+    assert ledger.due(BACKFILL, 1) == ["a"]
+    assert ledger.failed_before(10**10) == []
+    (claim,) = ledger.claim("next", BACKFILL, ["a"], 1)
+    assert (claim.attempts, claim.failures) == (0, 0)
+
+
+def test_what_is_stored_anew_while_it_fails_waits_again(ledger: Ledger) -> None:
+    ledger.open(["a"], LABEL)
+    claimed(ledger, "run", "a")
+    ledger.open(["a"], LABEL)
+    assert not ledger.fail("run", "a", "it cannot be written")
+    assert ledger.due(LABEL, 1) == ["a"]
+    assert not ledger.entries(["a"])["a"].failed
+
+
+def test_an_identifier_whose_entry_was_evicted_is_claimed_all_the_same(
+    ledger: Ledger, database: "redis.Redis[str]"
+) -> None:
+    ledger.open(["waits", "leased"], BACKFILL)
+    claimed(ledger, "run", "leased", limit=1, queue=BACKFILL)
+    database.delete("msk:entry:waits", "msk:entry:leased")
+    database.zadd("msk:leased", {"leased": 0})
+    assert sorted(claimed(ledger, "next", queue=BACKFILL)) == ["leased", "waits"]
+    for each in ("leased", "waits"):
+        assert ledger.begin("next", each) == 1
+        assert ledger.close("next", each)
+    assert database.keys("msk:*") == ["msk:owner:run"], "what the earlier run held, which it may still ask for"
+
+
+@pytest.mark.parametrize("ends", ["close", "postpone", "fail", "release"])
+def test_a_run_whose_entry_was_evicted_ends_its_work(ledger: Ledger, database: "redis.Redis[str]", ends: str) -> None:
+    ledger.open(["a"], LABEL)
+    claimed(ledger, "run", "a")
+    ledger.begin("run", "a")
+    database.delete("msk:entry:a")
+    if ends == "close":
+        assert ledger.close("run", "a")
+    elif ends == "postpone":
+        assert ledger.postpone("run", "a", delay=0, reason="", blamed=True)
+    elif ends == "fail":
+        assert ledger.fail("run", "a", "")
+    else:
+        assert ledger.release("run", delay=0, blameless=False) == 1
+    expected = {"close": 0, "postpone": 1, "fail": 0, "release": 1}
+    assert ledger.depth() == {LABEL: expected[ends], BACKFILL: 0, "leased": 0}
+
+
+@pytest.mark.parametrize("lost", ["msk:waiting:label", "msk:leased", "msk:failed", "msk:owner:run"])
+def test_an_entry_that_the_sets_have_lost_is_put_back(ledger: Ledger, database: "redis.Redis[str]", lost: str) -> None:
+    ledger.open(["leased", "failed"], LABEL)
+    claimed(ledger, "run", "leased", "failed")
+    ledger.fail("run", "failed", "it cannot be written")
+    ledger.open(["waits"], LABEL)
+    database.delete(lost)
+    while ledger.mend():
+        pass
+    database.zadd("msk:leased", {"leased": 0}, xx=True)
+    assert set(ledger.due(LABEL, 10)) == {"leased", "waits"}
+    assert ledger.failed_before(10**10) == ["failed"]
+
+
+def test_mending_goes_through_all_entries_whatever_else_the_database_holds(
+    ledger: Ledger, database: "redis.Redis[str]"
+) -> None:
+    with database.pipeline(transaction=False) as pipe:
+        for number in range(30_000):
+            pipe.set(f"another:{number}", "x")
+        pipe.execute()
+    ledger.open(ids(5000), BACKFILL)
+    database.delete(f"msk:waiting:{BACKFILL}")
+    assert sum(ledger.mend() for _ in range(10)) == 5000
+    assert ledger.depth()[BACKFILL] == 5000

@@ -1,6 +1,7 @@
 """Sweep and audit on a real Orthanc and a real Valkey, without a worker."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from tests.broker import valkey
 from tests.servers import Orthanc, running_orthanc
 from workers.broker.celery_app import publisher
 from workers.broker.queues import BACKFILL, LABEL
+from workers.labelling.relabelling import Wanted, relabel
 from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import LABEL_METADATA, LABELLED, PREDICTION, TRUTH, Outcome
 from workers.metadata.truth import Statement, Truth
@@ -201,3 +203,69 @@ def test_metadata_that_is_no_outcome_counts_as_no_outcome(
     assert audit(orthanc, ledger).unaccounted == [scribbled]
     sweep.run(celery, orthanc, ledger)
     assert ledger.holds([scribbled]) == {scribbled}
+
+
+def test_what_the_broker_forgot_long_after_the_cursor_passed_is_found_by_the_walk(
+    orthanc: OrthancClient, ledger: Ledger, celery: Celery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sweep, "WALKED", 4)
+    stored = store(orthanc, *(f"forgotten-{number}" for number in range(10)))
+    sweep.run(celery, orthanc, ledger)
+    for instance_id in stored[::2]:
+        ledger.claim("worker", LABEL, [instance_id], 1)
+        ledger.close("worker", instance_id)  # without an outcome: as if the entry had never been there
+    for _ in range(4):
+        sweep.run(celery, orthanc, ledger)
+    assert ledger.holds(stored) == set(stored)
+
+
+def test_what_orthanc_did_not_deliver_is_tried_again_after_a_day(
+    orthanc: OrthancClient, ledger: Ledger, celery: Celery, broker_url: str
+) -> None:
+    names = {"undelivered": True, "yesterday": True, "deadly": False, "here": True}
+    undelivered, yesterday, deadly, here = store(orthanc, *names)
+    for instance_id, retry in zip((undelivered, yesterday, deadly, here), names.values(), strict=True):
+        days = "2026-01-01T00:00:00.000+00:00" if instance_id in (yesterday, deadly) else None
+        outcome = Outcome("failed", "0" * 32, 5, reason="status 500", retry=retry)
+        orthanc.put_metadata(
+            instance_id, PREDICTION, replace(outcome, labelled_at=days or outcome.labelled_at).to_json()
+        )
+    enqueue(celery, ledger, [here], LABEL)
+    ledger.claim("worker", LABEL, [here], 1)
+    ledger.fail("worker", here, "status 500")
+    for _ in range(3):
+        sweep.run(celery, orthanc, ledger)
+    assert set(ledger.due(BACKFILL, 10)) == {yesterday}
+    redis.Redis.from_url(broker_url).zadd("msk:failed", {here: 0})
+    sweep.run(celery, orthanc, ledger)
+    assert set(ledger.due(BACKFILL, 10)) == {yesterday, here}
+
+
+def test_a_failure_that_only_the_ledger_knows_is_audited_as_failed(
+    orthanc: OrthancClient, ledger: Ledger, celery: Celery
+) -> None:
+    (stored,) = store(orthanc, "unwritten")
+    enqueue(celery, ledger, [stored], LABEL)
+    ledger.claim("worker", LABEL, [stored], 1)
+    ledger.postpone("worker", stored, delay=0, reason="status 507", blamed=True)
+    assert audit(orthanc, ledger).reasons["queued"] == {"status 507": 1}
+    ledger.claim("worker", LABEL, [stored], 1)
+    ledger.fail("worker", stored, "Orthanc does not take its outcome")
+    result = audit(orthanc, ledger)
+    assert (result.counts["failed"], result.counts["queued"], result.failed) == (1, 0, [stored])
+    assert result.reasons["failed"] == {"Orthanc does not take its outcome": 1}
+
+
+def test_relabelling_what_failed_takes_it_from_metadata_and_ledger(
+    orthanc: OrthancClient, ledger: Ledger, celery: Celery
+) -> None:
+    written, unwritten, done = store(orthanc, "written", "unwritten", "done")
+    orthanc.put_metadata(written, PREDICTION, Outcome("failed", "0" * 32, 3, reason="died").to_json())
+    finish_after = Outcome(LABELLED, "0" * 32, 1, label="knee_ap", model="old").to_json()
+    orthanc.put_metadata(done, PREDICTION, finish_after)
+    enqueue(celery, ledger, [unwritten], LABEL)
+    ledger.claim("worker", LABEL, [unwritten], 1)
+    ledger.fail("worker", unwritten, "status 507")
+    result = relabel(celery, orthanc, ledger, Wanted("new", older=False, failed=True))
+    assert (result.enqueued, result.other) == (2, 1)
+    assert set(ledger.due(BACKFILL, 10)) == {written, unwritten}
