@@ -4,18 +4,27 @@ Pydantic, which FastAPI brings anyway, checks the values: a new setting is one l
 not used: it reads the process's own environment only, and a command may read that of a stack's state file.
 """
 
+import logging
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-__all__ = ["InvalidSetting", "MissingSetting", "Settings"]
+from workers.broker_url import BrokerUrl
+from workers.tls import Trust
+
+__all__ = ["KEY_PREFIX", "InvalidSetting", "MissingSetting", "Settings"]
 
 PREFIX = "MSK_"
+#: What the names of Celery's keys and channels in the broker begin with, where the site does not say.
+KEY_PREFIX = "msk-celery:"
+
+log = logging.getLogger(__name__)
 
 
 class MissingSetting(Exception):
@@ -36,19 +45,32 @@ class InvalidSetting(Exception):
 
 
 def _http_address(url: str) -> str:
-    return _address(url, ("http", "https"))
+    """The address itself. Raises ValueError, as `urlsplit` does, where it is none."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
+        raise ValueError
+    return url
 
 
 def _broker_address(url: str) -> str:
-    return _address(url, ("redis", "rediss"), r"/?\d*")
-
-
-def _address(url: str, schemes: tuple[str, ...], path: str = ".*") -> str:
-    """The address itself. Raises ValueError, as `urlsplit` does, where it is none."""
-    parts = urlsplit(url)
-    if parts.scheme not in schemes or not re.fullmatch(path, parts.path) or not parts.hostname or parts.port == 0:
-        raise ValueError
+    BrokerUrl.of(url)
     return url
+
+
+def _key_prefix(prefix: str) -> str:
+    """The prefix itself: not below `msk:`, as the ledger's keys are; no wildcard, as channels are patterns."""
+    if not re.fullmatch(r"(?!msk:)[A-Za-z0-9._:-]+", prefix):
+        raise ValueError
+    return prefix
+
+
+def _certificates(file: Path) -> Path:
+    """The file itself. Raises ValueError where it holds no certificates."""
+    try:
+        Trust(file).context()
+    except OSError:
+        raise ValueError from None
+    return file
 
 
 # A description ends the message about a value that cannot be used.
@@ -56,6 +78,13 @@ HttpAddress = Annotated[str, AfterValidator(_http_address), Field(description="a
 BrokerAddress = Annotated[
     str, AfterValidator(_broker_address), Field(description="an address like redis://:password@broker:6379/0")
 ]
+KeyPrefix = Annotated[
+    str, AfterValidator(_key_prefix), Field(description=f"a prefix like {KEY_PREFIX} that does not begin with msk:")
+]
+CaFile = Annotated[
+    Path, AfterValidator(_certificates), Field(description="a readable file of certificates in PEM format")
+]
+Switch = Annotated[bool, Field(description="true or false")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number of seconds above 0")]
 
 
@@ -68,6 +97,10 @@ class Settings(BaseModel):
     orthanc_user: str
     orthanc_password: str = Field(repr=False)
     broker_url: BrokerAddress = Field(repr=False)
+    key_prefix: KeyPrefix = KEY_PREFIX
+    """What the names of Celery's keys and channels begin with, so that another application's are left alone."""
+    ca_file: CaFile | None = None
+    tls_verify: Switch = True
     webhook_secret: str | None = Field(None, repr=False)
     api_token: str | None = Field(None, repr=False)
     """Whoever has it may use /api; None for nobody."""
@@ -76,6 +109,11 @@ class Settings(BaseModel):
     device: str = "auto"
     sweep_seconds: Seconds = 15.0
     """Seconds between two sweeps over Orthanc's changes."""
+
+    @property
+    def trust(self) -> Trust:
+        """Whose certificates are accepted, of Orthanc and of the broker."""
+        return Trust(self.ca_file, self.tls_verify)
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> Self:
@@ -86,7 +124,10 @@ class Settings(BaseModel):
             InvalidSetting: naming one whose value cannot be used.
         """
         try:
-            return cls.model_validate({name: value for name, value in environment.items() if value})
+            settings = cls.model_validate({name: value for name, value in environment.items() if value})
+            if not settings.tls_verify:
+                _warn_of_strangers()
+            return settings
         except ValidationError as error:
             first = error.errors()[0]
         # Not from the handler: pydantic's error, which a traceback would show, holds the values.
@@ -96,3 +137,9 @@ class Settings(BaseModel):
         field = cls.model_fields[name.removeprefix(PREFIX).lower()]
         value = first["input"].rpartition("@")[2].partition("?")[0] if field.repr else None
         raise InvalidSetting(name, value, str(field.description))
+
+
+@cache
+def _warn_of_strangers() -> None:
+    """Once in every process."""
+    log.warning("tls-not-verified: MSK_TLS_VERIFY is false, so anybody may pose as Orthanc or as the broker")

@@ -36,13 +36,13 @@ def orthanc() -> OrthancClient:
 @cache
 def ledger() -> Ledger:
     """The one ledger of this process."""
-    return Ledger(Settings.from_environment().broker_url)
+    return Ledger.of(Settings.from_environment())
 
 
 @cache
 def jobs() -> JobStore:
     """The one store of training jobs of this process."""
-    return JobStore(Settings.from_environment().broker_url)
+    return JobStore.of(Settings.from_environment())
 
 
 @cache

@@ -10,7 +10,9 @@ from celery import Celery
 from celery.schedules import schedule
 from kombu import Queue
 
+from workers.broker.database import sentinel_options
 from workers.broker.queues import BACKFILL, LABEL, MAINTENANCE, SWEEP_TASK, TRAIN
+from workers.broker_url import BrokerUrl
 from workers.settings import Settings
 
 __all__ = ["make_app", "publisher"]
@@ -25,8 +27,10 @@ SOFT_LIMIT_SECONDS = 120
 HARD_LIMIT_SECONDS = 150
 
 
-def _transport_options(queues: tuple[str, ...]) -> dict[str, Any]:
+def _transport_options(settings: Settings, queues: tuple[str, ...]) -> dict[str, Any]:
     options: dict[str, Any] = {
+        # Timeouts and control commands concern whatever shares these keys and channels: so nobody else's do.
+        "global_keyprefix": settings.key_prefix,
         "visibility_timeout": VISIBILITY_SECONDS,
         "unacked_restore_interval": 2,
         "unacked_restore_throttle": 1,
@@ -43,12 +47,16 @@ def _transport_options(queues: tuple[str, ...]) -> dict[str, Any]:
             "unacked_index_key": "unacked_index.train",
             "unacked_mutex_key": "unacked_mutex.train",
         }
+    broker = BrokerUrl.of(settings.broker_url)
+    if broker.master:
+        options |= {"master_name": broker.master, "sentinel_kwargs": sentinel_options(broker, settings.trust)}
     return options
 
 
 def make_app(settings: Settings, queues: tuple[str, ...] = ()) -> Celery:
     """The application for a worker of these queues; without queues, for a process that only publishes."""
-    app = Celery("msk", broker=settings.broker_url, include=["workers.tasks"] if queues else [])
+    broker = BrokerUrl.of(settings.broker_url)
+    app = Celery("msk", broker=broker.for_kombu(), include=["workers.tasks"] if queues else [])
     app.conf.update(
         task_queues=[Queue(name) for name in (LABEL, BACKFILL, TRAIN, MAINTENANCE)],
         task_default_queue=LABEL,
@@ -71,7 +79,8 @@ def make_app(settings: Settings, queues: tuple[str, ...] = ()) -> Celery:
         worker_enable_remote_control=True,
         broker_connection_retry_on_startup=True,
         broker_connection_max_retries=None,
-        broker_transport_options=_transport_options(queues),
+        broker_transport_options=_transport_options(settings, queues),
+        broker_use_ssl=broker.tls_options(settings.trust),  # without it, kombu takes anybody's certificate
         beat_schedule={
             "sweep": {
                 "task": SWEEP_TASK,
@@ -89,5 +98,5 @@ def publisher(settings: Settings) -> Celery:
     """An application that only sends, and gives up on a dead broker within seconds."""
     app = make_app(settings)
     app.conf.task_publish_retry_policy = {"max_retries": 1, "interval_start": 0.1, "interval_max": 0.2}
-    app.conf.broker_transport_options = {**_transport_options(()), "socket_timeout": 5}
+    app.conf.broker_transport_options = {**_transport_options(settings, ()), "socket_timeout": 5}
     return app

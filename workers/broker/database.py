@@ -5,25 +5,57 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
+from redis.sentinel import Sentinel
 
-__all__ = ["connect"]
+from workers.broker_url import BrokerUrl
+from workers.tls import Trust
+
+__all__ = ["client", "connect", "sentinel_options"]
+
+CONNECT_SECONDS = 5
 
 
-def connect(url: str, script: Path, seconds: float) -> tuple[Any, Callable[..., Any]]:
-    """A client, and a function that executes one operation of the script, given its name and arguments.
+def client(url: str, trust: Trust, seconds: float) -> Any:
+    """A client of the server at this address, or of the one that the sentinels there name. Answers are text.
 
     Args:
         seconds: timeout of one answer.
     """
-    client: Any = redis.Redis.from_url(
-        url,
-        decode_responses=True,
-        socket_connect_timeout=5,
-        socket_timeout=seconds,
-        health_check_interval=30,
-        retry=Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
-    )
-    loaded = client.register_script(script.read_text())
-    return client, lambda operation, *arguments: loaded(args=[operation, *arguments])
+    broker = BrokerUrl.of(url)
+    options: dict[str, Any] = {
+        **_secured(broker, trust),
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": seconds,
+        "username": broker.user,
+        "password": broker.password,
+        "db": broker.database,
+        "decode_responses": True,
+        "encoding_errors": "surrogateescape",  # another application's values need not be text
+        "health_check_interval": 30,
+        "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
+    }
+    if broker.master:
+        sentinels: Any = Sentinel  # it has no types
+        asked = sentinels(broker.hosts, sentinel_kwargs=sentinel_options(broker, trust), **options)
+        return asked.master_for(broker.master)
+    ((host, port),) = broker.hosts
+    return redis.Redis(host, port, **options)
+
+
+def sentinel_options(broker: BrokerUrl, trust: Trust) -> dict[str, Any]:
+    """How sentinels are asked: one that is away costs one try, then the next one is asked."""
+    timeouts = {"socket_connect_timeout": CONNECT_SECONDS, "socket_timeout": CONNECT_SECONDS}
+    return {**timeouts, **_secured(broker, trust), "retry": Retry(NoBackoff(), retries=0)}
+
+
+def _secured(broker: BrokerUrl, trust: Trust) -> dict[str, Any]:
+    return {"ssl": True, **broker.tls_options(trust)} if broker.tls else {}
+
+
+def connect(url: str, trust: Trust, script: Path, seconds: float) -> tuple[Any, Callable[..., Any]]:
+    """A `client`, and a function that executes one operation of the script, given its name and arguments."""
+    database = client(url, trust, seconds)
+    loaded = database.register_script(script.read_text())
+    return database, lambda operation, *arguments: loaded(args=[operation, *arguments])

@@ -31,7 +31,7 @@ def command(state: Path | None, fix: bool, as_json: bool) -> None:
 
     settings = find_settings(state)
     orthanc = OrthancClient.of(settings)
-    ledger = Ledger(settings.broker_url)
+    ledger = Ledger.of(settings)
     result = _audit_with_progress(orthanc, ledger)
     if fix and result.unaccounted:
         enqueue(publisher(settings), ledger, result.unaccounted, BACKFILL)

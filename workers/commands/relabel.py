@@ -47,7 +47,7 @@ def command(older: bool, failed: bool, wait: bool, state: Path | None, as_json: 
     settings = find_settings(state)
     version = str(read_manifest(Registry(settings.models).promoted())["version"])
     orthanc = OrthancClient.of(settings)
-    ledger, app = Ledger(settings.broker_url), publisher(settings)
+    ledger, app = Ledger.of(settings), publisher(settings)
 
     def enqueue_with_progress(*, failed: bool = False) -> "Relabelling":
         with counting("looking", orthanc.statistics().instances) as show:

@@ -25,7 +25,7 @@ def api(settings: Settings, celery: Celery) -> APIRouter:
     401: the token is missing or wrong. 404, 409, 422: the detail says why. 503: the broker or Orthanc does not answer,
     or no token is set.
     """
-    store, registry = JobStore(settings.broker_url), Registry(settings.models)
+    store, registry = JobStore.of(settings), Registry(settings.models)
     orthanc = OrthancClient.of(settings)
     router = APIRouter(prefix="/api", dependencies=[Depends(_Token(settings.api_token))])
     router.include_router(job_routes(celery, store, orthanc, registry))

@@ -41,7 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.webhook_secret is None:
         raise MissingSetting("MSK_WEBHOOK_SECRET")
     secret = settings.webhook_secret
-    ledger, celery = Ledger(settings.broker_url), publisher(settings)
+    ledger, celery = Ledger.of(settings), publisher(settings)
     # FastAPI's pages load their scripts from the internet, which a hospital's network does not reach.
     app = FastAPI(title="Musculoskeletal radiograph labelling", docs_url=None, redoc_url=None)
 

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from workers.broker.database import connect
 from workers.jobs.request import JobRequest
+from workers.settings import Settings
+from workers.tls import Trust
 
 __all__ = [
     "AWAITING_APPROVAL",
@@ -98,8 +100,13 @@ class JobStore:
     Every method raises `redis.RedisError` if the database cannot be reached.
     """
 
-    def __init__(self, broker_url: str) -> None:
-        self._redis, self._call = connect(broker_url, Path(__file__).with_name("store.lua"), ANSWER_SECONDS)
+    def __init__(self, broker_url: str, *, trust: Trust = Trust()) -> None:
+        self._redis, self._call = connect(broker_url, trust, Path(__file__).with_name("store.lua"), ANSWER_SECONDS)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The jobs in the broker that the settings name."""
+        return cls(settings.broker_url, trust=settings.trust)
 
     # -- for clients ---------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ def main(job_id: str, owner: str) -> None:
     settings = Settings.from_environment()
     _become_one_process_for_each_gpu(settings.device, job_id, owner)
     leads = int(os.environ.get("RANK", "0")) == 0
-    run = JobRun(JobStore(settings.broker_url), job_id, owner, leads=leads)
+    run = JobRun(JobStore.of(settings), job_id, owner, leads=leads)
     try:
         _do(run, settings)
     except Superseded:
@@ -103,7 +103,7 @@ def _do(run: JobRun, settings: Settings) -> None:
         device = _device(settings.device)
         team = Team.joined(device)
         start = Start.of(registry, request, plan)
-        callbacks = Callbacks(run, Ledger(settings.broker_url), start.settings, data, folder) if run.leads else None
+        callbacks = Callbacks(run, Ledger.of(settings), start.settings, data, folder) if run.leads else None
         model = train(start, data, folder, device, team, callbacks)
         team.leave()
         if callbacks:

@@ -13,10 +13,12 @@ The operations are scripts in `ledger.lua`, so that each is atomic.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from workers.broker.database import connect
 from workers.broker.queues import INSTANCE_QUEUES
+from workers.settings import KEY_PREFIX, Settings
+from workers.tls import Trust
 
 __all__ = ["Claim", "Entry", "Ledger"]
 
@@ -58,11 +60,20 @@ class Entry:
 class Ledger:
     """Open entries in a Redis or Valkey database.
 
+    ``key_prefix``: what the keys of Celery's queues begin with; the ledger's own begin with `msk:`.
+
     Every method raises `redis.RedisError` if the database cannot be reached.
     """
 
-    def __init__(self, broker_url: str) -> None:
-        self._redis, self._call = connect(broker_url, Path(__file__).with_name("ledger.lua"), ANSWER_SECONDS)
+    def __init__(self, broker_url: str, *, trust: Trust = Trust(), key_prefix: str = KEY_PREFIX) -> None:
+        script = Path(__file__).with_name("ledger.lua")
+        self._redis, self._call = connect(broker_url, trust, script, ANSWER_SECONDS)
+        self._key_prefix = key_prefix
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The ledger in the broker that the settings name."""
+        return cls(settings.broker_url, trust=settings.trust, key_prefix=settings.key_prefix)
 
     def open(self, instance_ids: Sequence[str], queue: str) -> int:
         """Accept instances; one that is open already stays one entry. Returns how many were new."""
@@ -169,7 +180,7 @@ class Ledger:
 
     def messages(self, queue: str) -> int:
         """Number of the queue's messages that no worker has taken yet."""
-        return int(self._redis.llen(queue))
+        return int(self._redis.llen(f"{self._key_prefix}{queue}"))
 
     @property
     def walked(self) -> int:

@@ -25,6 +25,7 @@ from workers.pacs.http import (
     OrthancRefused,
     OrthancUnavailable,
 )
+from workers.tls import Trust
 
 if TYPE_CHECKING:
     from workers.settings import Settings
@@ -50,16 +51,24 @@ class OrthancClient:
     """Thread-safe; one for each process. See `OrthancHttp` for the arguments; the timeouts are in seconds."""
 
     def __init__(
-        self, url: str, user: str, password: str, *, connect_timeout: float = 5, read_timeout: float = 60
+        self,
+        url: str,
+        user: str,
+        password: str,
+        *,
+        connect_timeout: float = 5,
+        read_timeout: float = 60,
+        trust: Trust = Trust(),
     ) -> None:
-        self._http = OrthancHttp(url, user, password, (connect_timeout, read_timeout))
+        self._http = OrthancHttp(url, user, password, (connect_timeout, read_timeout), trust)
         self._system: System | None = None
         self._system_lock = Lock()
 
     @classmethod
     def of(cls, settings: "Settings", *, read_timeout: float = 60) -> "OrthancClient":
         """The client of the Orthanc that the settings name."""
-        return cls(settings.orthanc_url, settings.orthanc_user, settings.orthanc_password, read_timeout=read_timeout)
+        login = (settings.orthanc_user, settings.orthanc_password)
+        return cls(settings.orthanc_url, *login, read_timeout=read_timeout, trust=settings.trust)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._http.address})"

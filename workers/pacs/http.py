@@ -13,7 +13,8 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 from orthanc_api_client import OrthancApiClient
 
-from workers.loopback import DirectToLoopback
+from workers.pacs.trusting_adapter import TrustingAdapter
+from workers.tls import Trust, tls_failure
 
 __all__ = [
     "OrthancConflict",
@@ -43,7 +44,7 @@ class OrthancError(Exception):
 
 
 class OrthancUnavailable(OrthancError):
-    """No connection, no answer in time, a 5xx, or an answer that is cut off or unreadable: try again."""
+    """No connection (an untrusted certificate too), no answer in time, a 5xx, one cut off or unreadable: try again."""
 
 
 class OrthancNotFound(OrthancError):
@@ -70,12 +71,13 @@ class OrthancHttp:
     Args:
         url: base address, with or without a path; a user and password in it are dropped.
         timeouts: seconds to connect, and between two pieces of an answer.
+        trust: whose certificates are accepted where the address begins with https.
     """
 
-    def __init__(self, url: str, user: str, password: str, timeouts: tuple[float, float]) -> None:
+    def __init__(self, url: str, user: str, password: str, timeouts: tuple[float, float], trust: Trust) -> None:
         self.address = _without_credentials(url)
         self._timeouts = timeouts
-        self._session = _Session(self.address, user, password)
+        self._session = _Session(self.address, user, password, trust)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.address})"
@@ -136,11 +138,11 @@ class OrthancHttp:
 class _Session(OrthancApiClient):  # type: ignore[misc]  # it publishes no types
     """orthanc-api-client without retries, and with an error for every failure."""
 
-    def __init__(self, address: str, user: str, password: str) -> None:
+    def __init__(self, address: str, user: str, password: str, trust: Trust) -> None:
         # By default Orthanc compresses every answer, which takes 30 times as long for a radiograph.
         super().__init__(address, user=user, pwd=password, headers={"Accept-Encoding": "identity"})
         for scheme in ("http://", "https://"):
-            self._http_session.mount(scheme, DirectToLoopback(pool_maxsize=POOL, max_retries=0))
+            self._http_session.mount(scheme, TrustingAdapter(trust, pool_maxsize=POOL, max_retries=0))
 
     def _raise_or_retry_on_errors(self, response: requests.Response, url: str) -> bool:
         if not 200 <= response.status_code < 300:
@@ -154,6 +156,8 @@ class _Session(OrthancApiClient):  # type: ignore[misc]  # it publishes no types
         kind = _Dropped if lost and not late else OrthancUnavailable
         where = urlsplit(url)
         what = "it took too long" if late else type(request_exception).__name__
+        if failure := tls_failure(request_exception):
+            raise OrthancUnavailable(f"no connection with Orthanc at {where.netloc}: {failure}") from None
         raise kind(f"no answer from Orthanc at {where.netloc}{where.path}: {what}") from None
 
 

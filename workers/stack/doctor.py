@@ -248,7 +248,7 @@ def _orthanc_version(settings: "Settings") -> str:
 
 
 def _broker_version(settings: "Settings") -> str:
-    import redis
+    from workers.broker.database import client
 
-    with redis.Redis.from_url(settings.broker_url, socket_timeout=5, socket_connect_timeout=5) as broker:
+    with client(settings.broker_url, settings.trust, 5) as broker:
         return f"version {broker.info('server')['redis_version']}"

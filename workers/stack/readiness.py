@@ -1,7 +1,6 @@
 """Whether a service of the stack does its work: asked the way its users would."""
 
-from functools import cache
-from typing import Any
+from collections.abc import Mapping
 
 __all__ = ["answers_200", "broker_answers", "worker_answers"]
 
@@ -34,18 +33,14 @@ def broker_answers(url: str) -> bool:
         return False
 
 
-def worker_answers(broker_url: str, node: str) -> bool:
-    """Whether the Celery worker of that name takes tasks: it answers a ping through the broker."""
+def worker_answers(environment: Mapping[str, str], name: str) -> bool:
+    """Whether the worker of that name, which has this environment, takes tasks."""
     from kombu.exceptions import OperationalError
 
+    from workers.broker import ping
+    from workers.settings import Settings
+
     try:
-        return bool(_pinger(broker_url).control.ping(destination=[node], timeout=PATIENCE))
+        return ping.worker_answers(Settings.from_environment(environment), name, PATIENCE)
     except OperationalError:
         return False
-
-
-@cache
-def _pinger(broker_url: str) -> Any:
-    from celery import Celery
-
-    return Celery(broker=broker_url, set_as_current=False)

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -72,12 +71,14 @@ def services(data: DataDirectory, ports: Ports, secrets: Secrets, *, workers: in
         "MSK_ORTHANC_USER": ORTHANC_USER,
         "MSK_ORTHANC_PASSWORD": secrets.orthanc_password,
         "MSK_BROKER_URL": addresses.broker,
+        # The broker is this stack's alone, and commands that find the stack by its state know no other prefix.
+        "MSK_KEY_PREFIX": "",
         "MSK_WEBHOOK_SECRET": secrets.webhook_secret,
         "MSK_API_TOKEN": secrets.api_token,
         "MSK_MODELS": str(data.models),
         "MSK_DEVICE": device,
     }
-    worker = partial(_worker, environment, addresses)
+    worker = partial(_worker, environment)
     label = ("--queues", "label,label.backfill", "--device", device, "--concurrency", str(workers))
     train = ("--queues", "train", "--device", device, "--concurrency", "1")
     return (
@@ -182,7 +183,6 @@ def _gateway(ports: Ports, environment: Mapping[str, str], addresses: Addresses)
 
 def _worker(
     environment: Mapping[str, str],
-    addresses: Addresses,
     name: str,
     node: str,
     options: tuple[str, ...],
@@ -194,7 +194,7 @@ def _worker(
         name,
         (*_msk(), "worker", "--name", node, *options),
         environment,
-        partial(readiness.worker_answers, addresses.broker, f"{node}@{socket.gethostname()}"),
+        partial(readiness.worker_answers, environment, node),
         ready_within=300,  # it counts as up when its children hold their models
         stop=stop,
         starts=starts,

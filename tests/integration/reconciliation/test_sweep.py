@@ -23,7 +23,7 @@ from workers.metadata.truth_changes import set_truth
 from workers.pacs import OrthancClient, OrthancRefused
 from workers.reconciliation import sweep
 from workers.reconciliation.audit import audit
-from workers.settings import Settings
+from workers.settings import KEY_PREFIX, Settings
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,7 @@ def test_an_instance_whose_message_got_lost_gets_a_new_hint(
 ) -> None:
     stored = store(orthanc, "a", "b")
     sweep.run(celery, orthanc, ledger)
-    redis.Redis.from_url(broker_url).delete(LABEL)
+    redis.Redis.from_url(broker_url).delete(f"{KEY_PREFIX}{LABEL}")
     assert sweep.run(celery, orthanc, ledger) == len(stored)
     assert ledger.messages(LABEL) == 1
 

@@ -85,7 +85,7 @@ def connect(state: Path | None) -> "tuple[Settings, JobStore]":
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)
-    return settings, JobStore(settings.broker_url)
+    return settings, JobStore.of(settings)
 
 
 def _find(store: "JobStore", job_id: str) -> "Job":

@@ -79,7 +79,7 @@ def _in_record(job: str, do: "Callable[[JobStore], T]", otherwise: str) -> "T | 
     from workers.stack.errors import StackError
 
     try:
-        return do(JobStore(find_settings(None).broker_url))
+        return do(JobStore.of(find_settings(None)))
     except (RedisError, StackError, InvalidSetting, MissingSetting) as error:
         click.echo(f"the record of job {job} cannot be reached ({error}): {otherwise}", err=True)
         return None
