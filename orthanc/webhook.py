@@ -11,7 +11,9 @@ Standard Webhooks convention and posts it. Where Orthanc has durable queues (1.1
 Python plugin), an event survives a crash. Elsewhere it is only in memory; if it is lost, the labeller's sweep
 of /changes finds the instance.
 
-Settings, from the environment of Orthanc: MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET ("whsec_" and base64).
+Settings, from the environment of Orthanc: MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET ("whsec_" and base64). For an https
+address, MSK_CA_FILE may name a file of further authorities whose certificates are trusted beside the system's, and
+MSK_TLS_VERIFY=false trusts anybody's.
 """
 
 import base64
@@ -25,6 +27,7 @@ import json
 import os
 import random
 import socket
+import ssl
 import threading
 import time
 import urllib.parse
@@ -40,6 +43,8 @@ RESERVATION = 5
 CONNECT_TIMEOUT, ANSWER_TIMEOUT = 3.0, 10.0
 #: Seconds of back-off before the next try: at first, and at most.
 FIRST_DELAY, LONGEST_DELAY = 0.25, 8.0
+#: Values of MSK_TLS_VERIFY that turn the verification off, as the labeller reads them.
+OFF = frozenset({"0", "f", "false", "n", "no", "off"})
 #: Answers below 500 that ask for another try; all others are final.
 TRY_AGAIN = frozenset({408, 425, 429})
 #: What the plugin's functions raise, depending on its version and on the function.
@@ -119,8 +124,10 @@ class Receiver:
             raise ValueError("MSK_WEBHOOK_URL is not an http or https address")
         self._key = decode_secret(secret)
         self._path = urllib.parse.urlunsplit(("", "", parts.path or "/", parts.query, ""))
-        kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-        self._connection = kind(parts.hostname, parts.port, timeout=CONNECT_TIMEOUT)
+        kind, options = http.client.HTTPConnection, {"timeout": CONNECT_TIMEOUT}
+        if parts.scheme == "https":
+            kind, options = http.client.HTTPSConnection, {**options, "context": tls_context()}
+        self._connection = kind(parts.hostname, parts.port, **options)
         self.address = f"{parts.scheme}://{self._connection.host}:{self._connection.port}"
 
     def post(self, webhook_id, body):
@@ -203,7 +210,7 @@ class Sender(threading.Thread):
             webhook_id, event = describe(ident)
             status = self._receiver.post(webhook_id, json.dumps(event).encode())
         except (*SDK_ERRORS, KeyError, OSError, http.client.HTTPException) as error:
-            return was_deleted(error) or self._failed(type(error).__name__)
+            return was_deleted(error) or self._failed(reason_of(error))
         if status >= 500 or status in TRY_AGAIN:
             return self._failed(status)
         if not 200 <= status < 300:
@@ -254,8 +261,31 @@ def rest(path):
     return json.loads(orthanc.RestApiGet(path))
 
 
+def reason_of(error):
+    """What a log line says of an error: its kind alone, but for a certificate why it is not trusted."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"certificate-not-trusted ({error.verify_message})"
+    return type(error).__name__
+
+
 def was_deleted(error):
     return isinstance(error, orthanc.OrthancException) and error.args[0] in GONE
+
+
+def tls_context():
+    """Whose certificates are trusted. Raises ValueError for a file that holds none."""
+    context = ssl.create_default_context()
+    ca_file = os.environ.get("MSK_CA_FILE")
+    if ca_file:
+        try:
+            context.load_verify_locations(ca_file)
+        except OSError as error:  # ssl.SSLError is one too
+            raise ValueError("MSK_CA_FILE is not a readable file of certificates in PEM format") from error
+    if os.environ.get("MSK_TLS_VERIFY", "").lower() in OFF:
+        orthanc.LogWarning("webhook.tls-not-verified reason=MSK_TLS_VERIFY is false")
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context
 
 
 def decode_secret(secret):

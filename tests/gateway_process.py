@@ -8,18 +8,27 @@ from contextlib import contextmanager
 
 import httpx
 
+from tests.certificates import Identity
 from tests.servers import free_port
 from tests.waiting import until
 
 
 @contextmanager
-def gateway(environment: Mapping[str, str]) -> Iterator[httpx.Client]:
-    """Run the gateway on a free port, with these additional variables; yields a client once it answers."""
-    port = free_port()
-    command = (sys.executable, "-m", "workers.cli", "gateway", "--port", str(port))
+def gateway(
+    environment: Mapping[str, str], *, identity: Identity | None = None, port: int | None = None
+) -> Iterator[httpx.Client]:
+    """Run the gateway, with these additional variables; yields a client once it answers.
+
+    ``identity``: its certificate, with which it serves HTTPS; the client accepts any.
+    """
+    port = port or free_port()
+    command = [sys.executable, "-m", "workers.cli", "gateway", "--port", str(port)]
+    if identity:
+        command += ["--tls-certificate", str(identity.certificate), "--tls-key", str(identity.key)]
+    address = f"{'https' if identity else 'http'}://127.0.0.1:{port}"
     with (
         subprocess.Popen(command, env=os.environ | environment) as process,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client,
+        httpx.Client(base_url=address, timeout=60, verify=False) as client,
     ):
         try:
             until(lambda: _alive(client), 60)

@@ -1,20 +1,50 @@
 """`msk gateway`: receive Orthanc's webhook."""
 
+import ssl
+from pathlib import Path
+
 import click
 
 __all__ = ["command"]
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8000, show_default=True, help="Port to listen on.")
-def command(host: str, port: int) -> None:
+@click.option("--tls-certificate", type=FILE, help="Serve HTTPS with this certificate and its chain (PEM).")
+@click.option("--tls-key", type=FILE, help="Its private key (PEM), if that is not in the same file.")
+def command(host: str, port: int, tls_certificate: Path | None, tls_key: Path | None) -> None:
     """Receive Orthanc's webhook and enqueue what was stored."""
     import uvicorn
 
     from workers.gateway.app import create_app
     from workers.settings import Settings
 
+    _try_certificate(tls_certificate, tls_key)
     app = create_app(Settings.from_environment())
-    # Ten seconds for open requests to end, once asked to stop.
-    uvicorn.run(app, host=host, port=port, access_log=False, timeout_graceful_shutdown=10)
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        ssl_certfile=tls_certificate,
+        ssl_keyfile=tls_key,
+        access_log=False,
+        timeout_graceful_shutdown=10,  # seconds for open requests to end, once asked to stop
+    )
+
+
+def _try_certificate(certificate: Path | None, key: Path | None) -> None:
+    if certificate is None:
+        if key:
+            raise click.UsageError("--tls-key needs --tls-certificate")
+        return
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate, key, password=_no_password)
+    except (OSError, ValueError) as error:
+        raise click.ClickException(f"the TLS certificate {certificate} and its key cannot be used: {error}") from error
+
+
+def _no_password() -> str:
+    raise ValueError("the key is encrypted")
