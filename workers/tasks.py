@@ -10,6 +10,7 @@ from celery.worker import state as worker_state
 from redis import RedisError
 
 from workers.broker.celery_app import publisher
+from workers.broker.former_names import take_along
 from workers.broker.messages import CHUNK, hint
 from workers.broker.queues import BACKFILL, LABEL, LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN_TASK
 from workers.jobs.store import JobStore
@@ -82,7 +83,9 @@ def sweep() -> None:
     """Enqueue instances that the webhook missed; send new hints for work whose message was lost."""
     from workers.reconciliation.sweep import revive_jobs, run
 
-    app = publisher(Settings.from_environment())
+    settings = Settings.from_environment()
+    take_along(settings)
+    app = publisher(settings)
     revive_jobs(app, ledger(), jobs())
     run(app, orthanc(), ledger())
 
