@@ -95,6 +95,11 @@ class DataDirectory:
     def prepare(self) -> None:
         """Make the folders, closed to other users, since Orthanc's storage holds patients' images."""
         try:
+            str(self.path).encode()
+        except UnicodeEncodeError:
+            shown = os.fsencode(self.path).decode(errors="backslashreplace")
+            raise StackError(f"cannot keep data in {shown}: its name is not UTF-8; give another: --data DIR") from None
+        try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for folder in (self.orthanc, self.broker, self.models, self.logs):
                 folder.mkdir(mode=0o700, exist_ok=True)

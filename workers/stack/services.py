@@ -1,5 +1,6 @@
 """The services of a local stack: how each is started, and how one sees that it is ready."""
 
+import glob
 import json
 import os
 import shutil
@@ -119,7 +120,7 @@ def _broker(data: DataDirectory, ports: Ports, secrets: Secrets, environment: Ma
     settings = {
         "bind": LOOPBACK,
         "port": ports.broker,
-        "dir": f'"{data.broker}"',
+        "dir": _quoted(data.broker),
         "requirepass": secrets.broker_password,
         "appendonly": "yes",
         "appendfsync": "everysec",
@@ -131,13 +132,23 @@ def _broker(data: DataDirectory, ports: Ports, secrets: Secrets, environment: Ma
     configuration.write_text("".join(f"{name} {value}\n" for name, value in settings.items()))
     return Service(
         "broker",
-        (binary, str(configuration)),
+        (binary, _literally(configuration)),
         environment,
         partial(readiness.broker_answers, Addresses.of(ports, secrets).broker),
         f"redis://{LOOPBACK}:{ports.broker}",
         starts=0,
         stops=3,
     )
+
+
+def _literally(path: Path) -> str:
+    """The path for Valkey's command line, where one with `*`, `?` or `[` is a pattern, and `\\` escapes in it."""
+    return glob.escape(str(path).replace("\\", r"\\")) if glob.has_magic(str(path)) else str(path)
+
+
+def _quoted(path: Path) -> str:
+    """The path in quotes, with what they may not hold escaped, as JSON and Valkey's configuration read it."""
+    return json.dumps(str(path), ensure_ascii=False)
 
 
 def _orthanc(
@@ -154,13 +165,14 @@ def _orthanc(
         (binary, str(configuration)),
         {
             **environment,
-            "MSK_ORTHANC_STORAGE": str(data.orthanc),
+            # Orthanc puts the variables between the quotes of its JSON as they are.
+            "MSK_ORTHANC_STORAGE": _quoted(data.orthanc)[1:-1],
             "MSK_ORTHANC_HTTP_PORT": str(ports.orthanc),
             "MSK_ORTHANC_DICOM_PORT": str(ports.dicom),
             "MSK_ORTHANC_AET": AET,
             "MSK_ORTHANC_USERS": json.dumps({ORTHANC_USER: secrets.orthanc_password}),
             "MSK_ORTHANC_PYTHON_PLUGIN": str(PYTHON_PLUGIN),
-            "MSK_ORTHANC_WEBHOOK": str(webhook),
+            "MSK_ORTHANC_WEBHOOK": _quoted(webhook)[1:-1],
             "MSK_WEBHOOK_URL": f"{addresses.gateway}/hooks/orthanc",
             "TCP_NODELAY": "1",  # DCMTK's: else each answer to a store waits 40 ms (Nagle's algorithm)
         },

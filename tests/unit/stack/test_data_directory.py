@@ -45,3 +45,8 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StackError, match="cannot keep data in"):
         DataDirectory(tmp_path / "file" / "data").prepare()
+
+
+def test_a_name_that_is_not_utf_8_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(StackError, match=r"a\\xffb: its name is not UTF-8"):
+        DataDirectory(Path(os.fsdecode(bytes(tmp_path) + b"/a\xffb"))).prepare()
