@@ -11,6 +11,8 @@ Standard Webhooks convention and posts it. Where Orthanc has durable queues (1.1
 Python plugin), an event survives a crash. Elsewhere it is only in memory; if it is lost, the labeller's sweep
 of /changes finds the instance.
 
+At /msk/webhook it says whether the webhook is on, and how Orthanc is configured where that matters to the labeller.
+
 Settings, from the environment of Orthanc: MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET ("whsec_" and base64). For an https
 address, MSK_CA_FILE may name a file of further authorities whose certificates are trusted beside the system's, and
 MSK_TLS_VERIFY=false trusts anybody's.
@@ -49,6 +51,17 @@ OFF = frozenset({"0", "f", "false", "n", "no", "off"})
 TRY_AGAIN = frozenset({408, 425, 429})
 #: What the plugin's functions raise, depending on its version and on the function.
 SDK_ERRORS = (orthanc.OrthancException, TypeError, ValueError)
+#: Options of Orthanc that cost the labeller something, with their defaults; none is a secret.
+SHOWN_OPTIONS = {
+    "CheckRevisions": False,
+    "MaximumPatientCount": 0,
+    "MaximumStorageMode": "Recycle",
+    "MaximumStorageSize": 0,
+    "OverwriteInstances": False,
+    "StorageCompression": False,
+    "StoreMD5ForAttachments": True,
+    "UserMetadata": {},
+}
 #: Error codes of an instance that was deleted after it was stored.
 GONE = (orthanc.ErrorCode.UNKNOWN_RESOURCE, orthanc.ErrorCode.INEXISTENT_ITEM)
 
@@ -314,17 +327,27 @@ def is_power_of_two(count):
     return count & (count - 1) == 0
 
 
+def show(state, output, _uri, **request):
+    """Answers /msk/webhook: whether the webhook is on, and options that /system tells in later versions only."""
+    if request["method"] != "GET":
+        output.SendMethodNotAllowed("GET")
+        return
+    configured = json.loads(orthanc.GetConfiguration())
+    options = {name: configured.get(name, default) for name, default in SHOWN_OPTIONS.items()}
+    output.AnswerBuffer(json.dumps({"webhook": state, "options": options}), "application/json")
+
+
 def connect():
-    """Registers the callbacks, or logs why there is no webhook: Orthanc stores either way."""
+    """Registers the callbacks, or logs why there is no webhook: Orthanc stores either way. Returns `on`, or why not."""
     url, secret = os.environ.get("MSK_WEBHOOK_URL"), os.environ.get("MSK_WEBHOOK_SECRET")
     if not url or not secret:
         orthanc.LogWarning("webhook.off reason=MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET are not both set")
-        return
+        return "MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET are not both set"
     try:
         receiver = Receiver(url, secret)
     except ValueError as error:
         orthanc.LogError(f"webhook.off reason={error}")
-        return
+        return str(error)
     outbox = Outbox()
     sender = Sender(outbox, receiver)
 
@@ -337,6 +360,7 @@ def connect():
     orthanc.RegisterOnStoredInstanceCallback(lambda _dicom, ident: outbox.put(ident))
     orthanc.RegisterOnChangeCallback(on_change)
     orthanc.LogWarning(f"webhook.on receiver={receiver.address} durable={outbox.durable}")
+    return "on"
 
 
-connect()
+orthanc.RegisterRestCallback("/msk/webhook", functools.partial(show, connect()))

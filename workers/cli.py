@@ -27,6 +27,7 @@ KNOWN_ERRORS = {
     "workers.settings": ("InvalidSetting", "MissingSetting"),
     "workers.stack.errors": ("StackError",),
     "workers.supervision.service": ("ServiceError",),
+    "workers.surroundings.finding": ("UnfitSurroundings",),
     "workers.metadata.truth": ("TruthError",),
 }
 

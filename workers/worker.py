@@ -1,13 +1,20 @@
 """Running a Celery worker for some of the queues, in this process."""
 
 import os
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+
+from celery.platforms import EX_FAILURE
+from celery.worker import state as worker_state
 
 from mskmodel.data.patient_key import SiteSecret
 from workers.broker.celery_app import make_app
 from workers.broker.queues import INSTANCE_QUEUES, TRAIN
 from workers.settings import Settings
+from workers.surroundings import Finding
+from workers.surroundings.machine import disk, shared_memory
+from workers.surroundings.start import surroundings
 
 __all__ = ["MixedQueues", "ModelUnavailable", "run_worker"]
 
@@ -31,6 +38,7 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
     Raises:
         MixedQueues: the train queue is combined with others, but needs another kind of worker pool.
         ModelUnavailable: the worker would start, but could not label.
+        UnfitSurroundings: machine, broker or Orthanc make its work impossible.
     """
     if TRAIN in queues and set(queues) != {TRAIN}:
         raise MixedQueues(f"a train worker takes no other queue: start one for {TRAIN} and another for the rest")
@@ -49,9 +57,23 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
         # The children share the cores; otherwise each of them would start one thread per core.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // concurrency)))
         arguments += [f"--concurrency={concurrency}"]
-    if set(queues) & set(INSTANCE_QUEUES):
-        _try_model(settings)
-    app.worker_main(arguments)
+    with surroundings(settings, _machine(settings, queues), _stop):
+        if set(queues) & set(INSTANCE_QUEUES):
+            _try_model(settings)
+        app.worker_main(arguments)
+
+
+def _machine(settings: Settings, queues: tuple[str, ...]) -> Iterator[Finding]:
+    """What these queues need of the machine."""
+    if set(queues) & {*INSTANCE_QUEUES, TRAIN}:
+        yield shared_memory(needed=TRAIN not in queues)
+    if TRAIN in queues and settings.models:
+        yield disk("Registry", settings.models, "make room; jobs wait for it", needed=False)
+
+
+def _stop() -> None:
+    """End the worker when it has finished what it holds, with a status that tells of a failure."""
+    worker_state.should_stop = EX_FAILURE
 
 
 def _try_model(settings: Settings) -> None:

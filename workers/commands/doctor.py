@@ -20,7 +20,8 @@ MARKS = {"ok": ("✓", "green"), "warning": ("!", "yellow"), "missing": ("✗", 
 @click.pass_context
 def command(context: click.Context, data: Path, as_json: bool) -> None:
     """Show what is missing on this machine and the command that fixes it; exit 1 if labelling cannot work."""
-    from workers.stack.doctor import MISSING, examine
+    from workers.stack.doctor import examine
+    from workers.surroundings import MISSING
 
     findings = []
     for finding in examine(data):

@@ -1,5 +1,7 @@
 """`msk gateway`: receive Orthanc's webhook."""
 
+import os
+import signal
 import ssl
 from pathlib import Path
 
@@ -21,18 +23,21 @@ def command(host: str, port: int, tls_certificate: Path | None, tls_key: Path | 
 
     from workers.gateway.app import create_app
     from workers.settings import Settings
+    from workers.surroundings.start import surroundings
 
     _try_certificate(tls_certificate, tls_key)
-    app = create_app(Settings.from_environment())
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        ssl_certfile=tls_certificate,
-        ssl_keyfile=tls_key,
-        access_log=False,
-        timeout_graceful_shutdown=10,  # seconds for open requests to end, once asked to stop
-    )
+    settings = Settings.from_environment()
+    app = create_app(settings)
+    with surroundings(settings, (), lambda: os.kill(os.getpid(), signal.SIGINT)):
+        uvicorn.run(
+            app,
+            host=host,
+            port=port,
+            ssl_certfile=tls_certificate,
+            ssl_keyfile=tls_key,
+            access_log=False,
+            timeout_graceful_shutdown=10,  # seconds for open requests to end, once asked to stop
+        )
 
 
 def _try_certificate(certificate: Path | None, key: Path | None) -> None:

@@ -2,10 +2,12 @@
 
 from workers.pacs.answers import ChangesPage, Parents
 from workers.pacs.client import OrthancClient, TooLarge
+from workers.pacs.configuration import Configuration
 from workers.pacs.http import OrthancConflict, OrthancError, OrthancNotFound, OrthancRefused, OrthancUnavailable
 
 __all__ = [
     "ChangesPage",
+    "Configuration",
     "OrthancClient",
     "OrthancConflict",
     "OrthancError",

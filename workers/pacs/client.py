@@ -17,6 +17,7 @@ import requests
 import urllib3
 
 from workers.pacs.answers import ChangesPage, Parents, Statistics, System
+from workers.pacs.configuration import Configuration, read_configuration
 from workers.pacs.http import (
     OrthancConflict,
     OrthancError,
@@ -65,10 +66,11 @@ class OrthancClient:
         self._system_lock = Lock()
 
     @classmethod
-    def of(cls, settings: "Settings", *, read_timeout: float = 60) -> "OrthancClient":
+    def of(cls, settings: "Settings", *, connect_timeout: float = 5, read_timeout: float = 60) -> "OrthancClient":
         """The client of the Orthanc that the settings name."""
         login = (settings.orthanc_user, settings.orthanc_password)
-        return cls(settings.orthanc_url, *login, read_timeout=read_timeout, trust=settings.trust)
+        timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
+        return cls(settings.orthanc_url, *login, **timeouts, trust=settings.trust)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._http.address})"
@@ -87,6 +89,10 @@ class OrthancClient:
                 with _shape_of("system"):
                     self._system = System.of(found)
             return self._system
+
+    def configuration(self, names: AbstractSet[str]) -> Configuration:
+        """How it is configured, as far as that can be seen. ``names``: of metadata that should be registered."""
+        return read_configuration(self._http, frozenset(names))
 
     def statistics(self) -> Statistics:
         """How much Orthanc holds."""

@@ -23,8 +23,11 @@ __all__ = [
     "OrthancNotFound",
     "OrthancRefused",
     "OrthancUnavailable",
+    "OrthancUnregistered",
 ]
 
+#: Orthanc's own number for "Accessing an inexistent item"; a resource that it does not have is another error.
+INEXISTENT_ITEM = 7
 #: Connections kept alive, and so the most threads that can make requests at once without opening new ones.
 POOL = 32
 
@@ -49,6 +52,10 @@ class OrthancUnavailable(OrthancError):
 
 class OrthancNotFound(OrthancError):
     """404: no such instance, or no such metadata on it."""
+
+
+class OrthancUnregistered(OrthancNotFound):
+    """404 for a name, such as that of metadata, that Orthanc's configuration does not have."""
 
 
 class OrthancConflict(OrthancError):
@@ -92,11 +99,13 @@ class OrthancHttp:
         headers: Mapping[str, str] | None = None,
         stream: bool = False,
         repeatable: bool | None = None,
+        anonymous: bool = False,
     ) -> requests.Response:
         """The complete answer; with `stream`, one whose body is still to be read.
 
         Orthanc closes idle connections after a second, so a request whose connection ends without an answer is
-        retried once if that is safe: for every method but POST, unless `repeatable` says otherwise.
+        retried once if that is safe: for every method but POST, unless `repeatable` says otherwise. With `anonymous`,
+        it carries no user and password.
 
         Raises:
             OrthancError: one of its subclasses, for everything that is not a 2xx.
@@ -112,6 +121,8 @@ class OrthancHttp:
             "timeout": self._timeouts,
             "allow_redirects": False,
         }
+        if anonymous:
+            arguments["auth"] = _unchanged
         try:
             answer = send(path, **arguments)
         except _Dropped:
@@ -161,11 +172,15 @@ class _Session(OrthancApiClient):  # type: ignore[misc]  # it publishes no types
         raise kind(f"no answer from Orthanc at {where.netloc}{where.path}: {what}") from None
 
 
+def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request
+
+
 def _error_of(response: requests.Response, path: str) -> OrthancError:
     status = response.status_code
     message = f"{response.request.method} {path}: status {status}"
     if status == 404:
-        return OrthancNotFound(message)
+        return (OrthancUnregistered if _number(response) == INEXISTENT_ITEM else OrthancNotFound)(message)
     if status in (409, 412):
         return OrthancConflict(message)
     if status in (408, 425, 429) or status >= 500:
@@ -175,6 +190,15 @@ def _error_of(response: requests.Response, path: str) -> OrthancError:
     if 300 <= status < 400:
         return OrthancRefused(f"{message}: it is a redirect; configure the address that it leads to")
     return OrthancRefused(message)
+
+
+def _number(response: requests.Response) -> object:
+    """Orthanc's own number of the error, where the answer describes it."""
+    try:
+        described = response.json()
+    except requests.RequestException:
+        return None
+    return described.get("OrthancStatus") if isinstance(described, dict) else None
 
 
 def _without_credentials(url: str) -> str:

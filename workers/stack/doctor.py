@@ -7,26 +7,24 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from workers.stack.data_directory import DataDirectory
+from workers.stack.discovery import environment_of
 from workers.stack.errors import StackError
 from workers.stack.installation import PACS_SIDE, restoring
 from workers.stack.ports import choose_ports
 from workers.stack.services import PYTHON_PLUGIN, broker_binary, orthanc_binary
+from workers.surroundings import MISSING, OK, WARNING, Away, Finding
+from workers.surroundings.machine import disk, shared_memory
 
 if TYPE_CHECKING:
     from workers.settings import Settings
 
-__all__ = ["MISSING", "OK", "WARNING", "Finding", "examine"]
-
-OK, WARNING, MISSING = "ok", "warning", "missing"
-
-#: Bytes free below which a warning, and below which nothing sensible can be stored.
-LOW_DISK, NO_DISK = 5_000_000_000, 500_000_000
+__all__ = ["examine"]
 
 #: Shared libraries that rendering loads, and the Debian packages that bring them.
 GL_LIBRARIES = {
@@ -52,29 +50,18 @@ PIP = f"{sys.executable} -m pip install"
 INSTALL_FIX = f"{PIP} msk-labeller"
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was looked at."""
-
-    name: str
-    status: str
-    """`ok`, `warning` (something optional is lacking) or `missing` (labelling does not work)."""
-    detail: str
-    fix: str = ""
-    """What to type; empty where there is nothing to put right."""
-
-
 def examine(data: Path) -> Iterator[Finding]:
     """Look at everything, each finding as soon as it is there; `data` is the stack's data directory."""
     for look in (_orthanc, _python_plugin, _pacs_side, _broker, _ports):
         yield look()
-    yield _disk(data)
+    yield disk("Data directory", data, "give another folder: msk up --data DIR", needed=True)
+    yield shared_memory(needed=True)
     for look in (_codecs, _torch):
         yield look()
     yield _model(DataDirectory(data).models)
     for look in (_rendering, _phantom_packages, _samples):
         yield look()
-    yield from _configured_servers()
+    yield from _servers(DataDirectory(data))
 
 
 def _orthanc() -> Finding:
@@ -121,16 +108,6 @@ def _ports() -> Finding:
     except StackError as error:
         return Finding("Free ports", MISSING, str(error), "give ports that are free: msk up --help")
     return Finding("Free ports", OK, "there are some")
-
-
-def _disk(data: Path) -> Finding:
-    place = next(folder for folder in (data.resolve(), *data.resolve().parents) if folder.exists())
-    fix = "give another folder: msk up --data DIR"
-    if not os.access(place, os.W_OK):
-        return Finding("Data directory", MISSING, f"{place} cannot be written to", fix)
-    free = shutil.disk_usage(place).free
-    status = OK if free > LOW_DISK else WARNING if free > NO_DISK else MISSING
-    return Finding("Data directory", status, f"{data}: {free / 1e9:.0f} GB free", "" if status == OK else fix)
 
 
 def _codecs() -> Finding:
@@ -214,41 +191,32 @@ def _samples() -> Finding:
     return Finding("Real samples", OK, "pydicom-data is installed")
 
 
-def _configured_servers() -> Iterator[Finding]:
-    """The Orthanc and the broker that the environment names, where it does."""
+def _servers(data: DataDirectory) -> Iterator[Finding]:
+    """What the processes of the labeller stand on: the servers that the environment names, and the stack that runs."""
     from workers.settings import InvalidSetting, MissingSetting, Settings
 
     try:
         settings = Settings.from_environment()
     except MissingSetting:
-        return
+        pass
     except InvalidSetting as error:
         yield Finding("Settings", MISSING, str(error), "correct the MSK_ variables")
-        return
-    yield _answers("Orthanc of MSK_ORTHANC_URL", lambda: _orthanc_version(settings))
-    yield _answers("Broker of MSK_BROKER_URL", lambda: _broker_version(settings))
+    else:
+        yield from _examined(settings, "of MSK_ORTHANC_URL", "of MSK_BROKER_URL")
+        if settings.models:
+            yield disk("Registry of MSK_MODELS", settings.models, "make room; training jobs wait for it", needed=False)
+    if data.holder() and (state := data.state()):
+        settings = Settings.from_environment(environment_of(state))
+        yield from _examined(settings, "of the local stack", "of the local stack")
 
 
-def _answers(name: str, ask: Callable[[], str]) -> Finding:
-    from redis import RedisError
+def _examined(settings: "Settings", which_orthanc: str, which_broker: str) -> Iterator[Finding]:
+    from workers.surroundings.broker import look_at_broker
+    from workers.surroundings.orthanc import look_at_orthanc
 
-    from workers.pacs import OrthancError
-
-    try:
-        return Finding(name, OK, ask())
-    except (OrthancError, RedisError) as error:
-        return Finding(name, MISSING, str(error), "start it, or correct the MSK_ variables")
-
-
-def _orthanc_version(settings: "Settings") -> str:
-    from workers.pacs import OrthancClient
-
-    orthanc = OrthancClient.of(settings)
-    return f"version {orthanc.system().version}, {orthanc.statistics().instances} instances"
-
-
-def _broker_version(settings: "Settings") -> str:
-    from workers.broker.database import client
-
-    with client(settings.broker_url, settings.trust, 5) as broker:
-        return f"version {broker.info('server')['redis_version']}"
+    for name, look in ((f"Orthanc {which_orthanc}", look_at_orthanc), (f"Broker {which_broker}", look_at_broker)):
+        try:
+            for finding in look(settings):
+                yield replace(finding, name=name) if finding.name in name else finding
+        except Away as error:
+            yield Finding(name, MISSING, str(error), "start it, or correct the MSK_ variables")

@@ -50,6 +50,7 @@ def load(monkeypatch: pytest.MonkeyPatch, **functions: object) -> tuple[ModuleTy
         LogInfo=logged.append,
         LogWarning=logged.append,
         LogError=logged.append,
+        RegisterRestCallback=lambda _path, _answer: None,
         **functions,
     )
     monkeypatch.setitem(sys.modules, "orthanc", orthanc)

@@ -8,7 +8,7 @@ from click.testing import CliRunner
 
 from workers.cli import main
 from workers.stack import doctor
-from workers.stack.doctor import MISSING, OK, WARNING
+from workers.surroundings import MISSING, OK, WARNING, Finding
 
 
 def test_a_machine_that_lacks_nothing_is_well(tmp_path: Path) -> None:
@@ -22,7 +22,7 @@ def test_a_machine_that_lacks_nothing_is_well(tmp_path: Path) -> None:
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the checks that take seconds."""
-    fine = doctor.Finding("fine", OK, "")
+    fine = Finding("fine", OK, "")
     for look in ("_codecs", "_torch"):
         monkeypatch.setattr(doctor, look, lambda: fine)
     monkeypatch.setattr(doctor, "_model", lambda _: fine)
