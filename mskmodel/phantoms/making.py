@@ -66,8 +66,7 @@ def make(
     patients = [(names[n % len(names)], seed * 1_000_003 + n) for n in range(-(-count // visits))]
     wanted = [(directory, name, number, min(visits, count - n * visits)) for n, (name, number) in enumerate(patients)]
     truth: list[PhantomTruth] = []
-    # Spawned: a forked child would share its parent's connection to the renderer.
-    with ProcessPoolExecutor(workers or _processes(), get_context("spawn"), _settle) as pool:
+    with _pool(workers or _processes()) as pool:
         try:
             for rows in pool.map(_rendered_and_written, wanted):
                 truth += rows
@@ -82,6 +81,14 @@ def make(
         table.writeheader()
         table.writerows(asdict(row) for row in truth)
     return truth
+
+
+def _pool(workers: int) -> ProcessPoolExecutor:
+    """Processes that render. Spawned: a forked child would share its parent's connection to the renderer."""
+    try:
+        return ProcessPoolExecutor(workers, get_context("spawn"), _settle)
+    except OSError as error:
+        raise RenderingUnavailable(f"the renderer needs shared memory (/dev/shm): {error.strerror}") from error
 
 
 def write(phantom: Phantom, path: Path, visit: int = 1) -> None:

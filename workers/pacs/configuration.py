@@ -47,7 +47,7 @@ def read_configuration(http: OrthancHttp, names: frozenset[str]) -> Configuratio
     Raises:
         OrthancUnavailable: it does not answer, or what answers is no Orthanc.
         OrthancRefused: it does not let this user in.
-        OrthancNotFound: there is none under this path of the address.
+        OrthancNotFound: there is none under this path of the address, or not yet.
     """
     system = http.json("GET", "system")
     if not isinstance(system, Mapping) or "Version" not in system:

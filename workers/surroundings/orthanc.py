@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator
 
 from workers.metadata.outcome import LABEL_METADATA, PREDICTION, TRUTH
-from workers.pacs import Configuration, OrthancClient, OrthancError, OrthancUnavailable
+from workers.pacs import Configuration, OrthancClient, OrthancError, OrthancNotFound, OrthancUnavailable
 from workers.settings import Settings
 from workers.surroundings.clocks import compare_clocks
 from workers.surroundings.finding import MISSING, OK, WARNING, Away, Finding
@@ -43,7 +43,7 @@ def look_at_orthanc(settings: Settings, patience: float = 5) -> Iterator[Finding
         asked = time.time()
         configuration = orthanc.configuration(USER_METADATA.keys())
         instances = orthanc.statistics().instances
-    except OrthancUnavailable as error:
+    except (OrthancUnavailable, OrthancNotFound) as error:  # a proxy answers 404 while nothing is behind it
         raise Away(str(error)) from None
     except OrthancError as error:
         yield Finding("Orthanc", MISSING, str(error), "correct MSK_ORTHANC_URL, MSK_ORTHANC_USER, MSK_ORTHANC_PASSWORD")

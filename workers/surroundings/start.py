@@ -45,11 +45,13 @@ def surroundings(settings: Settings, machine: Iterable[Finding], stop: Callable[
     for watch in watches:
         watch.looked.wait(max(0, deadline - time.monotonic()))
     try:
+        for watch in watches:
+            watch.work_began.set()
         if not any(watch.unfit for watch in watches):
             yield
     finally:
         for watch in watches:
-            watch.ended.set()
+            watch.work_ended.set()
         for watch in watches:
             if watch.unfit:
                 raise watch.unfit
@@ -60,7 +62,7 @@ class _Watch(threading.Thread):
 
     def __init__(self, name: str, settings: Settings, stop: Callable[[], None]) -> None:
         super().__init__(name=f"surroundings-{name}", daemon=True)
-        self.looked, self.ended = threading.Event(), threading.Event()
+        self.looked, self.work_began, self.work_ended = threading.Event(), threading.Event(), threading.Event()
         self.unfit: UnfitSurroundings | None = None
         self._server, self._settings, self._stop_work = name, settings, stop
 
@@ -68,12 +70,13 @@ class _Watch(threading.Thread):
         try:
             while not self._there():
                 self.looked.set()
-                if self.ended.wait(PAUSE):
+                if self.work_ended.wait(PAUSE):
                     return
         except UnfitSurroundings as error:
-            log.error("surroundings-unfit %s", error)
             self.unfit = error
-            self._stop_work()
+            if self.work_began.is_set():
+                log.error("surroundings-unfit %s", error)
+                self._stop_work()
         finally:
             self.looked.set()
 
