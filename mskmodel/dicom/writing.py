@@ -53,8 +53,8 @@ class Header:
     laterality: str = ""
     patient_id: str = "SYNTHETIC"
     patient_name: str = "Synthetic^Radiograph"
-    #: ``YYYYMMDD``.
-    date: str = "20200101"
+    #: When it was taken, ``YYYYMMDD``; ``""`` where nobody knows.
+    date: str = ""
     #: Millimetres at the detector, down then across.
     pixel_spacing: tuple[float, float] = (0.15, 0.15)
 
@@ -157,7 +157,7 @@ def _add_patient_study_series(ds: Dataset, header: Header) -> None:
     ds.PatientSex = ""
     ds.StudyInstanceUID = _uid("study", study)
     ds.StudyDate = header.date
-    ds.StudyTime = _TIME
+    ds.StudyTime = _TIME if header.date else ""
     ds.StudyID = "1"
     ds.AccessionNumber = ""
     ds.ReferringPhysicianName = ""
@@ -173,7 +173,7 @@ def _add_image(ds: Dataset, header: Header, sop_class: str) -> None:
     ds.SOPClassUID = uid.UID(sop_class)
     ds.SOPInstanceUID = ds.file_meta.MediaStorageSOPInstanceUID
     ds.ContentDate = ds.AcquisitionDate = header.date
-    ds.ContentTime = ds.AcquisitionTime = _TIME
+    ds.ContentTime = ds.AcquisitionTime = ds.StudyTime
     ds.InstanceNumber = 1
     ds.ImageType = ["ORIGINAL", "PRIMARY", ""]
     ds.BurnedInAnnotation = "NO"
