@@ -5,22 +5,26 @@
 # The rest of the project talks to Orthanc over HTTP only and has a licence of its own.
 """Orthanc plugin: tells the labeller, by a signed webhook, of every instance that Orthanc has stored.
 
-The store itself only appends the instance's identifier to a queue. One thread takes identifiers from it, looks
-up in Orthanc's database what the receiver needs (never the file, never patient data), signs the event by the
-Standard Webhooks convention and posts it. Where Orthanc has durable queues (1.12.10, with version 7.0 of its
+The store itself only appends the instance's identifier, and the sender's AE title, to a queue. One thread takes them
+from it, looks up in Orthanc's database what the receiver needs (never the file, never patient data), signs the event
+by the Standard Webhooks convention and posts it. Where Orthanc has durable queues (1.12.10, with version 7.0 of its
 Python plugin), an event survives a crash. Elsewhere it is only in memory; if it is lost, the labeller's sweep
 of /changes finds the instance.
 
+An event says of an instance whether it is old, so that an archive gives way to what is new, however it comes.
+
 At /msk/webhook it says whether the webhook is on, and how Orthanc is configured where that matters to the labeller.
 
-Settings, from the environment of Orthanc: MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET ("whsec_" and base64). For an https
-address, MSK_CA_FILE may name a file of further authorities whose certificates are trusted beside the system's, and
-MSK_TLS_VERIFY=false trusts anybody's.
+Settings, from the environment of Orthanc: MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET ("whsec_" and base64);
+MSK_OLD_AFTER_DAYS, MSK_BACKFILL_SENDERS and MSK_NEW_SENDERS (see `AgeRule`). For an https address, MSK_CA_FILE may
+name a file of further authorities whose certificates are trusted beside the system's, and MSK_TLS_VERIFY=false trusts
+anybody's.
 """
 
 import base64
 import collections
 import contextlib
+import datetime
 import functools
 import hashlib
 import hmac
@@ -28,6 +32,7 @@ import http.client
 import json
 import os
 import random
+import re
 import socket
 import ssl
 import threading
@@ -47,6 +52,12 @@ CONNECT_TIMEOUT, ANSWER_TIMEOUT = 3.0, 10.0
 FIRST_DELAY, LONGEST_DELAY = 0.25, 8.0
 #: Values of MSK_TLS_VERIFY that turn the verification off, as the labeller reads them.
 OFF = frozenset({"0", "f", "false", "n", "no", "off"})
+#: Days after which a study is old, unless MSK_OLD_AFTER_DAYS says otherwise.
+OLD_AFTER_DAYS = 30
+#: Metadata in which Orthanc notes who sent an instance: an AE title over DICOM, a user over HTTP.
+SENDER = ("RemoteAET", "HttpUsername", "RemoteIP")
+#: A date in DICOM, or as ACR-NEMA had it (PS3.5, table 6.2-1).
+DATE = re.compile(r"([0-9]{4})(\.?)([0-9]{2})\2([0-9]{2})")
 #: Answers below 500 that ask for another try; all others are final.
 TRY_AGAIN = frozenset({408, 425, 429})
 #: What the plugin's functions raise, depending on its version and on the function.
@@ -66,8 +77,53 @@ SHOWN_OPTIONS = {
 GONE = (orthanc.ErrorCode.UNKNOWN_RESOURCE, orthanc.ErrorCode.INEXISTENT_ITEM)
 
 
+class AgeRule:
+    """Which instances are old, and give way to new ones: those of old studies, and all that an archive sends.
+
+    MSK_OLD_AFTER_DAYS: days after which a study is old; 0 for never. A study without a date, or with one in the
+    future, is not old. MSK_BACKFILL_SENDERS: AE titles, users of Orthanc and IP addresses, with commas between, that
+    send an archive: old whatever the date. MSK_NEW_SENDERS: those whose old studies are needed now, such as prefetched
+    priors: never old. The labeller's sweep has the same rule, in workers/reconciliation/age.py.
+    """
+
+    def __init__(self, environment):
+        """Logs a number of days that is none: a site that gives none has the default."""
+        days = environment.get("MSK_OLD_AFTER_DAYS", "").strip() or str(OLD_AFTER_DAYS)
+        if not re.fullmatch(r"[0-9]{1,9}", days):
+            orthanc.LogError(f"webhook.setting-ignored name=MSK_OLD_AFTER_DAYS default={OLD_AFTER_DAYS}")
+            days = OLD_AFTER_DAYS
+        self._days = int(days)
+        self._backfill = names_in(environment.get("MSK_BACKFILL_SENDERS", ""))
+        self._new = names_in(environment.get("MSK_NEW_SENDERS", ""))
+
+    def is_old(self, study_date, metadata, today):
+        senders = {metadata.get(name, "").strip().casefold() for name in SENDER} - {""}
+        if senders & self._new:
+            return False
+        if senders & self._backfill:
+            return True
+        days = days_since(study_date, today)
+        return bool(self._days) and days is not None and days > self._days
+
+
+def names_in(text):
+    return {name.strip().casefold() for name in text.split(",")} - {""}
+
+
+def days_since(day, today):
+    """None for what is no date; less than 0 for a date in the future."""
+    found = DATE.fullmatch(day.strip())
+    try:
+        return (today - datetime.date(*map(int, found.group(1, 3, 4)))).days if found else None
+    except ValueError:
+        return None
+
+
 class Outbox:
-    """Instances whose events are to be delivered: in Orthanc's database if it has durable queues, else in memory."""
+    """Stores whose events are to be delivered: in Orthanc's database if it has durable queues, else in memory.
+
+    Each is the instance's identifier, with the sender's AE title after a space if there is one.
+    """
 
     def __init__(self):
         self.durable = hasattr(orthanc, "ReserveQueueValue") and hasattr(orthanc, "AcknowledgeQueueValue")
@@ -75,28 +131,28 @@ class Outbox:
         self._dropped = 0
         self._filled = threading.Event()
 
-    def put(self, ident):
+    def put(self, store):
         """Runs on the thread that stores: it is quick, and it never raises."""
         try:
             if self.durable:
-                orthanc.EnqueueValue(QUEUE, ident.encode())
+                orthanc.EnqueueValue(QUEUE, store.encode())
             else:
-                self._remember(ident)
+                self._remember(store)
         except SDK_ERRORS as error:
             # A database plugin without queues, or a full disk: keep it in memory rather than fail the store.
             orthanc.LogWarning(f"webhook.queue-refused error={type(error).__name__}")
-            self._remember(ident)
+            self._remember(store)
         self._filled.set()
 
-    def _remember(self, ident):
+    def _remember(self, store):
         if len(self._memory) == MEMORY_LIMIT:  # the deque drops the oldest
             self._dropped += 1
             if is_power_of_two(self._dropped):
                 orthanc.LogWarning(f"webhook.dropped total={self._dropped} reason=queue-full")
-        self._memory.append(ident)
+        self._memory.append(store)
 
     def take(self):
-        """The next (ident, receipt), or None; the receipt of an event from memory is None."""
+        """The next (store, receipt), or None; the receipt of an event from memory is None."""
         self._filled.clear()
         if self._memory:
             return self._memory.popleft(), None
@@ -113,9 +169,9 @@ class Outbox:
             with contextlib.suppress(*SDK_ERRORS):  # then it is sent again, under the same webhook-id
                 orthanc.AcknowledgeQueueValue(QUEUE, receipt)
 
-    def give_back(self, ident, receipt):
+    def give_back(self, store, receipt):
         if receipt is None:  # a durable event returns by itself when its reservation ends
-            self._remember(ident)
+            self._remember(store)
 
     def wait(self):
         """Wait until something is put or stop() wakes it; for durable events, also until a reservation ends."""
@@ -187,10 +243,11 @@ class Receiver:
 class Sender(threading.Thread):
     """Delivers what is in the outbox, one event after the other, until it is told to stop."""
 
-    def __init__(self, outbox, receiver):
+    def __init__(self, outbox, receiver, ages):
         super().__init__(name="msk-webhook", daemon=True)
         self._outbox = outbox
         self._receiver = receiver
+        self._ages = ages
         self._stopping = threading.Event()
         self._failures = 0
 
@@ -200,12 +257,12 @@ class Sender(threading.Thread):
             if taken is None:
                 self._outbox.wait()
                 continue
-            ident, receipt = taken
-            if self._deliver(ident):
+            store, receipt = taken
+            if self._deliver(*store.split(" ", 1)):
                 self._failures = 0
                 self._outbox.done(receipt)
             else:
-                self._outbox.give_back(ident, receipt)
+                self._outbox.give_back(store, receipt)
                 self._pause()
         self._receiver.close()
 
@@ -217,10 +274,10 @@ class Sender(threading.Thread):
         self.join(CONNECT_TIMEOUT + 1)
         orthanc.LogWarning(f"webhook.stopped lost_from_memory={len(self._outbox)}")
 
-    def _deliver(self, ident):
+    def _deliver(self, ident, aet=""):
         """Post one event; True when nothing is left to do for it."""
         try:
-            webhook_id, event = describe(ident)
+            webhook_id, event = describe(ident, aet, self._ages)
             status = self._receiver.post(webhook_id, json.dumps(event).encode())
         except (*SDK_ERRORS, KeyError, OSError, http.client.HTTPException) as error:
             return was_deleted(error) or self._failed(reason_of(error))
@@ -244,11 +301,15 @@ class Sender(threading.Thread):
         self._stopping.wait(longest * random.uniform(0.5, 1))  # noqa: S311  (spreads load, hides nothing)
 
 
-def describe(ident):
-    """The event's webhook-id, the same for every try, and its body; all from the database."""
+def describe(ident, aet, ages):
+    """The event's webhook-id, the same for every try, and its body; from the database but for the sender's AE title."""
     instance = rest(f"/instances/{ident}")
     metadata = rest(f"/instances/{ident}/metadata?expand")
+    if aet:  # of an instance that is stored again without overwriting, the database knows the first sender only
+        metadata["RemoteAET"] = aet
     study, modality = series(instance["ParentSeries"])
+    # Not cached, as a series is: a study's date may be corrected.
+    study_date = rest(f"/studies/{study}")["MainDicomTags"].get("StudyDate", "")
     # With the file's own identifier, an overwritten instance is another event, and a retry is the same one.
     name = f"instance.stored {ident} {instance.get('FileUuid', '')}"
     data = {
@@ -258,6 +319,8 @@ def describe(ident):
         "sop_class": metadata.get("SopClassUid", ""),
         "modality": modality,
         "transfer_syntax": metadata.get("TransferSyntax", ""),
+        # Not the date itself, which would be a patient's data.
+        "old": ages.is_old(study_date, metadata, datetime.date.today()),
     }
     event = {"type": "instance.stored", "timestamp": iso_8601(metadata.get("ReceptionDate")), "data": data}
     return "msg_" + hashlib.sha256(name.encode()).hexdigest()[:32], event
@@ -268,6 +331,14 @@ def series(ident):
     """(study, modality), cached: the instances of a series mostly arrive together."""
     found = rest(f"/series/{ident}")
     return found["ParentStudy"], found["MainDicomTags"].get("Modality", "")
+
+
+def sender_of(dicom):
+    """The AE title that a file which is being stored comes from; "" where it is none, or not text."""
+    try:
+        return dicom.GetInstanceRemoteAet() or ""
+    except SDK_ERRORS:
+        return ""
 
 
 def rest(path):
@@ -349,7 +420,7 @@ def connect():
         orthanc.LogError(f"webhook.off reason={error}")
         return str(error)
     outbox = Outbox()
-    sender = Sender(outbox, receiver)
+    sender = Sender(outbox, receiver, AgeRule(os.environ))
 
     def on_change(change, _level, _resource):
         if change == orthanc.ChangeType.ORTHANC_STARTED:
@@ -357,7 +428,7 @@ def connect():
         elif change == orthanc.ChangeType.ORTHANC_STOPPED and sender.is_alive():
             sender.stop()
 
-    orthanc.RegisterOnStoredInstanceCallback(lambda _dicom, ident: outbox.put(ident))
+    orthanc.RegisterOnStoredInstanceCallback(lambda dicom, ident: outbox.put(f"{ident} {sender_of(dicom)}".strip()))
     orthanc.RegisterOnChangeCallback(on_change)
     orthanc.LogWarning(f"webhook.on receiver={receiver.address} durable={outbox.durable}")
     return "on"

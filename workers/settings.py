@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from workers.broker_url import BrokerUrl
 from workers.tls import Trust
@@ -73,6 +73,10 @@ def _certificates(file: Path) -> Path:
     return file
 
 
+def _split(names: str) -> frozenset[str]:
+    return frozenset(name.strip().casefold() for name in names.split(",")) - {""}
+
+
 # A description ends the message about a value that cannot be used.
 HttpAddress = Annotated[str, AfterValidator(_http_address), Field(description="an address like http://pacs:8042")]
 BrokerAddress = Annotated[
@@ -86,6 +90,8 @@ CaFile = Annotated[
 ]
 Switch = Annotated[bool, Field(description="true or false")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number of seconds above 0")]
+Days = Annotated[int, Field(ge=0, description="a whole number of days, 0 for never")]
+Senders = Annotated[frozenset[str], BeforeValidator(_split)]
 
 
 class Settings(BaseModel):
@@ -109,6 +115,12 @@ class Settings(BaseModel):
     device: str = "auto"
     sweep_seconds: Seconds = 15.0
     """Seconds between two sweeps over Orthanc's changes."""
+    old_after_days: Days = 30
+    """Days after which a study is old and gives way to new ones; 0 for never."""
+    backfill_senders: Senders = frozenset()
+    """Whoever sends an archive: AE titles, users of Orthanc and IP addresses, in lower case."""
+    new_senders: Senders = frozenset()
+    """Whoever sends old studies that are needed now, such as prefetched priors."""
 
     @property
     def trust(self) -> Trust:

@@ -81,13 +81,14 @@ def label(self: Any, instance_ids: list[str], queue: str) -> None:
 @shared_task(name=SWEEP_TASK)
 def sweep() -> None:
     """Enqueue instances that the webhook missed; send new hints for work whose message was lost."""
+    from workers.reconciliation.age import AgeRule
     from workers.reconciliation.sweep import revive_jobs, run
 
     settings = Settings.from_environment()
     take_along(settings)
     app = publisher(settings)
     revive_jobs(app, ledger(), jobs())
-    run(app, orthanc(), ledger())
+    run(app, orthanc(), ledger(), AgeRule.of(settings))
 
 
 # A job has no time limit.

@@ -14,7 +14,7 @@ from kombu.exceptions import OperationalError
 from starlette.concurrency import run_in_threadpool
 
 from workers.broker.celery_app import publisher
-from workers.broker.queues import LABEL
+from workers.broker.queues import BACKFILL, LABEL
 from workers.gateway.api import api
 from workers.gateway.request_body import bounded_body
 from workers.gateway.webhook import InvalidSignature, MalformedEvent, parse, verify
@@ -54,7 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         try:
             verify(secret, request.headers, body)
             event = parse(body)
-            await run_in_threadpool(enqueue, celery, ledger, [event.instance], LABEL)
+            await run_in_threadpool(enqueue, celery, ledger, [event.instance], BACKFILL if event.old else LABEL)
         except InvalidSignature as error:
             return _refusal(401, str(error))
         except MalformedEvent as error:

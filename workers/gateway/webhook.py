@@ -29,6 +29,8 @@ class StoredInstance:
     """An instance that Orthanc has stored; `instance` is its Orthanc identifier."""
 
     instance: str
+    old: bool
+    """Whether it is one of an archive, and gives way to new ones."""
 
 
 def verify(secret: str, headers: Mapping[str, str], body: bytes) -> None:
@@ -56,8 +58,10 @@ def parse(body: bytes) -> StoredInstance:
         raise MalformedEvent("the body is not JSON") from error
     if not isinstance(event, dict) or event.get("type") != "instance.stored":
         raise MalformedEvent("the event's type is not instance.stored")
-    data = event.get("data")
-    instance = data.get("instance") if isinstance(data, dict) else None
+    found = event.get("data")
+    data = found if isinstance(found, dict) else {}
+    instance = data.get("instance")
     if not isinstance(instance, str) or not ORTHANC_ID.fullmatch(instance):
         raise MalformedEvent("data.instance is not an Orthanc identifier")
-    return StoredInstance(instance)
+    # Whatever is not plainly old is not made to wait; Orthanc may run an earlier plugin, which does not say.
+    return StoredInstance(instance, old=data.get("old") is True)

@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 from contextlib import contextmanager, suppress
 from hashlib import md5
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import requests
@@ -37,6 +37,8 @@ __all__ = ["OrthancClient", "TooLarge"]
 BULK = 1000
 #: SOP Instance UIDs asked for at a time in `lookup_all`; a site may limit how many instances a query finds.
 UIDS = 100
+#: Study Date, as Orthanc's short answers name it.
+STUDY_DATE = "0008,0020"
 #: An ETag that no stored value has: Orthanc writes under it only where there is no value yet.
 ABSENT = '"0-00000000000000000000000000000000"'
 
@@ -173,14 +175,28 @@ class OrthancClient:
                 found[instance_id] = Parents(series_id, study_id, patients[study_id])
         return found
 
+    def study_dates(self, instance_ids: Sequence[str]) -> dict[str, str]:
+        """The Study Date of each instance, "" where it has none; instances that do not exist are left out."""
+        series = self._parents("Instance", "Series", instance_ids)
+        studies = self._parents("Series", "Study", series.values())
+        tags = self._bulk("Study", studies.values(), "MainDicomTags")
+        with _shape_of("tools/bulk-content"):
+            dates = {study_id: str(found.get(STUDY_DATE, "")) for study_id, found in tags.items()}
+        # What was deleted in between is left out.
+        return {instance: dates[studies[one]] for instance, one in series.items() if studies.get(one) in dates}
+
     def _parents(self, level: str, above: str, identifiers: Iterable[str]) -> dict[str, str]:
+        return {name: str(parent) for name, parent in self._bulk(level, identifiers, f"Parent{above}").items()}
+
+    def _bulk(self, level: str, identifiers: Iterable[str], wanted: str) -> dict[str, Any]:
+        """One field of the description of each of these resources."""
         distinct = list(dict.fromkeys(identifiers))
-        result: dict[str, str] = {}
+        result: dict[str, Any] = {}
         for first in range(0, len(distinct), BULK):
-            wanted = {"Resources": distinct[first : first + BULK], "Level": level, "Short": True}
-            found = self._http.json("POST", "tools/bulk-content", json=wanted, repeatable=True)
+            asked = {"Resources": distinct[first : first + BULK], "Level": level, "Short": True}
+            found = self._http.json("POST", "tools/bulk-content", json=asked, repeatable=True)
             with _shape_of("tools/bulk-content"):
-                result.update((str(row["ID"]), str(row[f"Parent{above}"])) for row in found)
+                result.update((str(row["ID"]), row[wanted]) for row in found)
         return result
 
     def anonymized(self, instance_id: str, replace: Mapping[str, str], remove: Sequence[str]) -> bytes:

@@ -19,6 +19,7 @@ from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import Outcome
 from workers.metadata.shown_label import may_not_show_truth, show_label
 from workers.pacs import ChangesPage, OrthancClient, OrthancError
+from workers.reconciliation.age import AgeRule, by_queue
 
 __all__ = ["revive_jobs", "run"]
 
@@ -34,17 +35,19 @@ WALKED = 250
 RETRY_SECONDS = 24 * 3600
 #: Most instances per queue and sweep that get a new hint because their message got lost.
 STRANDED = 64 * CHUNK
+#: At a site that sets nothing.
+DEFAULT_AGES = AgeRule()
 
 log = logging.getLogger(__name__)
 
 
-def run(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
+def run(app: Celery, orthanc: OrthancClient, ledger: Ledger, ages: AgeRule = DEFAULT_AGES) -> int:
     """Sweep once; returns the number of instances enqueued or hinted at. Does nothing during another sweep."""
     lock = ledger.exclusive("sweep", LOCK_SECONDS)
     if not lock.acquire():
         return 0
     try:
-        found = _follow_changes(app, orthanc, ledger) + _walk(app, orthanc, ledger)
+        found = _follow_changes(app, orthanc, ledger, ages) + _walk(app, orthanc, ledger, ages)
         ledger.mend()
         return found + _revive_stranded(app, ledger)
     finally:
@@ -52,7 +55,7 @@ def run(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
             lock.release()
 
 
-def _follow_changes(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
+def _follow_changes(app: Celery, orthanc: OrthancClient, ledger: Ledger, ages: AgeRule) -> int:
     found = 0
     for number in range(PAGES_A_RUN):
         page = orthanc.changes(ledger.cursor, PAGE)
@@ -60,10 +63,10 @@ def _follow_changes(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
             log.warning("database-reset cursor=%d last=%d", ledger.cursor, page.last)
             ledger.cursor = 0
             continue
-        # More than one page behind: an archive, which gives way to what is stored now.
+        # More than one page behind: an archive, most likely, where an instance itself says nothing of its age.
         behind = number > 0 or not page.done
         stored = _changed(page, "NewInstance")
-        found += _enqueue_missing(app, orthanc, ledger, stored, BACKFILL if behind else LABEL)
+        found += _enqueue_missing(app, orthanc, ledger, ages, stored, BACKFILL if behind else LABEL)
         _show_truths(orthanc, orthanc.metadata_of(_changed(page, "UpdatedMetadata")))
         ledger.cursor = page.last
         if page.done:
@@ -78,12 +81,12 @@ def _changed(page: ChangesPage, kind: str) -> list[str]:
 
 
 def _enqueue_missing(
-    app: Celery, orthanc: OrthancClient, ledger: Ledger, instance_ids: Sequence[str], queue: str
+    app: Celery, orthanc: OrthancClient, ledger: Ledger, ages: AgeRule, instance_ids: Sequence[str], in_doubt: str
 ) -> int:
     missing = _without_outcome(orthanc, ledger, instance_ids)
-    if missing:
-        enqueue(app, ledger, missing, queue)
-        log.info("sweep-found instances=%d queue=%s", len(missing), queue)
+    for queue, found in by_queue(orthanc, ages, missing, in_doubt).items():
+        enqueue(app, ledger, found, queue)
+        log.info("sweep-found instances=%d queue=%s", len(found), queue)
     return len(missing)
 
 
@@ -107,7 +110,7 @@ def _without_outcome(orthanc: OrthancClient, ledger: Ledger, instance_ids: Seque
     return [i for i in unknown if i in metadata and Outcome.of(metadata[i]) is None]
 
 
-def _walk(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
+def _walk(app: Celery, orthanc: OrthancClient, ledger: Ledger, ages: AgeRule) -> int:
     """Look at the next instances of all; enqueue those that are nowhere, and those that failed long ago; show truths.
 
     Deletions move others up, past the walk: these are met in its next round.
@@ -117,17 +120,21 @@ def _walk(app: Celery, orthanc: OrthancClient, ledger: Ledger) -> int:
     ledger.walked = since + len(page) if page else 0
     _show_truths(orthanc, page)
     held = ledger.holds(page)
-    wanted = [i for i, metadata in page.items() if i not in held and _is_due(Outcome.of(metadata), long_ago)]
-    wanted += ledger.failed_before(long_ago)
-    if wanted:
-        enqueue(app, ledger, wanted, BACKFILL)
-        log.info("walk-found instances=%d queue=%s", len(wanted), BACKFILL)
-    return len(wanted)
+    outcomes = {i: Outcome.of(metadata) for i, metadata in page.items() if i not in held}
+    again = [i for i, outcome in outcomes.items() if outcome and _is_due(outcome, long_ago)]
+    again += ledger.failed_before(long_ago)
+    wanted = by_queue(orthanc, ages, [i for i, outcome in outcomes.items() if outcome is None], BACKFILL)
+    if again:
+        wanted[BACKFILL] = wanted.get(BACKFILL, []) + again
+    for queue, found in wanted.items():
+        enqueue(app, ledger, found, queue)
+        log.info("walk-found instances=%d queue=%s", len(found), queue)
+    return sum(map(len, wanted.values()))
 
 
-def _is_due(outcome: Outcome | None, long_ago: float) -> bool:
-    """Whether an instance with this outcome is to be labelled; `long_ago` in seconds since the epoch."""
-    return outcome is None or (outcome.retry and datetime.fromisoformat(outcome.labelled_at).timestamp() < long_ago)
+def _is_due(outcome: Outcome, long_ago: float) -> bool:
+    """Whether an instance with this outcome is to be tried again; `long_ago` in seconds since the epoch."""
+    return outcome.retry and datetime.fromisoformat(outcome.labelled_at).timestamp() < long_ago
 
 
 def _revive_stranded(app: Celery, ledger: Ledger) -> int:

@@ -65,8 +65,9 @@ def test_a_stored_instance_is_posted_with_a_valid_signature(orthanc: Orthanc, re
     event = standardwebhooks.Webhook(SECRET).verify(hook.body, hook.headers)
     assert event["type"] == "instance.stored"
     assert event["data"].keys() == {
-        "instance", "series", "study", "sop_class", "modality", "transfer_syntax"
+        "instance", "series", "study", "sop_class", "modality", "transfer_syntax", "old"
     }  # fmt: skip
+    assert event["data"]["old"] is False
     assert event["data"]["sop_class"] == "1.2.840.10008.5.1.4.1.1.1.1"
     assert event["data"]["modality"] == "DX"
     assert event["data"]["transfer_syntax"] == "1.2.840.10008.1.2.1"

@@ -140,6 +140,14 @@ def test_metadata_of_many_comes_at_once_without_those_that_do_not_exist(client: 
     assert client.metadata_of([]) == {}
 
 
+def test_study_dates_of_many_come_at_once_without_those_that_do_not_exist(client: OrthancClient) -> None:
+    pixels, dates = np.full((64, 48), 7, np.uint16), ["20251224", "20251224", "", "19680229"]
+    headers = [Header(identity=f"dated-{n}", study=f"dated-{day}", date=day) for n, day in enumerate(dates)]
+    instances = [client.upload(write_dx(pixels, header=header, bits=12)) for header in headers]
+    assert client.study_dates([*instances, NOBODY]) == dict(zip(instances, dates, strict=True))
+    assert client.study_dates([]) == {}
+
+
 def test_changes_are_followed_to_their_end(client: OrthancClient) -> None:
     start = client.changes(0, limit=1)
     assert (len(start.rows), start.done) == (1, False)

@@ -1,5 +1,6 @@
 """The webhook's protocol: what is accepted, and what is not."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -36,6 +37,23 @@ def test_anything_else_about_the_signature_is_refused(headers: dict[str, str]) -
 def test_a_body_that_was_not_signed_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidSignature):
         verify(SECRET, signed(), body)
+
+
+@pytest.mark.parametrize(
+    ("said", "old"),
+    [
+        ({}, False),
+        ({"old": False}, False),
+        ({"old": True}, True),
+        ({"old": None}, False),
+        ({"old": "true"}, False),
+        ({"old": 1}, False),
+        ({"old": []}, False),
+    ],
+)
+def test_only_what_is_said_to_be_old_is_made_to_wait(said: dict[str, object], old: bool) -> None:
+    event = {"type": "instance.stored", "data": {"instance": INSTANCE} | said}
+    assert parse(json.dumps(event).encode()).old is old
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,11 @@
 """The plugin script's queues, with a stand-in for what only Orthanc's own process has."""
 
-import importlib.util
-import sys
 from collections.abc import Iterator
 from types import ModuleType, SimpleNamespace
 
 import pytest
 
-from tests.servers import ROOT
-
-
-class OrthancException(Exception):
-    """As in the plugin."""
+from tests.plugin_script import OrthancException, load
 
 
 class Database:
@@ -38,30 +32,6 @@ class Database:
 
     def acknowledge(self, _queue: str, receipt: int) -> None:
         del self.reserved[receipt]
-
-
-def load(monkeypatch: pytest.MonkeyPatch, **functions: object) -> tuple[ModuleType, list[str]]:
-    """The script, imported as the plugin does, and what it logs."""
-    logged: list[str] = []
-    orthanc = SimpleNamespace(
-        OrthancException=OrthancException,
-        ErrorCode=SimpleNamespace(UNKNOWN_RESOURCE=17, INEXISTENT_ITEM=7),
-        QueueOrigin=SimpleNamespace(FRONT="front"),
-        LogInfo=logged.append,
-        LogWarning=logged.append,
-        LogError=logged.append,
-        RegisterRestCallback=lambda _path, _answer: None,
-        **functions,
-    )
-    monkeypatch.setitem(sys.modules, "orthanc", orthanc)
-    for name in ("MSK_WEBHOOK_URL", "MSK_WEBHOOK_SECRET"):
-        monkeypatch.delenv(name, raising=False)
-    spec = importlib.util.spec_from_file_location("webhook_script", ROOT / "orthanc" / "webhook.py")
-    assert spec is not None
-    assert spec.loader is not None
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
-    return script, logged
 
 
 @pytest.fixture
@@ -120,6 +90,15 @@ def test_a_database_that_refuses_an_event_fails_no_store(durable: ModuleType, da
     outbox.put("instance")
     assert outbox.take() == ("instance", None)
     outbox.done(None)
+
+
+def test_an_ae_title_that_is_no_text_holds_up_no_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable() -> str:
+        return b"\xff".decode()
+
+    script = load(monkeypatch)[0]
+    assert script.sender_of(SimpleNamespace(GetInstanceRemoteAet=unreadable)) == ""
+    assert script.sender_of(SimpleNamespace(GetInstanceRemoteAet=lambda: "CR 1")) == "CR 1"
 
 
 @pytest.mark.parametrize("secret", ["", "whsec_", "whsec_c2hvcnQ=", "whsec_not base64 at all, but long enough"])
