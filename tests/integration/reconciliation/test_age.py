@@ -109,6 +109,12 @@ def wanted(site: Site) -> dict[str, str]:
     return known
 
 
+def in_an_archive(wanted: dict[str, str]) -> dict[str, str]:
+    """Where the same instances are to wait if what says nothing of its age is old."""
+    says_nothing = [study_date not in (TODAY, LONG_AGO) for _, study_date, *_ in INSTANCES]
+    return {i: BACKFILL if dateless else wanted[i] for i, dateless in zip(wanted, says_nothing, strict=True)}
+
+
 def test_what_is_pushed_waits_in_the_queue_of_its_age(site: Site, wanted: dict[str, str]) -> None:
     until(lambda: len(site.queues()) == len(wanted))
     assert site.queues() == wanted
@@ -128,11 +134,18 @@ def test_in_an_archive_what_is_new_does_not_wait_behind_what_is_old(
     monkeypatch.setattr(sweep, "PAGE", 4)
     site.forget()
     site.sweep()
-    undated = [name for name, study_date, *_ in INSTANCES if study_date not in (TODAY, LONG_AGO)]
-    names = dict(zip(wanted, (name for name, *_ in INSTANCES), strict=True))
-    assert site.queues() == {
-        instance: BACKFILL if names[instance] in undated else queue for instance, queue in wanted.items()
-    }
+    assert site.queues() == in_an_archive(wanted)
+
+
+def test_what_the_broker_forgot_after_the_sweep_had_passed_is_told_apart_too(
+    site: Site, wanted: dict[str, str]
+) -> None:
+    site.sweep()
+    passed = site.ledger.cursor
+    site.forget()
+    site.ledger.cursor = passed
+    site.sweep()
+    assert site.queues() == in_an_archive(wanted)
 
 
 def test_an_old_one_that_is_asked_for_goes_before_the_archive_that_it_waits_in(site: Site) -> None:
