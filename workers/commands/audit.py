@@ -27,6 +27,7 @@ def command(state: Path | None, fix: bool, as_json: bool) -> None:
     from workers.broker.queues import BACKFILL
     from workers.ledger import Ledger, enqueue
     from workers.pacs import OrthancClient
+    from workers.reconciliation.age import AgeRule, by_queue
     from workers.stack.discovery import find_settings
 
     settings = find_settings(state)
@@ -34,7 +35,8 @@ def command(state: Path | None, fix: bool, as_json: bool) -> None:
     ledger = Ledger.of(settings)
     result = _audit_with_progress(orthanc, ledger)
     if fix and result.unaccounted:
-        enqueue(publisher(settings), ledger, result.unaccounted, BACKFILL)
+        for queue, found in by_queue(orthanc, AgeRule.of(settings), result.unaccounted, BACKFILL).items():
+            enqueue(publisher(settings), ledger, found, queue)
     if as_json:
         click.echo(json.dumps(result.as_dict()))
     else:
