@@ -1,6 +1,7 @@
 """The `msk` command: finds its subcommands in `workers/commands`, and imports only the one that runs."""
 
 import importlib
+import io
 import pkgutil
 import sys
 from typing import Any
@@ -8,39 +9,9 @@ from typing import Any
 import click
 
 from workers import commands
+from workers.sentences import sentence_of
 
 __all__ = ["LazyGroup", "main"]
-
-#: Errors with a message written for people, by the module that defines them. They end as one line.
-#: A module that was never imported cannot have raised anything, so none is imported for this.
-KNOWN_ERRORS = {
-    "kombu.exceptions": ("OperationalError",),
-    "mskmodel.radiograph": ("NotClassifiable",),
-    "mskmodel.data.patient_key": ("SiteSecretError",),
-    "mskmodel.phantoms.requirements": ("RenderingUnavailable",),
-    "mskmodel.registry.version": ("RegistryError",),
-    "mskmodel.data.snapshot": ("SnapshotError",),
-    "redis.exceptions": ("ConnectionError", "TimeoutError"),
-    "workers.pacs.http": ("OrthancError",),
-    "workers.worker": ("MixedQueues", "ModelUnavailable"),
-    "workers.pacs.send": ("SendError",),
-    "workers.settings": ("InvalidSetting", "MissingSetting"),
-    "workers.stack.errors": ("StackError",),
-    "workers.supervision.service": ("ServiceError",),
-    "workers.surroundings.finding": ("UnfitSurroundings",),
-    "workers.metadata.truth": ("TruthError",),
-}
-
-
-def known_errors() -> tuple[type[BaseException], ...]:
-    """The types of `KNOWN_ERRORS` whose modules are loaded."""
-    found = (
-        getattr(sys.modules[module], name, None)
-        for module, names in KNOWN_ERRORS.items()
-        if module in sys.modules
-        for name in names
-    )
-    return tuple(error for error in found if error is not None)
 
 
 class LazyGroup(click.Group):
@@ -61,11 +32,16 @@ class LazyGroup(click.Group):
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand; an error that is written for people ends as one line and status 1."""
+        """Run the subcommand; an error that has a sentence ends as one line and status 1."""
         try:
             return super().invoke(ctx)
-        except known_errors() as error:
-            raise click.ClickException(str(error)) from error
+        except BrokenPipeError:  # whoever read the output has gone, and click ends quietly
+            raise
+        except Exception as error:
+            sentence = sentence_of(error)
+            if sentence is None:
+                raise
+            raise click.ClickException(sentence) from error
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -75,6 +51,10 @@ def main() -> None:
 
     `msk demo` shows all of it on this machine; `msk doctor` says what is missing.
     """
+    # A file's name need not be text, and a terminal need not know every character: show what it cannot print as \\x...
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 if __name__ == "__main__":

@@ -5,13 +5,14 @@ from typing import Any
 
 from celery import current_app, shared_task
 from celery.exceptions import SoftTimeLimitExceeded
-from celery.signals import worker_process_init, worker_ready
+from celery.signals import after_setup_logger, after_setup_task_logger, worker_process_init, worker_ready
 from celery.worker import state as worker_state
 from redis import RedisError
 
 from workers.broker.celery_app import publisher
 from workers.broker.former_names import take_along
 from workers.broker.messages import CHUNK, hint
+from workers.broker.one_line_logs import OneLine
 from workers.broker.queues import BACKFILL, LABEL, LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN_TASK
 from workers.jobs.store import JobStore
 from workers.labelling.blame import ModelBroken
@@ -98,6 +99,14 @@ def train() -> None:
     from workers.jobs.watch import do_next
 
     do_next(jobs(), Settings.from_environment().models, lambda: worker_state.should_stop is not None)
+
+
+@after_setup_logger.connect
+@after_setup_task_logger.connect
+def log_in_one_line(logger: Any, **_: Any) -> None:
+    """Log the reason of an error that has a sentence instead of its traceback."""
+    for handler in logger.handlers:
+        handler.addFilter(OneLine())
 
 
 @worker_process_init.connect

@@ -4,8 +4,10 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from typing import Any
 
 from celery.platforms import EX_FAILURE
+from celery.signals import celeryd_init
 from celery.worker import state as worker_state
 
 from mskmodel.data.patient_key import SiteSecret
@@ -16,11 +18,15 @@ from workers.surroundings import Finding
 from workers.surroundings.machine import disk, shared_memory
 from workers.surroundings.start import surroundings
 
-__all__ = ["MixedQueues", "ModelUnavailable", "run_worker"]
+__all__ = ["MixedQueues", "ModelUnavailable", "WorkerGaveUp", "run_worker"]
 
 
 class ModelUnavailable(Exception):
     """The model that the worker should serve cannot be loaded, or the device does not exist."""
+
+
+class WorkerGaveUp(Exception):
+    """The worker ended although nobody had asked it to; its log says why."""
 
 
 class MixedQueues(ValueError):
@@ -39,6 +45,7 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
         MixedQueues: the train queue is combined with others, but needs another kind of worker pool.
         ModelUnavailable: the worker would start, but could not label.
         UnfitSurroundings: machine, broker or Orthanc make its work impossible.
+        WorkerGaveUp: it has ended otherwise than by SIGTERM.
     """
     if TRAIN in queues and set(queues) != {TRAIN}:
         raise MixedQueues(f"a train worker takes no other queue: start one for {TRAIN} and another for the rest")
@@ -60,7 +67,7 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
     with surroundings(settings, _machine(settings, queues), _stop):
         if set(queues) & set(INSTANCE_QUEUES):
             _try_model(settings)
-        app.worker_main(arguments)
+        _run(app, arguments)
 
 
 def _machine(settings: Settings, queues: tuple[str, ...]) -> Iterator[Finding]:
@@ -74,6 +81,19 @@ def _machine(settings: Settings, queues: tuple[str, ...]) -> Iterator[Finding]:
 def _stop() -> None:
     """End the worker when it has finished what it holds, with a status that tells of a failure."""
     worker_state.should_stop = EX_FAILURE
+
+
+def _run(app: Any, arguments: list[str]) -> None:
+    """Run Celery's worker to its end. Its command drops the exit status, which the worker itself still has."""
+    workers: list[Any] = []
+
+    def remember(instance: Any, **_: Any) -> None:
+        workers.append(instance)
+
+    celeryd_init.connect(remember)
+    app.worker_main(arguments)
+    if workers[0].exitcode != 0:
+        raise WorkerGaveUp("the worker gave up; its log says why")
 
 
 def _try_model(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from workers import cli, commands
 from workers.cli import main
+from workers.sentences import OWN
 from workers.stack.errors import StackError
 
 COMMANDS = sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(commands.__path__))
@@ -92,10 +93,10 @@ def test_a_mistake_of_ours_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> Non
     assert isinstance(CliRunner().invoke(main, ["failing"]).exception, ZeroDivisionError)
 
 
-@pytest.mark.parametrize("module", sorted(cli.KNOWN_ERRORS))
-def test_every_known_error_exists(module: str) -> None:
+@pytest.mark.parametrize("module", sorted(OWN))
+def test_every_error_of_our_own_with_a_sentence_exists(module: str) -> None:
     loaded = pytest.importorskip(module)
-    assert all(issubclass(getattr(loaded, name), Exception) for name in cli.KNOWN_ERRORS[module])
+    assert all(issubclass(getattr(loaded, name), Exception) for name in OWN[module])
 
 
 def test_status_of_a_folder_where_nothing_runs(tmp_path: Path) -> None:

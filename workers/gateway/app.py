@@ -19,6 +19,7 @@ from workers.gateway.api import api
 from workers.gateway.request_body import bounded_body
 from workers.gateway.webhook import InvalidSignature, MalformedEvent, parse, verify
 from workers.ledger import Ledger, enqueue
+from workers.sentences import sentence_of
 from workers.settings import MissingSetting, Settings
 
 __all__ = ["create_app"]
@@ -41,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     if settings.webhook_secret is None:
         raise MissingSetting("MSK_WEBHOOK_SECRET")
     secret = settings.webhook_secret
-    ledger, celery = Ledger.of(settings), publisher(settings)
+    ledger, celery, complaint = Ledger.of(settings), publisher(settings), _BrokerComplaint()
     # FastAPI's pages load their scripts from the internet, which a hospital's network does not reach.
     app = FastAPI(title="Musculoskeletal radiograph labelling", docs_url=None, redoc_url=None)
 
@@ -60,8 +61,8 @@ def create_app(settings: Settings) -> FastAPI:
         except MalformedEvent as error:
             return _refusal(422, str(error))
         except (redis.RedisError, OperationalError) as error:
-            log.warning("broker unavailable: %s", type(error).__name__)
-            return _refusal(503, "the broker does not answer", {"Retry-After": RETRY_AFTER})
+            return complaint.answer(error)
+        complaint.settled()
         return Response(status_code=202)
 
     @app.get("/healthz")
@@ -71,15 +72,40 @@ def create_app(settings: Settings) -> FastAPI:
 
     @app.get("/readyz")
     def ready() -> Response:
-        """Events can be accepted: the broker answers. Shows how much work is open."""
+        """Events can be accepted: the broker would take one now. Shows how much work is open."""
         try:
+            ledger.try_to_accept(LABEL)
             open_entries = ledger.depth()
-        except redis.RedisError:
-            return _refusal(503, "the broker does not answer", {"Retry-After": RETRY_AFTER})
+        except redis.RedisError as error:
+            return complaint.answer(error)
+        complaint.settled()
         return JSONResponse({"status": "ready", "open": open_entries})
 
     app.include_router(api(settings, celery))
     return app
+
+
+class _BrokerComplaint:
+    """What the broker is reproached with now; the log says it once, however many requests are refused for it."""
+
+    def __init__(self) -> None:
+        self._said = ""
+
+    def answer(self, error: Exception) -> Response:
+        """503 with the broker's reason. Raises the error if that is unknown."""
+        sentence = sentence_of(error)
+        if sentence is None:
+            raise error
+        if sentence != self._said:
+            self._said = sentence
+            log.warning("events-refused reason=%s", sentence)
+        return _refusal(503, sentence, {"Retry-After": RETRY_AFTER})
+
+    def settled(self) -> None:
+        """The broker accepts events."""
+        if self._said:
+            self._said = ""
+            log.warning("events-accepted-again")
 
 
 def _refusal(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:

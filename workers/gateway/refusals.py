@@ -3,13 +3,13 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-import redis
 from fastapi import HTTPException
 
 from mskmodel.registry import RegistryError
 from workers.jobs.request import InvalidRequest
 from workers.metadata.truth import BadTruth, NoTruth, TruthConflict, UnknownInstance
 from workers.pacs import OrthancError
+from workers.sentences import sentence_of
 
 __all__ = ["answering"]
 
@@ -26,9 +26,12 @@ def answering(run: Callable[[], T]) -> T:
         raise HTTPException(404, str(error)) from None
     except TruthConflict as error:
         raise HTTPException(409, str(error)) from None
-    except redis.RedisError:
-        raise HTTPException(503, "the broker does not answer", {"Retry-After": "2"}) from None
     except OrthancError as error:
         raise HTTPException(503, f"Orthanc failed: {error}", {"Retry-After": "2"}) from None
     except RegistryError as error:
         raise HTTPException(503, f"the model registry cannot be used: {error}") from None
+    except Exception as error:
+        sentence = sentence_of(error)
+        if sentence is None:
+            raise
+        raise HTTPException(503, sentence, {"Retry-After": "2"}) from None

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any, Self
 
 from workers.broker.database import connect
+from workers.broker.queues import TRAIN
+from workers.broker.trial import try_to_accept
 from workers.jobs.request import JobRequest
 from workers.settings import Settings
 from workers.tls import Trust
@@ -139,6 +141,10 @@ class JobStore:
         ids = self._redis.zrevrange("msk:jobs", 0, count - 1)
         found = ((job_id, self._redis.hgetall(f"msk:job:{job_id}")) for job_id in ids)
         return [_job(job_id, values, (), now) for job_id, values in found if values]
+
+    def try_to_write(self) -> None:
+        """Return if signs of life of runs can arrive now: the broker takes writes. Writes nothing."""
+        try_to_accept(self._redis, TRAIN)
 
     # -- for runs ------------------------------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ from typing import Any, Self
 
 from workers.broker.database import connect
 from workers.broker.queues import INSTANCE_QUEUES
+from workers.broker.trial import try_to_accept
 from workers.settings import KEY_PREFIX, Settings
 from workers.tls import Trust
 
@@ -181,6 +182,10 @@ class Ledger:
     def messages(self, queue: str) -> int:
         """Number of the queue's messages that no worker has taken yet."""
         return int(self._redis.llen(f"{self._key_prefix}{queue}"))
+
+    def try_to_accept(self, queue: str) -> None:
+        """Return if an instance could be accepted for this queue now; cheap, and writes nothing."""
+        try_to_accept(self._redis, queue)
 
     @property
     def walked(self) -> int:

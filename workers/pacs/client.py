@@ -70,9 +70,14 @@ class OrthancClient:
     @classmethod
     def of(cls, settings: "Settings", *, connect_timeout: float = 5, read_timeout: float = 60) -> "OrthancClient":
         """The client of the Orthanc that the settings name."""
-        login = (settings.orthanc_user, settings.orthanc_password)
-        timeouts = {"connect_timeout": connect_timeout, "read_timeout": read_timeout}
-        return cls(settings.orthanc_url, *login, **timeouts, trust=settings.trust)
+        return cls(
+            settings.orthanc_url,
+            settings.orthanc_user,
+            settings.orthanc_password,
+            connect_timeout=connect_timeout,
+            read_timeout=read_timeout,
+            trust=settings.trust,
+        )
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._http.address})"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.sentences import sentence_of
 from workers.terminal.options import json_option, state_option
 
 if TYPE_CHECKING:
@@ -29,13 +30,14 @@ IDLE_SECONDS = 30.0
 @state_option
 def list_latest(count: int, as_json: bool, state: Path | None) -> None:
     """List the latest jobs, the newest first."""
-    jobs = connect(state)[1].latest(count)
+    store = connect(state)[1]
+    jobs = store.latest(count)
     if as_json:
         click.echo(json.dumps([job.to_dict() for job in jobs], indent=1))
         return
     for job in jobs:
         came_out = f"  {job.version}" if job.version else ""
-        click.echo(f"{job.id}  {job.submitted:%Y-%m-%d %H:%M}  {job.author:<12}  {_where(job)}{came_out}")
+        click.echo(f"{job.id}  {job.submitted:%Y-%m-%d %H:%M}  {job.author:<12}  {_where(store, job)}{came_out}")
 
 
 @click.command()
@@ -44,11 +46,12 @@ def list_latest(count: int, as_json: bool, state: Path | None) -> None:
 @state_option
 def show(job: str, as_json: bool, state: Path | None) -> None:
     """Show a job: its request, its progress and its log."""
-    found = _find(connect(state)[1], job)
+    store = connect(state)[1]
+    found = _find(store, job)
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=1))
         return
-    click.echo(f"{found.id}  {_where(found)}")
+    click.echo(f"{found.id}  {_where(store, found)}")
     for name, value in json.loads(found.request.to_json()).items():
         shown = f"{len(value)} named" if name == "instances" and value else value
         click.echo(f"  {name:<10} {shown}")
@@ -95,11 +98,22 @@ def _find(store: "JobStore", job_id: str) -> "Job":
     return job
 
 
-def _where(job: "Job") -> str:
+def _where(store: "JobStore", job: "Job") -> str:
     """In a few words."""
     if job.state == "running":
-        return f"running: {job.phase or 'starting'} {job.done}/{job.total}" if job.alive else "its worker has died"
+        return f"running: {job.phase or 'starting'} {job.done}/{job.total}" if job.alive else _silence(store)
     return f"{job.state}: {job.reason}" if job.reason else job.state
+
+
+def _silence(store: "JobStore") -> str:
+    """Why a job that runs gives no sign of life."""
+    from redis import RedisError
+
+    try:
+        store.try_to_write()
+    except RedisError as error:
+        return f"running, but no sign of life can arrive: {sentence_of(error) or 'the broker fails'}"
+    return "its worker has died"
 
 
 def watch_to_its_end(store: "JobStore", job_id: str) -> None:

@@ -1,0 +1,56 @@
+"""A trial: whether the broker would accept an instance now. Nothing is written."""
+
+from typing import Any
+
+import redis
+
+__all__ = ["try_to_accept"]
+
+
+def try_to_accept(client: Any, queue: str) -> None:
+    """Return if the broker takes what accepting an instance for this queue writes, to the ledger and as a message.
+
+    The commands are queued in a transaction that is then discarded: a broker refuses a command when it is queued, for
+    the same reasons as when it is executed, whether it is a replica, is full, cannot save or gives no permission.
+
+    Raises:
+        redis.RedisError: it does not answer, or refuses one of the commands.
+    """
+    connection = client.connection_pool.get_connection()
+    try:
+        _answers(connection, ("MULTI",))  # alone: if it were refused, the others would be executed
+        _answers(connection, *_commands(queue), ("DISCARD",))
+    except redis.RedisError:
+        connection.disconnect()  # it may be in the transaction still
+        raise
+    finally:
+        client.connection_pool.release(connection)
+
+
+def _answers(connection: Any, *commands: tuple[str | int, ...]) -> None:
+    """Send the commands and read all answers, then raise the first that is an error."""
+    connection.send_packed_command(connection.pack_commands(commands))
+    refused = []
+    for _ in commands:
+        try:
+            connection.read_response()
+        except redis.ResponseError as error:
+            refused.append(error)
+    if refused:
+        raise refused[0]
+
+
+def _commands(queue: str) -> tuple[tuple[str | int, ...], ...]:
+    binding = f"_kombu.binding.{queue}"
+    return (
+        ("SCRIPT", "LOAD", "return 0"),
+        ("EVALSHA", "0" * 40, 0),
+        ("TIME",),
+        ("HGET", "msk:entry:trial", "queue"),
+        ("HSET", "msk:entry:trial", "queue", queue),
+        ("ZADD", f"msk:waiting:{queue}", 0, "trial"),
+        ("ZREM", f"msk:waiting:{queue}", "trial"),
+        ("LLEN", queue),
+        ("SADD", binding, "trial"),
+        ("LPUSH", queue, "trial"),
+    )
