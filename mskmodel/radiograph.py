@@ -44,7 +44,7 @@ class Radiograph:
 
     ``pixels``: (rows, columns) uint16, writable, values 0..2**bits-1, bright = dense (as MONOCHROME2),
     whatever the file's photometric interpretation and sign were. No modality or VOI transformation is applied.
-    Header values are ``""`` where the file does not say.
+    Header values are terms of known tables, ``other`` for any other text, ``""`` where the file does not say.
     """
 
     pixels: NDArray[np.uint16]

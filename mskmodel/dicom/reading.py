@@ -12,9 +12,10 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import config, uid
+from pydicom import uid
 from pydicom.datadict import dictionary_description
 
+from mskmodel.dicom import terms
 from mskmodel.dicom.decoding import ENCAPSULATED, NATIVE, PixelLayout, decode_encapsulated, decode_native
 from mskmodel.dicom.raster import is_picture, read_picture
 from mskmodel.dicom.scan import Scan, is_dicom, scan_data_set, scan_meta
@@ -44,7 +45,7 @@ def read_radiograph(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Radiograph
     meta = scan_meta(data)
     _check_sop_class(meta.sop_class)
     if meta.transfer_syntax not in NATIVE | ENCAPSULATED:
-        raise Skipped(f"unsupported transfer syntax: {_uid_name(meta.transfer_syntax)}")
+        raise Skipped(f"unsupported transfer syntax: {terms.uid_name(meta.transfer_syntax)}")
     scan = scan_data_set(data, meta)
     sop_class = scan.text("SOPClassUID") or meta.sop_class
     _check_sop_class(sop_class)
@@ -54,10 +55,10 @@ def read_radiograph(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Radiograph
         bits=layout.bits_stored,
         sop_class=sop_class,
         transfer_syntax=meta.transfer_syntax,
-        modality=scan.text("Modality"),
-        body_part=scan.text("BodyPartExamined"),
-        view_position=scan.text("ViewPosition"),
-        laterality=scan.text("ImageLaterality") or scan.text("Laterality"),
+        modality=terms.modality(scan.text("Modality")),
+        body_part=terms.body_part(scan.text("BodyPartExamined")),
+        view_position=terms.view_position(scan.text("ViewPosition")),
+        laterality=terms.laterality(scan.text("ImageLaterality") or scan.text("Laterality")),
     )
 
 
@@ -84,14 +85,7 @@ def _check_file_size(size: int, limits: Limits) -> None:
 
 def _check_sop_class(sop_class: str) -> None:
     if sop_class and sop_class not in RADIOGRAPH_SOP_CLASSES:
-        raise Skipped(f"not a radiograph: {_uid_name(sop_class)}")
-
-
-def _uid_name(text: str) -> str:
-    """Name of a UID. Bytes that are no UID are not repeated: they could be about the patient."""
-    if not re.fullmatch(r"[0-9.]{1,64}", text):
-        return "not a legal UID"
-    return uid.UID(text, validation_mode=config.IGNORE).name
+        raise Skipped(f"not a radiograph: {terms.uid_name(sop_class)}")
 
 
 def _layout(scan: Scan, limits: Limits) -> PixelLayout:
@@ -118,7 +112,7 @@ def _layout(scan: Scan, limits: Limits) -> PixelLayout:
 
 def _check_frames(frames: str) -> None:
     if frames and not re.fullmatch(r"\+?0*[01]", frames):
-        count = f" ({frames} frames)" if re.fullmatch(r"\d{1,9}", frames) else ""
+        count = f" ({frames} frames)" if re.fullmatch(r"\d{1,4}", frames) else ""
         raise Skipped(f"multi-frame{count}: only single projections are labelled")
 
 

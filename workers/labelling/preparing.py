@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from billiard.exceptions import SoftTimeLimitExceeded
-from pydicom.uid import UID
 
 from mskmodel.dicom.reading import RADIOGRAPH_SOP_CLASSES, read_radiograph
+from mskmodel.dicom.terms import uid_name
 from mskmodel.radiograph import Limits, NotClassifiable, Radiograph, Skipped, Undecodable
 from mskmodel.registry.classifier import Classifier
 from workers.labelling.blame import Step, step
@@ -31,7 +31,7 @@ def prepare(orthanc: OrthancClient, classifier: Classifier, limits: Limits, inst
     instance_id, milliseconds = instance.claim.instance_id, {}
     sop_class = instance.metadata.get("SopClassUid", "")
     if sop_class and sop_class not in RADIOGRAPH_SOP_CLASSES:
-        raise Skipped(f"not a radiograph: {UID(sop_class).name}")
+        raise Skipped(f"not a radiograph: {uid_name(sop_class)}")
     started = time.perf_counter()
     with step(Step.FETCH, orthanc, instance_id):
         data = orthanc.file(instance_id, limits.max_file_bytes)

@@ -14,10 +14,10 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from urllib.parse import urlsplit
 
-from pydicom import config, uid
 from pynetdicom import AE, Association, _config, evt
 from pynetdicom.status import STORAGE_SERVICE_CLASS_STATUS
 
+from mskmodel.dicom.terms import uid_name
 from mskmodel.radiograph import NotClassifiable
 from workers.pacs.outgoing import Outgoing, OutgoingFile, collect, wrapped
 
@@ -269,11 +269,7 @@ def _send_at_once(event: evt.Event) -> None:
 
 
 def _not_accepted(file: OutgoingFile) -> str:
-    return f"the receiver does not accept {_name(file.sop_class)} in {_name(file.transfer_syntax)}"
-
-
-def _name(identifier: str) -> str:
-    return str(uid.UID(identifier, validation_mode=config.IGNORE).name)
+    return f"the receiver does not accept {uid_name(file.sop_class)} in {uid_name(file.transfer_syntax)}"
 
 
 def _judged(file: OutgoingFile, instance: str, status: int) -> Sent:
