@@ -77,6 +77,29 @@ SHOWN_OPTIONS = {
 GONE = (orthanc.ErrorCode.UNKNOWN_RESOURCE, orthanc.ErrorCode.INEXISTENT_ITEM)
 
 
+def words(beginning, ends):
+    return frozenset(beginning + end for end in ends.split())
+
+
+#: Terms of the standard that an event may hold: storage classes of images and reports, their modalities, and the
+#: transfer syntaxes of images.
+SOP_CLASSES = words(
+    "1.2.840.10008.5.1.4.1.1.",
+    "1 1.1 1.1.1 1.2 1.2.1 1.3 1.3.1 2 2.1 3.1 4 4.1 6.1 7 7.1 7.2 7.3 7.4 11.1 12.1 12.1.1 12.2 12.2.1 13.1.1 13.1.2 "
+    "13.1.3 20 30 66.4 77.1.1 77.1.4 77.1.6 88.11 88.22 88.33 88.34 88.59 88.67 104.1 104.2 128 481.1 481.2 481.3",
+)
+MODALITIES = words(
+    "",
+    "AR BI BMD CR CT CTPROTOCOL DG DOC DX ECG ES GM IO IVOCT IVUS KO MG MR NM OCT OP OT PR PT PX REG RF RG RTDOSE "
+    "RTIMAGE RTPLAN RTSTRUCT SC SEG SM SR TG US XA XC",
+)
+TRANSFER_SYNTAXES = words(
+    "1.2.840.10008.1.",
+    "2 2.1 2.1.98 2.1.99 2.2 2.4.50 2.4.51 2.4.57 2.4.70 2.4.80 2.4.81 2.4.90 2.4.91 2.4.92 2.4.93 2.4.100 2.4.101 "
+    "2.4.102 2.4.103 2.4.104 2.4.105 2.4.106 2.4.107 2.4.108 2.4.110 2.4.111 2.4.112 2.4.201 2.4.202 2.4.203 2.5",
+)
+
+
 class AgeRule:
     """Which instances are old, and give way to new ones: those of old studies, and all that an archive sends.
 
@@ -316,9 +339,9 @@ def describe(ident, aet, ages):
         "instance": ident,
         "series": instance["ParentSeries"],
         "study": study,
-        "sop_class": metadata.get("SopClassUid", ""),
-        "modality": modality,
-        "transfer_syntax": metadata.get("TransferSyntax", ""),
+        "sop_class": known(metadata.get("SopClassUid", ""), SOP_CLASSES),
+        "modality": known(modality, MODALITIES),
+        "transfer_syntax": known(metadata.get("TransferSyntax", ""), TRANSFER_SYNTAXES),
         # Not the date itself, which would be a patient's data.
         "old": ages.is_old(study_date, metadata, datetime.date.today()),
     }
@@ -350,6 +373,11 @@ def reason_of(error):
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate-not-trusted ({error.verify_message})"
     return type(error).__name__
+
+
+def known(value, terms):
+    """The value if it is among these terms, else "other": any other text of a file may be about the patient."""
+    return value if value in terms else "other" if value else ""
 
 
 def was_deleted(error):

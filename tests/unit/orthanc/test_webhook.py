@@ -106,3 +106,18 @@ def test_an_invalid_secret_is_refused(monkeypatch: pytest.MonkeyPatch, secret: s
     script, _ = load(monkeypatch)
     with pytest.raises(ValueError, match="MSK_WEBHOOK_SECRET"):
         script.decode_secret(secret)
+
+
+def test_an_event_holds_terms_of_the_standard_and_no_other_text_of_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    webhook, _ = load(monkeypatch)
+
+    assert webhook.known("1.2.840.10008.5.1.4.1.1.1.1", webhook.SOP_CLASSES) == "1.2.840.10008.5.1.4.1.1.1.1"
+    assert webhook.known("1.2.840.10008.1.2.4.90", webhook.TRANSFER_SYNTAXES) == "1.2.840.10008.1.2.4.90"
+    assert webhook.known("DX", webhook.MODALITIES) == "DX"
+    assert webhook.known("", webhook.MODALITIES) == ""
+    for text, terms in (
+        ("1.2.840.10008.5.1.4.1.1.19700101", webhook.SOP_CLASSES),
+        ("1.2.840.10008.1.2.4.19700101", webhook.TRANSFER_SYNTAXES),
+        ("DOE^JOHN", webhook.MODALITIES),
+    ):
+        assert webhook.known(text, terms) == "other"
