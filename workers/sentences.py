@@ -16,13 +16,13 @@ __all__ = ["OWN", "network_reason", "sentence_of"]
 #: Errors whose message was written for people, by the module that defines them.
 #: A module that was never imported cannot have raised anything, so none is imported for this.
 OWN = {
-    "mskmodel.data.dataset": ("LabelsError",),
     "mskmodel.data.patient_key": ("SiteSecretError",),
     "mskmodel.data.snapshot": ("SnapshotError",),
     "mskmodel.network.weights": ("WeightsUnavailable",),
     "mskmodel.phantoms.requirements": ("RenderingUnavailable",),
     "mskmodel.radiograph": ("NotClassifiable",),
     "mskmodel.registry.version": ("RegistryError",),
+    "mskmodel.tables.problems": ("TableError",),
     "workers.jobs.request": ("InvalidRequest",),
     "workers.metadata.truth": ("TruthError",),
     "workers.pacs.http": ("OrthancError",),

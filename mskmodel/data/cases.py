@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -14,15 +13,15 @@ from numpy.typing import NDArray
 from pydicom import dcmread
 from pydicom.errors import InvalidDicomError
 
-from mskmodel.data.dataset import Labelled, LabelsError, Pictures, Unreadable, read_labels, read_pictures
+from mskmodel.data.dataset import Pictures, Reading, Unreadable, read_pictures
+from mskmodel.data.labels_file import PATIENT, Labelled, labelled_rows, name_within, read_labels_table
 from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.tables.problems import Problem, refuse
 
 __all__ = ["Cases", "read_cases", "split"]
 
-#: Column of a labels file that names the patient: any text that differs between patients.
-_PATIENT = "patient"
 #: Increase it with every change of the cache file's layout, so that no older file is read.
-_LAYOUT = 1
+_LAYOUT = 2
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,25 +56,21 @@ def read_cases(
 
     Patients come from the column ``patient`` of the labels file, without that column from the DICOM headers. The folder
     ``cache`` keeps the framed pictures until a file, the labels or the preprocessing change. It keeps no identifier of
-    a patient. Raises LabelsError, also for a file without a patient.
+    a patient. Raises TableError, also for a file without a patient.
     """
-    listed = read_labels(labels, images, classes)
-    owners = _patient_column(labels)
-    chosen = [number for number, row in enumerate(listed) if none or row.label is not None]
-    rows = [listed[number] for number in chosen]
-    kept = cache / f"cases-{_key(rows, labels, preprocessing)}.npz"
+    table = read_labels_table(labels)
+    listed = labelled_rows(table, images, classes)
+    rows = [row for row in listed if none or row.label is not None]
+    kept = cache / f"cases-{_key(rows, preprocessing)}.npz"
     if not kept.is_file():
-        pictures, unreadable = read_pictures(rows, classes, preprocessing, progress)
-        failed = {one.file for one in unreadable}
-        read = [number for number in chosen if listed[number].file not in failed]
-        names = [owners[number] if owners else _patient_of(listed[number].file) for number in read]
-        nobody = [listed[number].file for number, name in zip(read, names, strict=True) if not name]
-        if nobody:
-            hint = f"name the patients in a column {_PATIENT} of {labels}"
-            raise LabelsError(f"files without a patient: {len(nobody)}, such as {nobody[0]}; {hint}")
+        reading = read_pictures(rows, classes, preprocessing, progress)
+        names = [row.patient if table.has(PATIENT) else _patient_of(row.file) for row in reading.rows]
+        nobody = [row for row, name in zip(reading.rows, names, strict=True) if not name]
+        problems = [Problem(row.line, "neither the line nor the file names a patient") for row in nobody]
+        refuse(f"{labels} cannot be used", problems, f"name the patients in a column {PATIENT}")
         _, patients = np.unique(np.asarray(names, np.str_), return_inverse=True)
-        _save(kept, pictures, patients, read, unreadable)
-    return _loaded(kept, listed, images, len(listed) - len(chosen))
+        _save(kept, reading, patients, [name_within(row.file, images) for row in reading.rows])
+    return _loaded(kept, len(listed) - len(rows))
 
 
 def split(
@@ -94,12 +89,6 @@ def split(
     return np.sort(rest), np.flatnonzero(chosen)
 
 
-def _patient_column(labels: Path) -> list[str] | None:
-    with labels.open(newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file, restval=""))
-    return [row[_PATIENT] for row in rows] if _PATIENT in rows[0] else None
-
-
 def _patient_of(file: Path) -> str:
     """Patient ID of a DICOM header, empty where there is none."""
     try:
@@ -108,22 +97,18 @@ def _patient_of(file: Path) -> str:
         return ""
 
 
-def _key(rows: Sequence[Labelled], labels: Path, preprocessing: Preprocessing) -> str:
+def _key(rows: Sequence[Labelled], preprocessing: Preprocessing) -> str:
     """Name of the cache file: it changes with any file, the labels, the preprocessing and the layout."""
-    digest = hashlib.sha256(json.dumps([_LAYOUT, preprocessing.to_json()]).encode() + labels.read_bytes())
+    digest = hashlib.sha256(json.dumps([_LAYOUT, preprocessing.to_json()]).encode())
     for row in rows:
         known = row.file.stat() if row.file.is_file() else None
-        digest.update(repr((str(row.file), known and (known.st_size, known.st_mtime_ns))).encode())
+        said = row.line, str(row.file), row.label, row.patient
+        digest.update(repr((said, known and (known.st_size, known.st_mtime_ns))).encode())
     return digest.hexdigest()[:16]
 
 
-def _save(
-    path: Path,
-    pictures: Pictures,
-    patients: NDArray[np.int64],
-    read: Sequence[int],
-    unreadable: Sequence[Unreadable],
-) -> None:
+def _save(path: Path, reading: Reading, patients: NDArray[np.int64], files: Sequence[str]) -> None:
+    pictures = reading.pictures
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".partial.npz")
     np.savez(
@@ -132,19 +117,18 @@ def _save(
         extents=pictures.extents,
         labels=pictures.labels,
         patients=patients.astype(np.int64),
-        read=np.asarray(read, np.int64),
-        unreadable=np.asarray([(str(one.file), one.reason) for one in unreadable], np.str_).reshape(-1, 2),
+        files=np.asarray(files, np.str_),
+        unreadable=np.asarray([(o.file, o.reason, o.line) for o in reading.unreadable], np.str_).reshape(-1, 3),
     )
     partial.replace(path)
 
 
-def _loaded(path: Path, listed: Sequence[Labelled], images: Path, left_out: int) -> Cases:
+def _loaded(path: Path, left_out: int) -> Cases:
     with np.load(path, allow_pickle=False) as arrays:
-        files = [listed[number].file for number in arrays["read"]]
         return Cases(
             Pictures(arrays["values"], arrays["extents"], arrays["labels"]),
             arrays["patients"],
-            tuple(str(file.relative_to(images)) for file in files),
-            tuple(Unreadable(Path(file), str(reason)) for file, reason in arrays["unreadable"]),
+            tuple(arrays["files"].tolist()),
+            tuple(Unreadable(Path(file), str(why), int(line)) for file, why, line in arrays["unreadable"]),
             left_out,
         )

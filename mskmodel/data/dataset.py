@@ -1,8 +1,7 @@
-"""Labelled radiographs for training and evaluation: a folder and a CSV of ``file,label``."""
+"""Labelled radiographs in memory, for training and evaluation."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,37 +10,33 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mskmodel.data.labels_file import Labelled
+from mskmodel.data.same_picture import Once
 from mskmodel.dicom.reading import read_image
 from mskmodel.network.preprocessing import STORED, Picture, Preprocessing
 from mskmodel.radiograph import NotClassifiable
 from mskmodel.whole_file import settle
 
-__all__ = ["STORED", "Labelled", "LabelsError", "Pictures", "Unreadable", "columns_of", "read_labels", "read_pictures"]
-
-
-class LabelsError(Exception):
-    """A labels file is missing, or holds something that cannot be a label."""
-
-
-@dataclass(frozen=True)
-class Labelled:
-    """One row of a labels file. ``label`` is None for none of the classes."""
-
-    file: Path
-    label: str | None
+__all__ = ["STORED", "Pictures", "Reading", "Unreadable", "read_pictures"]
 
 
 @dataclass(frozen=True)
 class Unreadable:
-    """A file that is listed but cannot be used, and why."""
+    """A file that is listed but not used, and why. ``line``: of the labels file that lists it, 0 for none."""
 
     file: Path
     reason: str
+    line: int = 0
+
+    def __str__(self) -> str:
+        line = f" (line {self.line})" if self.line else ""
+        return f"not read: {self.file}{line}: {self.reason}"
 
     @classmethod
-    def because(cls, file: Path, error: NotClassifiable | OSError) -> Unreadable:
+    def because(cls, file: Path, error: NotClassifiable | OSError, line: int = 0) -> Unreadable:
         """The reason of an error, in words for people."""
-        return cls(file, error.reason if isinstance(error, NotClassifiable) else error.strerror or "cannot be read")
+        reason = error.reason if isinstance(error, NotClassifiable) else error.strerror or "cannot be read"
+        return cls(file, reason, line)
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,42 +98,13 @@ class Pictures:
         )
 
 
-def read_labels(
-    path: Path, images: Path, classes: Sequence[str], skip: Sequence[tuple[str, str]] = ()
-) -> list[Labelled]:
-    """Rows of a CSV with the columns ``file`` (relative to ``images``) and ``label`` (empty = none of the classes).
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """Pictures that were read, each with its row of the labels file, and the rows that were not used."""
 
-    ``skip``: (column, text) pairs; rows with that text anywhere in that column are left out, such as those
-    of a licence that forbids what is planned. Raises LabelsError.
-    """
-    rows = _rows(path)
-    if not rows or not {"file", "label"} <= set(rows[0]):
-        raise LabelsError(f"{path}: the first line must name the columns file and label, and rows must follow")
-    unknown = sorted({row["label"] for row in rows} - {*classes, ""})
-    if unknown:
-        raise LabelsError(f"{path}: not among the classes: {', '.join(unknown)} (empty = none of them)")
-    missing = sorted({column for column, _ in skip} - set(rows[0]))
-    if missing:
-        raise LabelsError(f"{path}: no column {', '.join(missing)}")
-    kept = [row for row in rows if not any(text in row[column] for column, text in skip)]
-    return [Labelled(images / row["file"], row["label"] or None) for row in kept]
-
-
-def columns_of(path: Path) -> tuple[str, ...]:
-    """Column names of a labels file; none if it has no rows. Raises LabelsError."""
-    rows = _rows(path)
-    return tuple(rows[0]) if rows else ()
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    try:
-        # Spreadsheets begin their CSV with a byte order mark.
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            return list(csv.DictReader(file, restval=""))
-    except OSError as error:
-        raise LabelsError(f"cannot read the labels: {error}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise LabelsError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    pictures: Pictures
+    rows: tuple[Labelled, ...]
+    unreadable: tuple[Unreadable, ...]
 
 
 def read_pictures(
@@ -146,14 +112,24 @@ def read_pictures(
     classes: Sequence[str],
     preprocessing: Preprocessing,
     progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
-) -> tuple[Pictures, list[Unreadable]]:
-    """Read and frame every file; files that cannot be read are returned with the reason, and the others are read."""
-    pictures, labels, unreadable = [], [], []
+) -> Reading:
+    """Read and frame every file once, however often it is listed and under whatever names.
+
+    Files that cannot be read are returned with the reason, and the others are read. Raises TableError where the same
+    picture has two labels.
+    """
+    pictures, read, unreadable = [], [], []
+    once = Once()
     for row in progress(rows):
         try:
-            pictures.append(preprocessing.frame(read_image(row.file)))
+            picture = preprocessing.frame(read_image(row.file))
         except (NotClassifiable, OSError) as error:
-            unreadable.append(Unreadable.because(row.file, error))
+            unreadable.append(Unreadable.because(row.file, error, row.line))
             continue
-        labels.append(row.label)
-    return Pictures.framed(pictures, labels, classes), unreadable
+        if reason := once.repeats(row, picture.values):
+            unreadable.append(Unreadable(row.file, reason, row.line))
+            continue
+        pictures.append(picture)
+        read.append(row)
+    once.check()
+    return Reading(Pictures.framed(pictures, [row.label for row in read], classes), tuple(read), tuple(unreadable))

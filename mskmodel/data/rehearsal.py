@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.data.dataset import STORED, Labelled, Pictures, read_pictures
+from mskmodel.data.dataset import STORED, Pictures, read_pictures
+from mskmodel.data.labels_file import Labelled
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.phantoms import RenderingUnavailable, making
 from mskmodel.phantoms.views import NAMES, TURN
@@ -91,10 +92,11 @@ def _render(path: Path, seed: int, preprocessing: Preprocessing, workers: int, p
         folder = Path(directory)
         truth = making.make(folder, len(TURN), seed, workers, TURN, lambda done, _: progress(done))
         rows = [Labelled(folder / row.file, row.shows) for row in truth]
-        pictures, unreadable = read_pictures(rows, NAMES, preprocessing)
-    if unreadable:
-        raise RenderingUnavailable(f"a phantom cannot be read back: {unreadable[0].file.name}: {unreadable[0].reason}")
-    pictures.save(path)
+        reading = read_pictures(rows, NAMES, preprocessing)
+    if reading.unreadable:
+        first = reading.unreadable[0]
+        raise RenderingUnavailable(f"a phantom cannot be read back: {first.file.name}: {first.reason}")
+    reading.pictures.save(path)
 
 
 def _nothing() -> Pictures:

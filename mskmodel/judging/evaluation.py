@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.data.dataset import Labelled, Unreadable
+from mskmodel.data.dataset import Unreadable
+from mskmodel.data.labels_file import Labelled
+from mskmodel.data.same_picture import Once
 from mskmodel.dicom.reading import read_image
 from mskmodel.judging.intervals import Interval, auroc_interval, mean_of_rates, wilson
 from mskmodel.radiograph import NotClassifiable
@@ -134,20 +136,29 @@ def answers(
     rows: Sequence[Labelled],
     progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
 ) -> Answers:
-    """Classify every file that can be read; the result lists the others."""
+    """Classify every picture once, whatever its files are called; the result lists the other rows.
+
+    Raises TableError where the same picture has two labels.
+    """
+    once = Once()
     images, read, labels, unreadable, logits = [], [], [], [], []
     index = {key: number for number, key in enumerate(classifier.classes)}
     for row in progress(rows):
         try:
-            images.append(classifier.prepare(read_image(row.file)))
+            image = classifier.prepare(read_image(row.file))
         except (NotClassifiable, OSError) as error:
-            unreadable.append(Unreadable.because(row.file, error))
+            unreadable.append(Unreadable.because(row.file, error, row.line))
             continue
+        if reason := once.repeats(row, image):
+            unreadable.append(Unreadable(row.file, reason, row.line))
+            continue
+        images.append(image)
         read.append(row)
         labels.append(len(index) if row.label is None else index[row.label])
         if len(images) == _BATCH:
             logits.append(classifier.logits(np.stack(images)))
             images = []
+    once.check()
     if images:
         logits.append(classifier.logits(np.stack(images)))
     found = np.concatenate(logits) if logits else np.zeros((0, len(index) + 1), np.float32)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import ctypes
 import os
 import signal
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from datetime import date, timedelta
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,6 +19,7 @@ from mskmodel.dicom.writing import CR, DX_PRESENTATION, DX_PROCESSING, Header, w
 from mskmodel.phantoms.rendering import Phantom, exposures
 from mskmodel.phantoms.requirements import WHAT_IS_NEEDED, RenderingUnavailable
 from mskmodel.phantoms.views import TURN
+from mskmodel.tables.table import write_table
 
 __all__ = ["TRUTH", "PhantomTruth", "make", "write"]
 
@@ -76,10 +76,7 @@ def make(
             raise RenderingUnavailable(f"the renderer ended its process; {WHAT_IS_NEEDED}") from error
         finally:
             pool.shutdown(cancel_futures=True)
-    with (directory / TRUTH).open("w", newline="") as file:
-        table = csv.DictWriter(file, [column.name for column in fields(PhantomTruth)], lineterminator="\n")
-        table.writeheader()
-        table.writerows(asdict(row) for row in truth)
+    write_table(directory / TRUTH, [column.name for column in fields(PhantomTruth)], map(astuple, truth))
     return truth
 
 

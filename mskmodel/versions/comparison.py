@@ -6,7 +6,6 @@ versions can be compared later on the pictures that both were shown.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mskmodel.data.dataset import Pictures
+from mskmodel.data.same_picture import picture_digest
 from mskmodel.judging.evaluation import Judgement
 from mskmodel.judging.gate import Predictions, Verdict, judge_answers
 from mskmodel.network.alexnet import AlexNet
@@ -188,8 +188,4 @@ def _with_given_up(comparison: Comparison, before: Sequence[str]) -> Comparison:
 
 def identifiers(pictures: Pictures) -> list[str]:
     """A name for each picture that is the same for the same pixels, whichever snapshot they are in."""
-    found: list[str] = []
-    for values in pictures.values:
-        digest = hashlib.sha256(np.ascontiguousarray(values).data).hexdigest()[:16]
-        found.append(digest)
-    return found
+    return [picture_digest(values) for values in pictures.values]

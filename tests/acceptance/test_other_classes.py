@@ -1,6 +1,5 @@
 """Other classes without other code: a labels file with twenty classes is enough."""
 
-import csv
 import json
 import os
 import subprocess
@@ -12,6 +11,7 @@ import pytest
 from mskmodel.phantoms import CLASSES, NEIGHBOURS
 from mskmodel.phantoms.making import make
 from mskmodel.registry import SHIPPED, Registry, read_manifest
+from mskmodel.tables.table import write_table
 
 TWENTY = (*CLASSES, *list(NEIGHBOURS)[:7])
 
@@ -24,20 +24,20 @@ def msk(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.timeout(900)  # it renders and trains; a busy machine is no reason to fail
 def test_a_model_of_twenty_classes_is_trained_and_judged_and_labels(tmp_path: Path) -> None:
     images, registry = tmp_path / "images", tmp_path / "models"
-    labels = tmp_path / "labels.csv"
     phantoms = make(images, 2 * len(TWENTY), 1, names=TWENTY, visits=2)
-    with labels.open("w", newline="") as file:
-        csv.writer(file).writerows([("file", "label"), *((each.file, each.shows) for each in phantoms)])
+    everything, first, second = (tmp_path / f"{name}.csv" for name in ("all", "first", "second"))
+    for path, some in ((everything, phantoms), (first, phantoms[::2]), (second, phantoms[1::2])):
+        write_table(path, ("file", "label"), [(each.file, each.shows) for each in some])
 
     trained = msk(
-        "train", "--source", images, labels, "1", "--holdout", images, labels, "--classes", ",".join(TWENTY),
+        "train", "--source", images, first, "1", "--holdout", images, second, "--classes", ",".join(TWENTY),
         "--start", SHIPPED, "--epochs", "1", "--views", "250", "--device", "cpu", "--registry", registry,
     )  # fmt: skip
 
     assert trained.returncode == 0, trained.stderr
     version = Registry(registry).find(trained.stdout.strip())
     assert read_manifest(version)["classes"] == list(TWENTY)
-    data = ("--images", images, "--labels", labels)
+    data = ("--images", images, "--labels", everything)
     judged = msk("evaluate", *data, "--model", version, "--device", "cpu", "--json", "-")
     assert judged.returncode == 0, judged.stderr
     figures = json.loads(judged.stdout)

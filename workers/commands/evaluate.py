@@ -23,7 +23,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.command()
 @click.option("--images", required=True, type=_FOLDER, help="Folder of DICOM, PNG or JPEG files.")
-@click.option("--labels", required=True, type=_FILE, help="CSV: file, label (empty = none of the classes).")
+@click.option("--labels", required=True, type=_FILE, help="CSV: file, label (none = none of the classes).")
 @click.option("--model", help="A version's name or directory; without it, the one that is served.")
 @device_option
 @click.option(
@@ -40,17 +40,14 @@ def command(
     """Judge a model version on labelled radiographs; exit 1 if none of them could be read.
 
     Accuracy, recall and top-5 error judge the likeliest class, whether or not the model abstains. Files that cannot be
-    read are listed but not counted.
+    read are listed but not counted, and so are those that show the same picture as another.
     """
-    from mskmodel.data.dataset import LabelsError, read_labels
+    from mskmodel.data.labels_file import read_labels
     from mskmodel.judging.evaluation import answers, score
     from workers.terminal.chosen_version import load_classifier
 
     classifier = load_classifier(model, device)
-    try:
-        rows = read_labels(labels, images, classifier.classes)
-    except LabelsError as error:
-        raise click.ClickException(str(error)) from error
+    rows = read_labels(labels, images, classifier.classes)
     said = answers(classifier, rows, through("radiographs"))
     result = score(said.logits, said.labels, classifier.classes, classifier.decision, said.unreadable)
     if json_file:
@@ -67,7 +64,7 @@ def command(
 
 def _as_json(version: str, result: "Evaluation") -> dict[str, Any]:
     figures = asdict(result)
-    figures["unreadable"] = [{"file": str(one.file), "reason": one.reason} for one in result.unreadable]
+    figures["unreadable"] = [asdict(one) | {"file": str(one.file)} for one in result.unreadable]
     return {"model": version} | figures
 
 
@@ -82,7 +79,7 @@ def _print(version: str, result: "Evaluation") -> None:
         console.print()
         console.print(on_screen(table))
     for one in result.unreadable:
-        console.print(f"not read: {one.file}: {one.reason}", highlight=False, markup=False, soft_wrap=True)
+        console.print(str(one), highlight=False, markup=False, soft_wrap=True)
 
 
 def _lead(version: str, result: "Evaluation") -> str:

@@ -1,5 +1,6 @@
 """`msk train`: train a model version from folders of labelled radiographs."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,13 +9,14 @@ import click
 
 from workers.terminal.bars import TrainingBar, through
 from workers.terminal.options import chosen_device, device_option
-from workers.terminal.skip_option import SkipRules, skip_rules
+from workers.terminal.skip_option import skip_rules
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from mskmodel.data.dataset import Pictures
+    from mskmodel.data.dataset import Reading
+    from mskmodel.data.labels_file import Labelled
     from mskmodel.network.alexnet import AlexNet
     from mskmodel.registry.decision import Decision
     from mskmodel.training.loop import TrainingSettings
@@ -34,7 +36,7 @@ _Folder = tuple[Path, Path]
     multiple=True,
     required=True,
     metavar="IMAGES LABELS SHARE",
-    help="Folder, CSV of file,label (empty = none of the classes), and the folder's share of all draws. Repeatable.",
+    help="Folder, CSV of file,label (none = none of the classes), and the folder's share of all draws. Repeatable.",
 )
 @click.option(
     "--holdout",
@@ -88,21 +90,31 @@ def command(
     """Fine-tune AlexNet, calibrate it on the hold-out, and keep it as a new version.
 
     Prints the version's name. Its manifest holds the figures on the hold-out; `msk evaluate` judges it on other files.
+    Files that cannot be read are listed and left out. A picture that is both trained on and held out ends the command.
     """
+    from mskmodel.data.training_sets import check_pictures_apart
     from mskmodel.labels import KEYS
     from mskmodel.network.preprocessing import Preprocessing
     from mskmodel.registry import Registry
+    from mskmodel.tables.label_cell import NONE
     from mskmodel.training.loop import Source, TrainingSettings, train
     from mskmodel.versions.calibration import calibrated
     from mskmodel.versions.conversion import finished, version_of
 
     on = chosen_device(device)
     keys = tuple(classes.split(",")) if classes else KEYS
-    rules = skip_rules(skip, [labels for _, labels, _ in sources] + [holdout[1]])
+    if NONE in keys:
+        raise click.BadParameter(f"{NONE} stands for none of the classes", param_hint="--classes")
+    folders: list[_Folder] = [*((folder, labels) for folder, labels, _ in sources), holdout]
+    listed = _listed(folders, skip, keys)
     settings = TrainingSettings(**{name: value for name, value in chosen.items() if value is not None})
     preprocessing = Preprocessing()
-    read = [Source(folder.name, _read(folder, labels, keys, rules), share) for folder, labels, share in sources]
-    held_out = _read(*holdout, keys, rules)
+    *training, held_out = (_read(*folder, rows, keys) for folder, rows in zip(folders, listed, strict=True))
+    check_pictures_apart(training, held_out)
+    read = [
+        Source(folder.name, reading.pictures, share)
+        for (folder, _, share), reading in zip(sources, training, strict=True)
+    ]
     model, origin = _starting_model(keys, settings, start, weights)
     with TrainingBar() as bar:
         train(model, read, preprocessing, settings, bar.show, on)
@@ -112,7 +124,7 @@ def command(
         suggested = calibrated(logits, labels)
         return suggested if threshold is None else replace(suggested, threshold=threshold)
 
-    tensors, manifest = version_of(finish, keys, preprocessing, settings, read, held_out, origin, decide)
+    tensors, manifest = version_of(finish, keys, preprocessing, settings, read, held_out.pictures, origin, decide)
     kept = Registry(registry)
     version = kept.register(tensors, manifest)
     if promote:
@@ -137,17 +149,30 @@ def _starting_model(
     return new_model(keys, settings, found.tensors), found.source
 
 
-def _read(folder: Path, labels: Path, keys: tuple[str, ...], rules: "SkipRules") -> "Pictures":
-    from mskmodel.data.dataset import LabelsError, read_labels, read_pictures
+def _listed(folders: Sequence[_Folder], skip: Sequence[str], keys: tuple[str, ...]) -> "list[list[Labelled]]":
+    """The rows of each folder's labels file; the last is the hold-out."""
+    from mskmodel.data.labels_file import labelled_rows, read_labels_table
+    from mskmodel.data.training_sets import check_files_apart, patients_in_both
+
+    tables = [read_labels_table(labels) for _, labels in folders]
+    *training, held_out = [
+        labelled_rows(table, images, keys, rules)
+        for (images, _), table, rules in zip(folders, tables, skip_rules(skip, tables), strict=True)
+    ]
+    check_files_apart(training, held_out)
+    if told := patients_in_both(training, held_out):
+        click.echo(f"warning: {folders[-1][1]} holds out images of patients who are trained on\n{told}", err=True)
+    return [*training, held_out]
+
+
+def _read(folder: Path, labels: Path, rows: "Sequence[Labelled]", keys: tuple[str, ...]) -> "Reading":
+    from mskmodel.data.dataset import read_pictures
     from mskmodel.network.preprocessing import Preprocessing
 
-    try:
-        rows = read_labels(labels, folder, keys, rules[labels])
-    except LabelsError as error:
-        raise click.ClickException(str(error)) from error
-    pictures, unreadable = read_pictures(rows, keys, Preprocessing(), through("reading"))
-    for one in unreadable:
-        click.echo(f"not read: {one.file}: {one.reason}", err=True)
-    if not len(pictures):
-        raise click.ClickException(f"{labels}: no usable files: all that it lists are skipped or unreadable")
-    return pictures
+    reading = read_pictures(rows, keys, Preprocessing(), through("reading"))
+    for one in reading.unreadable:
+        click.echo(str(one), err=True)
+    if not reading.rows:
+        reason = f"all that it lists are skipped or unreadable; its paths are within {folder}"
+        raise click.ClickException(f"{labels}: no usable files: {reason}")
+    return reading

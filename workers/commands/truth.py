@@ -10,14 +10,11 @@ from workers.terminal.bars import in_steps
 from workers.terminal.options import state_option
 
 if TYPE_CHECKING:
-    from workers.corrections.csv_table import Problem
+    from mskmodel.tables.problems import Problem
     from workers.pacs import OrthancClient
     from workers.settings import Settings
 
 __all__ = ["command"]
-
-#: Most problems that are listed.
-SHOWN = 50
 
 author_option = click.option(
     "--author", required=True, envvar="MSK_AUTHOR", show_envvar=True, help="Your name; kept with every truth."
@@ -35,7 +32,7 @@ new_class_option = click.option(
 def command() -> None:
     """Say what instances show, where the model is wrong or abstains.
 
-    A label is one of the served model's classes; an empty label means none of them.
+    A label is one of the served model's classes; none means none of them.
     """
 
 
@@ -46,7 +43,7 @@ def command() -> None:
 @new_class_option
 @state_option
 def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...], state: Path | None) -> None:
-    """Say that INSTANCE (its Orthanc identifier or SOP Instance UID) shows LABEL ('' = none of the classes)."""
+    """Say that INSTANCE (its Orthanc identifier or SOP Instance UID) shows LABEL (none = none of the classes)."""
     from workers.corrections.importing import find_instance
     from workers.metadata.truth_changes import set_truth
 
@@ -93,11 +90,12 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
     """Import truths from a CSV, or from a folder that `msk truth export` wrote.
 
     A CSV has the columns `label` and `instance` or `SOPInstanceUID`. A row with the label ? is not filled in yet and is
-    left out; an empty label means none of the classes. All other rows are checked before the first is written: if one
+    left out; the label none means none of the classes. All other rows are checked before the first is written: if one
     cannot be imported, nothing changes. A row with a `time`, as in an export, is refused if somebody has set another
     truth since. A folder's images are stored in Orthanc before their truths are set.
     """
-    from workers.corrections.csv_table import UNANSWERED, read_table
+    from mskmodel.tables.label_cell import UNANSWERED
+    from workers.corrections.csv_table import read_truths
     from workers.corrections.deidentified import TABLE, check_files
     from workers.corrections.importing import INSTANCE, SOP_INSTANCE_UID, assign, check_instances
     from workers.metadata.truth import checked_author
@@ -106,7 +104,7 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
     settings, orthanc = _connect(state)
     classes = _classes(settings, new_classes)
     folder = source.is_dir()
-    read, unusable = read_table(
+    read, unusable = read_truths(
         source / TABLE if folder else source, ("file",) if folder else (INSTANCE, SOP_INSTANCE_UID)
     )
     rows = [row for row in read if row.label != UNANSWERED]
@@ -127,6 +125,8 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
         click.echo(f"nothing was changed: {len(refused)} of {total} rows cannot be imported", err=True)
     else:
         click.echo(f"{len(assignments) - len(problems)} of {len(assignments)} truths are set")
+        if repeats := len(rows) - len(assignments):
+            click.echo(f"rows that repeat others: {repeats}; each image counts once", err=True)
     if len(rows) < len(read):
         click.echo(f"{len(read) - len(rows)} rows are not filled in: their label is {UNANSWERED}", err=True)
     _fail_with(refused or problems)
@@ -149,13 +149,13 @@ def export(target: Path, state: Path | None) -> None:
 
 
 def _export_table(orthanc: "OrthancClient", target: Path) -> None:
-    from workers.corrections.csv_table import write_table
+    from workers.corrections.csv_table import write_truths
     from workers.corrections.finding import truths
 
     with in_steps() as tell:
         said, _ = truths(orthanc, None, tell)
     try:
-        write_table(target, ((instance_id, truth.now) for instance_id, truth in said.items()))
+        write_truths(target, ((instance_id, truth.now) for instance_id, truth in said.items()))
     except OSError as error:
         raise click.ClickException(f"{target} cannot be written: {error.strerror}") from error
     click.echo(f"{len(said)} truths in {target}")
@@ -196,9 +196,8 @@ def _classes(settings: "Settings", new_classes: tuple[str, ...]) -> tuple[str, .
 
 def _fail_with(problems: list["Problem"]) -> None:
     """List the problems and exit with status 1, if there are any."""
-    for problem in problems[:SHOWN]:
-        click.echo(str(problem), err=True)
-    if len(problems) > SHOWN:
-        click.echo(f"... and {len(problems) - SHOWN} more", err=True)
+    from mskmodel.tables.problems import listed
+
     if problems:
+        click.echo(listed(problems), err=True)
         raise SystemExit(1)

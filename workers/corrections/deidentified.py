@@ -4,8 +4,6 @@ Orthanc anonymizes the headers (PS3.15, basic profile) and removes overlays. Ide
 this site can compute, the same every time, so that the images of a patient stay together. Pixels are unchanged.
 """
 
-import csv
-import os
 from collections.abc import Callable, Collection, Sequence
 from io import BytesIO
 from pathlib import Path, PurePosixPath
@@ -17,7 +15,10 @@ from mskmodel.data.snapshot import LeftOut
 from mskmodel.dicom.reading import read_radiograph
 from mskmodel.dicom.scan import is_dicom
 from mskmodel.radiograph import Limits, NotClassifiable, Skipped
-from workers.corrections.csv_table import Problem, Row
+from mskmodel.tables.label_cell import NONE
+from mskmodel.tables.problems import Problem
+from mskmodel.tables.table import write_table
+from workers.corrections.csv_table import Row
 from workers.corrections.finding import Progress, truths
 from workers.corrections.importing import Assignment, without_repeats
 from workers.metadata.truth import TruthError, checked_label
@@ -68,11 +69,11 @@ def export_folder(orthanc: OrthancClient, root: Path, folder: Path, progress: Pr
             name = f"{patient}/{secret.digest('file', instance_id).hex()[:16]}.dcm"
             (folder / patient).mkdir(exist_ok=True)
             (folder / name).write_bytes(data)
-            rows.append((name, truth.label or "", patient, str(is_held_out(patient)).lower()))
+            rows.append((name, truth.label or NONE, patient, str(is_held_out(patient)).lower()))
         progress("writing images", done, len(said))
     if not rows:
         raise FolderError("nothing to export: no instance has a truth and readable pixels")
-    _write_table(folder / TABLE, sorted(rows))
+    write_table(folder / TABLE, COLUMNS, sorted(rows))
     return len(rows), left_out
 
 
@@ -91,17 +92,6 @@ def _deidentified(orthanc: OrthancClient, secret: SiteSecret, instance_id: str, 
     if dcmread(BytesIO(data), stop_before_pixels=True).get("BurnedInAnnotation", "NO") == "YES":
         raise Skipped("its header says that a name may be burned into the picture (Burned In Annotation)")
     return data
-
-
-def _write_table(path: Path, rows: Sequence[tuple[str, ...]]) -> None:
-    partial = path.with_name(f".{path.name}")
-    with partial.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        writer.writerows(rows)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def check_files(

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from workers.corrections.csv_table import Problem, Row
+from mskmodel.tables.problems import Problem
+from workers.corrections.csv_table import Row
 from workers.metadata.outcome import TRUTH
 from workers.metadata.truth import Truth, TruthConflict, TruthError, UnknownInstance, checked_label
 from workers.metadata.truth_changes import set_truth

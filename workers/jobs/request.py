@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+from mskmodel.tables.label_cell import NONE
+
 __all__ = ["IMAGENET_BASE", "PROMOTED_BASE", "InvalidRequest", "JobRequest"]
 
 #: Bases that are not names of versions: the version that is served when the job starts, and ImageNet weights.
@@ -73,6 +75,8 @@ class JobRequest:
         object.__setattr__(self, "classes", classes)
         if wrong := [key for key in classes if not _CLASS.fullmatch(key)]:
             raise InvalidRequest(f"{wrong[0]!r} cannot be a class: use letters, digits, _ and -, at most 60")
+        if NONE in classes:
+            raise InvalidRequest(f"{NONE} cannot be a class: it stands for none of the classes")
         if not 2 <= len(classes) <= _MOST_CLASSES:
             raise InvalidRequest(f"there must be 2 to {_MOST_CLASSES} classes, not {len(classes)}")
 

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mskmodel.tables.label_cell import NONE, named
 from workers.metadata.outcome import TRUTH
 
 __all__ = [
@@ -24,8 +25,6 @@ __all__ = [
 NONE_LABEL = "msk-none"
 #: What Orthanc accepts as a label, after our prefix.
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,60}")
-#: What a mistyped label looks like. Anything else may be a patient's name in the wrong column, and is not quoted.
-_LIKE_A_LABEL = re.compile(r"[a-z0-9]+(_[a-z0-9]+)+")
 _LONGEST_AUTHOR = 64
 
 
@@ -140,11 +139,11 @@ class Truth:
 
 def checked_label(label: str | None, classes: Collection[str]) -> str | None:
     """The label, or None for none of the classes. Raises BadTruth if it is not among them."""
-    if label is None or label == "":
+    if label in (None, "", NONE):
         return None
     if label not in classes:
-        named = f"{label} is" if _LIKE_A_LABEL.fullmatch(label) else "the label is"
-        raise BadTruth(f"{named} not among the classes: {', '.join(sorted(classes))} (empty = none of them)")
+        known = f"{', '.join(sorted(classes))} ({NONE} = none of them)"
+        raise BadTruth(f"{named(label)} is not among the classes: {known}")
     if not _LABEL.fullmatch(label):
         raise BadTruth("the key of a class has 1 to 60 letters, digits, _ and -")
     return label

@@ -21,7 +21,7 @@ def test_a_csv_by_instance_and_one_by_uid_are_imported(site: TruthSite, tmp_path
     one, two = site.store("one"), site.store("two")
     uid = dcmread(BytesIO(site.orthanc.file(two, 1 << 30)), stop_before_pixels=True).SOPInstanceUID
     by_instance, by_uid = tmp_path / "a.csv", tmp_path / "b.csv"
-    by_instance.write_text(f"instance,label,remark\n{one},knee_ap,clear\n{two},,no idea\n")
+    by_instance.write_text(f"instance,label,remark\n{one},knee_ap,clear\n{two},none,no idea\n")
     by_uid.write_bytes(f"\ufefflabel;SOPInstanceUID\r\nhand_ap;{uid}\r\n".encode())
     assert site.msk("truth", "import", by_instance, "--author", "a").stdout == "2 of 2 truths are set\n"
     assert (site.label(one), site.label(two)) == ("knee_ap", None)
@@ -61,12 +61,13 @@ def test_every_bad_row_is_named_and_nothing_is_written(site: TruthSite, tmp_path
         ",knee_ap",
         f"{good},elbow_ap",
         f"{scribbled},knee_ap",
+        f"{other},",
     ]
     table.write_text("\n".join(lines))
     result = site.msk("truth", "import", table, "--author", "a")
     assert result.exit_code == 1
     told = dict(line.split(": ", 1) for line in result.stderr.splitlines() if line.startswith("line "))
-    assert list(told) == [f"line {number}" for number in range(3, 12)]
+    assert list(told) == [f"line {number}" for number in range(3, 13)]
     assert told["line 3"].startswith("knee_app is not among the classes")
     assert told["line 4"] == told["line 5"] == "Orthanc holds no such instance"
     assert told["line 6"].startswith("the label is not among the classes")
@@ -74,7 +75,8 @@ def test_every_bad_row_is_named_and_nothing_is_written(site: TruthSite, tmp_path
     assert told["line 9"] == "instance is empty"
     assert told["line 10"] == "contradicts line 2, which names the same image"
     assert "cannot be read" in told["line 11"]
-    assert "nothing was changed: 9 of 10 rows" in result.stderr
+    assert told["line 12"] == "its label is missing; none stands for none of the classes"
+    assert "nothing was changed: 10 of 11 rows" in result.stderr
     assert "Quincy" not in result.output
     assert site.truth(good) is None
     assert site.truth(other) is None
@@ -83,13 +85,12 @@ def test_every_bad_row_is_named_and_nothing_is_written(site: TruthSite, tmp_path
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "must name the columns label and instance or SOPInstanceUID"),
-        (b"instance,label\n", "holds no rows"),
-        (b"file,label\nx,knee_ap\n", "must name the columns"),
-        ("instance,label\nx,knee_ap\n".encode("utf-16"), "UTF-8"),
-        (b'instance,label\n"x,knee_ap\n', "is no CSV: line"),
-        (bytes(range(256)), "UTF-8"),
-        (b"instance,label\n" + b"x" * 200_000 + b",\n", "is no CSV: line"),
+        (b"", "is empty"),
+        (
+            b"file,label\nx,knee_ap\n",
+            "must name the columns label and instance or SOPInstanceUID; it names no instance",
+        ),
+        (b"PK\x03\x04", "is a workbook (.xlsx, .ods) or an archive"),
     ],
 )
 def test_what_is_no_table_is_refused_in_one_line(site: TruthSite, tmp_path: Path, content: bytes, reason: str) -> None:
@@ -99,6 +100,17 @@ def test_what_is_no_table_is_refused_in_one_line(site: TruthSite, tmp_path: Path
     assert result.exit_code == 1
     assert reason in result.output
     assert result.output.count("\n") == 1
+
+
+def test_a_table_that_excel_saved_is_imported_and_repeats_count_once(site: TruthSite, tmp_path: Path) -> None:
+    one, two, table = site.store("excel 1"), site.store("excel 2"), tmp_path / "table.csv"
+    rows = f"sep=;\r\nInstance;Label;Bemerkung\r\n{one};none;für später\r\n{two};knee_ap;\r\n;;\r\n{two};knee_ap;\r\n"
+    for encoding in ("cp1252", "utf-16"):
+        table.write_bytes(rows.encode(encoding))
+        result = site.msk("truth", "import", table, "--author", encoding)
+        assert result.stdout == "2 of 2 truths are set\n"
+        assert "rows that repeat others: 1; each image counts once" in result.stderr
+    assert (site.label(one), site.label(two)) == (None, "knee_ap")
 
 
 def test_a_table_may_come_from_a_pipe(site: TruthSite, tmp_path: Path) -> None:
@@ -118,7 +130,7 @@ def test_an_export_as_csv_can_be_imported(site: TruthSite, tmp_path: Path) -> No
     assert site.msk("truth", "export", table).stdout == f"2 truths in {table}\n"
     with table.open(newline="") as file:
         rows = {row["instance"]: (row["label"], row["author"]) for row in csv.DictReader(file)}
-    assert rows == {stored: ("knee_ap", "a"), none: ("", "b")}
+    assert rows == {stored: ("knee_ap", "a"), none: ("none", "b")}
     assert site.msk("truth", "import", table, "--author", "c").stdout == "2 of 2 truths are set\n"
 
 

@@ -149,7 +149,7 @@ def test_a_table_sets_no_truth_until_a_person_fills_it_in(site: Site, tmp_path: 
 
     with table.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    rows[0]["label"], rows[1]["label"] = "hand_lateral", ""
+    rows[0]["label"], rows[1]["label"] = "hand_lateral", "none"
     with table.open("w", newline="") as file:
         writer = csv.DictWriter(file, list(rows[0]))
         writer.writeheader()

@@ -14,5 +14,5 @@ def pictures(tmp_path: Path) -> Path:
     for name, values in (("a.png", x), ("b.jpg", y)):
         Image.fromarray((values % 200).astype(np.uint8)).save(tmp_path / name)
     (tmp_path / "c.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-    (tmp_path / "labels.csv").write_text("file,label\na.png,knee_ap\nb.jpg,\nc.png,foot_ap\n")
+    (tmp_path / "labels.csv").write_text("file,label\na.png,knee_ap\nb.jpg,none\nc.png,foot_ap\n")
     return tmp_path

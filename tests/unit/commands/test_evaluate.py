@@ -68,14 +68,16 @@ def test_a_mistake_is_shown_as_bright_and_dark_as_it_is(pictures: Path) -> None:
     assert columns[0] < 20 < 120 < columns[len(columns) // 2] < 136 < 235 < columns[-1]
 
 
-@pytest.mark.parametrize("labels", ["a.png,", "a.png,knee_ap", "c.png,"], ids=["none", "one class", "nothing readable"])
+@pytest.mark.parametrize(
+    "labels", ["a.png,none", "a.png,knee_ap", "c.png,none"], ids=["none", "one class", "nothing readable"]
+)
 def test_evaluate_lists_missing_files_and_reports_on_the_others(pictures: Path, labels: str) -> None:
-    (pictures / "labels.csv").write_text(f"\ufefffile,label\n{labels}\nshort.png\n", encoding="utf-8")
+    (pictures / "labels.csv").write_text(f"\ufefffile,label\n{labels}\ngone.png,none\n", encoding="utf-8")
 
     result = evaluate(pictures, "--report", str(pictures / "report.html"))
 
     assert result.exit_code == (1 if labels.startswith("c") else 0), result.output
-    assert "short.png" in (pictures / "report.html").read_text()
+    assert "gone.png" in (pictures / "report.html").read_text()
 
 
 def test_a_file_that_cannot_be_written_is_reported_before_the_work(pictures: Path) -> None:
@@ -85,10 +87,33 @@ def test_a_file_that_cannot_be_written_is_reported_before_the_work(pictures: Pat
     assert "nowhere is not a writable folder" in result.output
 
 
+def test_a_picture_under_two_names_counts_once(pictures: Path) -> None:
+    (pictures / "again.png").write_bytes((pictures / "a.png").read_bytes())
+    (pictures / "labels.csv").write_text("file;label\na.png;knee_ap\n.\\again.png;knee_ap\na.png;knee_ap\n")
+
+    figures = json.loads(evaluate(pictures, "--json", "-").stdout)
+
+    assert (figures["count"], figures["none_count"]) == (1, 0)
+    assert [(one["line"], one["reason"]) for one in figures["unreadable"]] == [
+        (3, "the same picture as line 2; it counts once"),
+        (4, "the same picture as line 2; it counts once"),
+    ]
+
+
+def test_a_picture_with_two_labels_is_refused(pictures: Path) -> None:
+    (pictures / "again.png").write_bytes((pictures / "a.png").read_bytes())
+    (pictures / "labels.csv").write_text("file,label\na.png,knee_ap\nagain.png,none\n")
+
+    result = evaluate(pictures)
+
+    assert result.exit_code == 1
+    assert "labels.csv cannot be used: line 3: contradicts line 2, which shows the same picture" in result.output
+
+
 def test_a_labels_file_with_an_unknown_class_ends_with_its_name(pictures: Path) -> None:
-    (pictures / "labels.csv").write_text("file,label\na.png,nose\n")
+    (pictures / "labels.csv").write_text("file,label\na.png,knee_app\n")
 
     result = msk("evaluate", "--images", str(pictures), "--labels", str(pictures / "labels.csv"))
 
     assert result.exit_code == 1
-    assert "nose" in result.output
+    assert "line 2: knee_app is not among the classes" in result.output

@@ -114,7 +114,7 @@ def test_versions_are_compared_on_a_folder(registry: Registry, tmp_path: Path) -
 
     found = json.loads(result.stdout)
     assert (found["version"], found["against"], found["overall"]["won"]) == (knees, feet, 1)
-    assert "not read: c.png" in result.stderr
+    assert f"not read: {tmp_path / 'c.png'} (line 3): " in result.stderr
     alone = msk("compare", feet, knees, "--images", str(tmp_path))
     assert alone.exit_code == 2
     assert "go together" in alone.output

@@ -2,24 +2,43 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from safetensors.torch import save_file
 
+from mskmodel.dicom.writing import Header, write_dx
 from mskmodel.network.alexnet import AlexNet, Architecture
 from mskmodel.registry import Registry, read_manifest
 from tests.unit.commands.typed import msk
 
 
-def test_train_makes_a_version_that_evaluate_takes(pictures: Path) -> None:
+def held_out(pictures: Path) -> list[str]:
+    """Options of a hold-out: the pictures, turned round, under the same names in a folder of their own."""
+    folder = pictures / "others"
+    folder.mkdir()
+    for name in ("a.png", "b.jpg"):
+        Image.fromarray(np.asarray(Image.open(pictures / name))[::-1, ::-1]).save(folder / name)
+    (folder / "labels.csv").write_text("file,label\na.png,across\nb.jpg,down\n")
+    return [str(folder), str(folder / "labels.csv")]
+
+
+def weights(folder: Path) -> Path:
+    """A file that stands in for ImageNet's weights."""
     state = AlexNet(Architecture(2, hidden=(8,))).features.state_dict()
-    save_file({f"features.{name}": tensor for name, tensor in state.items()}, pictures / "conv.safetensors")
-    (pictures / "labels.csv").write_text("file,label\na.png,across\nb.jpg,down\nc.png,\n")
-    data = [str(pictures), str(pictures / "labels.csv")]
+    path = folder / "conv.safetensors"
+    save_file({f"features.{name}": tensor for name, tensor in state.items()}, path)
+    return path
+
+
+def test_train_makes_a_version_that_evaluate_takes(pictures: Path) -> None:
+    (pictures / "labels.csv").write_text("file,label\na.png,across\nb.jpg,down\nc.png,none\n")
+    data, others = [str(pictures), str(pictures / "labels.csv")], held_out(pictures)
     registry = pictures / "models"
 
     result = msk(
-        "train", "--source", *data, "1", "--holdout", *data, "--classes", "across,down", "--epochs", "1",
-        "--views", "50", "--device", "cpu", "--weights", str(pictures / "conv.safetensors"),
+        "train", "--source", *data, "1", "--holdout", *others, "--classes", "across,down", "--epochs", "1",
+        "--views", "50", "--device", "cpu", "--weights", str(weights(pictures)),
         "--registry", str(registry), "--promote",
     )  # fmt: skip
 
@@ -40,18 +59,77 @@ def test_train_makes_a_version_that_evaluate_takes(pictures: Path) -> None:
         (("--skip", "licence=CC"), "no usable files"),
         (("--device", "cuda:99"), "no such GPU here"),
         (("--views", "0"), "0 is not in the range"),
+        (("--classes", "across,none"), "none stands for none of the classes"),
     ],
 )
 def test_train_refuses_invalid_options_before_it_trains(pictures: Path, more: tuple[str, str], reason: str) -> None:
     (pictures / "labels.csv").write_text("file,label,licence\na.png,across,CC0\nb.jpg,down,CC BY-SA\n")
-    data = [str(pictures), str(pictures / "labels.csv")]
+    data, others = [str(pictures), str(pictures / "labels.csv")], held_out(pictures)
     registry = pictures / "models"
 
     result = msk(
-        "train", "--source", *data, "1", "--holdout", *data, "--classes", "across,down", "--registry", str(registry),
+        "train", "--source", *data, "1", "--holdout", *others, "--classes", "across,down", "--registry", str(registry),
         *more,
     )  # fmt: skip
 
     assert result.exit_code in (1, 2)
     assert reason in result.output
     assert not registry.exists()
+
+
+@pytest.mark.parametrize("hidden", ["not at all", "by a link", "by another name", "by another format"])
+def test_train_refuses_a_hold_out_that_is_trained_on(pictures: Path, hidden: str) -> None:
+    (pictures / "labels.csv").write_text("file,label\na.png,across\nb.jpg,down\n")
+    data, others = [str(pictures), str(pictures / "labels.csv")], held_out(pictures)
+    copy = pictures / "others" / "b.jpg"
+    if hidden == "not at all":
+        others = data
+    elif hidden == "by a link":
+        copy.unlink()
+        copy.symlink_to(pictures / "b.jpg")
+    elif hidden == "by another name":
+        copy.write_bytes((pictures / "b.jpg").read_bytes())
+    else:
+        pixels = np.asarray(Image.open(pictures / "b.jpg"))
+        copy.write_bytes(write_dx(pixels, header=Header(identity="again"), bits=8))
+
+    result = msk(
+        "train", "--source", *data, "1", "--holdout", *others, "--classes", "across,down",
+        "--weights", str(weights(pictures)), "--registry", str(pictures / "models"),
+    )  # fmt: skip
+
+    assert result.exit_code == 1
+    assert f"{others[1]} is held out, and some of it is trained on: line " in result.output
+    assert f"line 3: is line 3 of {data[1]} too" in result.output
+    assert not (pictures / "models").exists()
+
+
+def test_train_refuses_a_picture_that_two_sources_label_differently(pictures: Path) -> None:
+    (pictures / "labels.csv").write_text("file,label\na.png,across\n")
+    (pictures / "copy.png").write_bytes((pictures / "a.png").read_bytes())
+    (pictures / "second.csv").write_text("file,label\nb.jpg,down\ncopy.png,none\n")
+
+    result = msk(
+        "train", "--source", str(pictures), str(pictures / "labels.csv"), "1",
+        "--source", str(pictures), str(pictures / "second.csv"), "1", "--holdout", *held_out(pictures),
+        "--classes", "across,down", "--weights", str(weights(pictures)), "--registry", str(pictures / "models"),
+    )  # fmt: skip
+
+    assert result.exit_code == 1
+    assert f"line 3: contradicts line 2 of {pictures / 'labels.csv'}, which shows the same picture" in result.output
+
+
+def test_train_tells_of_patients_who_are_trained_on_and_held_out(pictures: Path) -> None:
+    (pictures / "labels.csv").write_text("file,label,patient\na.png,across,Quincy\nb.jpg,down,Roe\n")
+    others = held_out(pictures)
+    Path(others[1]).write_text("File;Label;Patient\na.png;across;Roe\nb.jpg;down;\n")
+
+    result = msk(
+        "train", "--source", str(pictures), str(pictures / "labels.csv"), "1", "--holdout", *others,
+        "--classes", "across,down", "--weights", others[1], "--registry", str(pictures / "models"),
+    )  # fmt: skip
+
+    assert result.exit_code == 1, "the labels are no weights: nothing is trained"
+    warned = f"warning: {others[1]} holds out images of patients who are trained on\nline 2: is line 3 of "
+    assert warned in result.stderr
+    assert "Roe" not in result.output

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mskmodel.data.crops import read_crops
-from mskmodel.data.dataset import LabelsError
+from mskmodel.tables.problems import TableError
 
 CLASSES = ("knee_ap", "ankle_ap")
 HEADER = "file,label,left,top,right,bottom\n"
@@ -25,7 +25,7 @@ def listed(tmp_path: Path, rows: str) -> Path:
 
 
 def test_a_crop_is_cut_out_and_windowed_alone(tmp_path: Path) -> None:
-    path = listed(tmp_path, HEADER + "leg.png,ankle_ap,0,.5,1,1\nother.png,knee_ap,0,0,1,1\nleg.png,,0,0,.5,.5\n")
+    path = listed(tmp_path, HEADER + "leg.png,ankle_ap,0,.5,1,1\nother.png,knee_ap,0,0,1,1\nleg.png,none,0,0,.5,.5\n")
 
     crops = read_crops(path, tmp_path, ["arm.png", "leg.png"], CLASSES)
 
@@ -42,22 +42,23 @@ def test_a_crop_is_cut_out_and_windowed_alone(tmp_path: Path) -> None:
 
 
 def test_the_smallest_crop_is_a_pixel(tmp_path: Path) -> None:
-    crops = read_crops(listed(tmp_path, HEADER + "arm.png,,.9999,.9999,1,1\n"), tmp_path, ["arm.png"], CLASSES)
+    crops = read_crops(listed(tmp_path, HEADER + "arm.png,none,.9999,.9999,1,1\n"), tmp_path, ["arm.png"], CLASSES)
     assert len(crops.pictures) == 1
 
 
 @pytest.mark.parametrize(
     ("rows", "said"),
     [
-        ("file,label\nleg.png,knee_ap\n", "no column left"),
-        (HEADER + "leg.png,knee_ap,a,0,1,1\n", "leg.png.*numbers"),
-        (HEADER + "leg.png,knee_ap,0,0,1\n", "leg.png.*numbers"),
-        (HEADER + "leg.png,knee_ap,.5,0,.5,1\n", "leg.png.*no crop"),
-        (HEADER + "leg.png,knee_ap,0,0,1,1.5\n", "leg.png.*no crop"),
-        (HEADER + "leg.png,knee_ap,0,nan,1,1\n", "leg.png.*no crop"),
-        (HEADER + "leg.png,nose,0,0,1,1\n", "nose"),
+        ("file,label\nleg.png,knee_ap\n", "names no left and top"),
+        (HEADER + "leg.png,knee_ap,a,0,1,1\n", "line 2.*numbers"),
+        (HEADER + "leg.png,knee_ap,0,0,1\n", "line 2.*number of fields"),
+        (HEADER + "leg.png,knee_ap,.5,0,.5,1\n", "line 2.*numbers: 0 <= left"),
+        (HEADER + "leg.png,knee_ap,0,0,1,1.5\n", "line 2.*numbers: 0 <= left"),
+        (HEADER + "leg.png,knee_ap,0,nan,1,1\n", "line 2.*numbers: 0 <= left"),
+        (HEADER + "leg.png,nose,0,0,1,1\n", "line 2: the label is not among the classes"),
+        (HEADER + "leg.png,knee_ap,0,0,1,1\nleg.png,none,0,0,1,1.0\n", "line 3: names the same crop as line 2"),
     ],
 )
 def test_a_wrong_list_is_refused(tmp_path: Path, rows: str, said: str) -> None:
-    with pytest.raises(LabelsError, match=said):
+    with pytest.raises(TableError, match=said):
         read_crops(listed(tmp_path, rows), tmp_path, ["leg.png"], CLASSES)

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from mskmodel.data.dataset import STORED, Labelled, read_pictures
+from mskmodel.data.dataset import STORED, read_pictures
+from mskmodel.data.labels_file import Labelled
 from mskmodel.data.patient_key import FILE, SiteSecret, SiteSecretError, is_held_out
 from mskmodel.data.pixel_cache import PixelCache
 from mskmodel.data.snapshot import MANIFEST, LeftOut, Row, Snapshot, SnapshotError, write_snapshot
@@ -55,7 +56,8 @@ def test_a_snapshot_holds_what_training_from_files_would_see(cache: PixelCache, 
         pixels = dicom_files.gradient(12, 100 + number, 80)
         file.write_bytes(write_dx(pixels, header=Header(identity=str(number)), bits=12))
     labels = ["knee_lateral", None, "knee_ap", None]
-    read, _ = read_pictures([Labelled(*each) for each in zip(files, labels, strict=True)], CLASSES, PREPROCESSING)
+    rows = [Labelled(*each) for each in zip(files, labels, strict=True)]
+    read = read_pictures(rows, CLASSES, PREPROCESSING).pictures
     assert snapshot.held_out().digest() == read.part(np.array([0])).digest()
     assert snapshot.training().digest() == read.part(np.array([1, 2, 3])).digest()
     assert [row.instance for row in snapshot.training_rows] == ["instance-1", "instance-2", "instance-3"]

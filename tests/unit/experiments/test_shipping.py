@@ -138,12 +138,14 @@ def test_the_command_makes_a_version_of_phantoms_radiographs_and_their_crops(
     monkeypatch.setattr(shipping, "Recipe", lambda: recipe)
     monkeypatch.setattr(import_module("workers.commands.experiment.ship"), "_HELD_OUT_COUNT", 2)
     save_file(dict(weights()), tmp_path / "start.safetensors")
-    rows = ("knee_ap,1,CC0", "knee_ap,2,CC0", ",3,CC0", ",4,CC BY-SA")
+    rows = ("knee_ap,1,CC0", "knee_ap,2,CC0", "none,3,CC0", "none,4,CC BY-SA")
     for number, one in enumerate(pictures(4).values):
         Image.fromarray(one).save(tmp_path / f"{number}.png")
     labels, crops, out = tmp_path / "labels.csv", tmp_path / "crops.csv", tmp_path / "out"
     labels.write_text("\n".join(["file,label,patient,licence", *(f"{n}.png,{row}" for n, row in enumerate(rows))]))
-    crops.write_text("file,label,left,top,right,bottom\n0.png,,0,0,1,.5\n3.png,,0,0,.5,1\n7.png,,0,0,1,.5\n")
+    crops.write_text(
+        "file,label,left,top,right,bottom\n0.png,none,0,0,1,.5\n3.png,none,0,0,.5,1\n7.png,none,0,0,1,.5\n"
+    )
 
     real = ["--images", tmp_path, "--labels", labels, "--crops", crops, "--skip", "licence=BY-SA"]
     kept = ["--weights", tmp_path / "start.safetensors", "--registry", tmp_path / "models"]

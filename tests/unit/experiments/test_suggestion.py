@@ -31,9 +31,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         writer.writerow(("file", "label", "patient"))
         for number in range(24):
             kind = number // 2 % 3
-            shapes = (np.sin(40 * x + number) > 0, np.hypot(x - 0.5, y - 0.5) < 0.3, random.random(x.shape) < 0.5)
+            shapes = (
+                np.sin(40 * x + number) > 0,
+                np.hypot(x - 0.5, y - 0.5) < 0.2 + number / 100,
+                random.random(x.shape) < 0.5,
+            )
             Image.fromarray((shapes[kind] * 200).astype(np.uint8)).save(directory / f"{number}.png")
-            writer.writerow((f"{number}.png", ("knee_ap", "stripes", "")[kind], f"Quincy^{number // 2}"))
+            writer.writerow((f"{number}.png", ("knee_ap", "stripes", "none")[kind], f"Quincy^{number // 2}"))
     return directory
 
 

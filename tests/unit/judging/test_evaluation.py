@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from mskmodel.data.dataset import read_labels
+from mskmodel.data.labels_file import read_labels
 from mskmodel.judging.evaluation import answers, score
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry import Registry
@@ -61,7 +61,7 @@ def test_evaluation_lists_what_it_cannot_read(tmp_path: Path) -> None:
     classifier = Classifier.load(registry.find(registry.register(tensors, manifest)), "cpu")
     Image.fromarray(some.values[0]).save(tmp_path / "good.png")
     (tmp_path / "bad.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
-    (tmp_path / "labels.csv").write_text("file,label\ngood.png,stripes\nbad.png,disc\nmissing.png,\n")
+    (tmp_path / "labels.csv").write_text("file,label\ngood.png,stripes\nbad.png,disc\nmissing.png,none\n")
 
     said = answers(classifier, read_labels(tmp_path / "labels.csv", tmp_path, CLASSES))
     result = score(said.logits, said.labels, CLASSES, classifier.decision, said.unreadable)

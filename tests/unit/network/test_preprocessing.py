@@ -9,7 +9,8 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from mskmodel.data.dataset import Labelled, read_pictures
+from mskmodel.data.dataset import read_pictures
+from mskmodel.data.labels_file import Labelled
 from mskmodel.dicom.reading import read_image
 from mskmodel.network.alexnet import AlexNet, Architecture
 from mskmodel.network.preprocessing import Preprocessing
@@ -76,7 +77,7 @@ def test_training_evaluation_and_serving_see_the_same_numbers(tmp_path: Path, ro
     radiograph = a_radiograph(rows, columns, bits=16)
     file = tmp_path / "radiograph.png"
     Image.fromarray(radiograph.pixels).save(file)
-    pictures, _ = read_pictures([Labelled(file, None)], ("one",), Preprocessing())
+    pictures = read_pictures([Labelled(file, None)], ("one",), Preprocessing()).pictures
     unchanged = Augmentation(0, 0, 0, (1.0, 1.0), 0, 0, 0, 1.0, 0, 0, 0, 0, 0)
     settings = TrainingSettings(epochs=1, views=1, batch=1, augmentation=unchanged)
     seen: list[torch.Tensor] = []

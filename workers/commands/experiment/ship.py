@@ -30,7 +30,7 @@ _HELD_OUT_COUNT = 300
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--images", required=True, type=_FOLDER, help="Real radiographs.")
-@click.option("--labels", required=True, type=_FILE, help="CSV: file, label (empty = none of the classes), patient.")
+@click.option("--labels", required=True, type=_FILE, help="CSV: file, label (none = none of the classes), patient.")
 @click.option("--crops", type=_FILE, help="CSV: file, label, left, top, right, bottom (0..1) of parts to train on too.")
 @click.option(
     "--skip", multiple=True, metavar="COLUMN=TEXT", help="Only judge on rows with TEXT in COLUMN; do not train on them."
@@ -100,29 +100,28 @@ def _real(images: Path, labels: Path, crops: Path | None, skip: tuple[str, ...],
 
     from mskmodel.data.cases import read_cases
     from mskmodel.data.crops import Crops, read_crops
-    from mskmodel.data.dataset import LabelsError, read_labels
+    from mskmodel.data.labels_file import labelled_rows, name_within, read_labels_table
     from mskmodel.experiments.shipping import Real
     from mskmodel.labels import KEYS
     from mskmodel.network.preprocessing import Preprocessing
 
-    rules = skip_rules(skip, [labels])
-    try:
-        trained_on = {row.file for row in read_labels(labels, images, KEYS, rules[labels])}
-        cases = read_cases(images, labels, KEYS, Preprocessing(), cache, through("reading"), none=True)
-        parts = read_crops(crops, images, cases.files, KEYS, through("reading")) if crops else Crops.none()
-    except LabelsError as error:
-        raise click.ClickException(str(error)) from error
+    table = read_labels_table(labels)
+    (rules,) = skip_rules(skip, [table])
+    trained_on = {name_within(row.file, images) for row in labelled_rows(table, images, KEYS, rules)}
+    cases = read_cases(images, labels, KEYS, Preprocessing(), cache, through("reading"), none=True)
+    parts = read_crops(crops, images, cases.files, KEYS, through("reading")) if crops else Crops.none()
     for one in cases.unreadable:
-        click.echo(f"not read: {one.file}: {one.reason}", err=True)
+        click.echo(str(one), err=True)
     for file in dict.fromkeys(parts.orphans):
         click.echo(f"not cut: {file}: listed in {crops}, but no usable radiograph of {labels}", err=True)
-    trainable = np.array([images / file in trained_on for file in cases.files])
+    trainable = np.array([file in trained_on for file in cases.files])
     return Real(cases.pictures, cases.patients, trainable, parts)
 
 
 def _phantoms(directory: Path, count: int, seed: int, workers: int | None) -> "Pictures":
     """Phantoms, two visits of each patient. Rendered and read once, then kept in one file beside the folder."""
-    from mskmodel.data.dataset import Pictures, read_labels, read_pictures
+    from mskmodel.data.dataset import Pictures, read_pictures
+    from mskmodel.data.labels_file import read_labels
     from mskmodel.labels import KEYS
     from mskmodel.network.preprocessing import Preprocessing
     from mskmodel.phantoms import making, views
@@ -134,11 +133,11 @@ def _phantoms(directory: Path, count: int, seed: int, workers: int | None) -> "P
         with counting("phantoms", count) as show:
             making.make(directory, count, seed, workers, views.TURN, lambda done, _: show(done), visits=2)
     rows = read_labels(directory / making.TRUTH, directory, KEYS)
-    pictures, unreadable = read_pictures(rows, KEYS, Preprocessing(), through("reading"))
-    if unreadable:
-        raise click.ClickException(f"{unreadable[0].file}: {unreadable[0].reason}; remove {directory} and start again")
-    pictures.save(kept)
-    return pictures
+    reading = read_pictures(rows, KEYS, Preprocessing(), through("reading"))
+    if reading.unreadable:
+        raise click.ClickException(f"{reading.unreadable[0]}; remove {directory} and start again")
+    reading.pictures.save(kept)
+    return reading.pictures
 
 
 class _Bars:

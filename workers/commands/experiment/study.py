@@ -61,7 +61,6 @@ def study(
     takes about 5 minutes, --augmented 7, and the phantoms 3.
     """
     from mskmodel.data.cases import read_cases
-    from mskmodel.data.dataset import LabelsError
     from mskmodel.experiments.study import Recipe, StudyError, run
     from mskmodel.experiments.study_report import study_figures, study_page, study_table
     from mskmodel.labels import KEYS
@@ -82,7 +81,7 @@ def study(
         for seed in range(1, seeds + 1):
             with TrainingBar(f"seed {seed} of {seeds}") as bar:
                 runs.append(run(cases, KEYS, recipe, seed, start, kept, on, bar.show))
-    except (LabelsError, StudyError, WeightsUnavailable) as error:
+    except (StudyError, WeightsUnavailable) as error:
         raise click.ClickException(str(error)) from error
     page = report or directory / "report.html"
     write(page, study_page(recipe, start.source, cases, KEYS, runs))
@@ -114,6 +113,6 @@ def _print(cases: "Cases", table: "Table", page: Path) -> None:
     from rich.console import Console
 
     for one in cases.unreadable:
-        click.echo(f"not read: {one.file}: {one.reason}")
+        click.echo(str(one))
     Console().print(on_screen(table))
     click.echo(f"report: {page}")

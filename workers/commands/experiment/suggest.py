@@ -1,6 +1,5 @@
 """`msk experiment suggest`: whether corrections that `msk jobs suggest` names beat random ones."""
 
-import csv
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,7 @@ _SEED = 77
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--images", type=_FOLDER, help="Radiographs of an archive; without it, phantoms are rendered.")
-@click.option("--labels", type=_FILE, help="CSV of --images: file, label (empty = none of the classes), patient.")
+@click.option("--labels", type=_FILE, help="CSV of --images: file, label (none = none of the classes), patient.")
 @click.option("--count", type=click.IntRange(1), default=1200, show_default=True, help="Phantoms to render.")
 @click.option("--new-class", "new", multiple=True, help="Class that the model does not know; of phantoms, a view.")
 @click.option("--model", help="A version's name or directory; without it, the one that is served.")
@@ -66,7 +65,6 @@ def suggest(
     import numpy as np
 
     from mskmodel.data.cases import read_cases
-    from mskmodel.data.dataset import LabelsError
     from mskmodel.experiments.suggestion import ARMS, Plan, PoolTooSmall, run
     from mskmodel.experiments.suggestion_report import suggestion_figures, suggestion_page
     from mskmodel.phantoms import RenderingUnavailable
@@ -84,7 +82,7 @@ def suggest(
         cases = read_cases(images, labels, classes, classifier.preprocessing, directory, through("reading"), none=True)
         site = _site(classifier, classes, cases, directory, rehearsal, workers)
         runs = [run(site, plan, seed) for seed in through("seeds")(range(1, seeds + 1))]
-    except (LabelsError, PoolTooSmall, RegistryError, RenderingUnavailable) as error:
+    except (PoolTooSmall, RegistryError, RenderingUnavailable) as error:
         raise click.ClickException(str(error)) from error
     found = {arm: np.array([one[arm] for one in runs]) for arm in ARMS}
     page = report or directory / "report.html"
@@ -101,18 +99,17 @@ def _archive(directory: Path, count: int, classes: tuple[str, ...], workers: int
     """Folder and labels file of phantoms in a hospital's mix, two visits per patient; existing ones are reused."""
     from mskmodel.experiments.suggestion import ARCHIVE
     from mskmodel.phantoms import making
+    from mskmodel.tables.label_cell import NONE
+    from mskmodel.tables.table import read_table, write_table
 
     folder = directory / f"archive-{count}"
     if not (folder / making.TRUTH).is_file():
         with counting("phantoms", count) as show:
             making.make(folder, count, _SEED, workers, ARCHIVE, lambda done, _: show(done), visits=2)
-    with (folder / making.TRUTH).open(newline="") as file:
-        rows = [(row["file"], row["shows"], row["patient"]) for row in csv.DictReader(file)]
+    shown = read_table(folder / making.TRUTH, "file", "shows", "patient").rows
+    rows = [(row["file"], row["shows"] if row["shows"] in classes else NONE, row["patient"]) for row in shown]
     labels = directory / "labels.csv"
-    with labels.open("w", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("file", "label", "patient"))
-        writer.writerows((name, shows if shows in classes else "", patient) for name, shows, patient in rows)
+    write_table(labels, ("file", "label", "patient"), rows)
     return folder, labels
 
 
@@ -167,7 +164,7 @@ def _print(cases: "Cases", plan: "Plan", found: "dict[str, NDArray[np.float64]]"
     from mskmodel.experiments.suggestion_report import suggestion_table, verdict
 
     for one in cases.unreadable:
-        click.echo(f"not read: {one.file}: {one.reason}")
+        click.echo(str(one))
     for number in range(len(MEASURES)):
         Console().print(on_screen(suggestion_table(plan, found, number)))
         click.echo(verdict(plan, found, number))

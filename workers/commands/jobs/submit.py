@@ -1,6 +1,7 @@
 """`msk jobs submit`: ask for a training job."""
 
 import getpass
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ from workers.terminal.options import state_option
 
 __all__ = ["submit"]
 
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
+
 
 @click.command()
 @click.option("--base", help="Version to go on from, or imagenet.  [default: the one that is served]")
@@ -20,7 +23,11 @@ __all__ = ["submit"]
 @click.option("--views", type=int, help="Pictures drawn an epoch, whatever their number.  [default: 600]")
 @click.option("--rate", type=float, help="Highest learning rate.  [default: 0.004]")
 @click.option("--seed", type=int, help="Of everything that is random.  [default: 1]")
-@click.option("--instances", type=click.File(), help="File of Orthanc identifiers, one a line.  [default: all truths]")
+@click.option(
+    "--instances",
+    type=click.File("rb"),
+    help="Orthanc identifiers, one a line, or a table with the column instance.  [default: all truths]",
+)
 @click.option("--rehearsal", type=int, help="Phantoms against forgetting, 0 for none.  [default: 260]")
 @click.option("--minimum", type=int, help="Images to learn from that each class must have.  [default: 5]")
 @click.option("--approve", is_flag=True, help="Wait for a person to promote what passed the gate.")
@@ -35,6 +42,7 @@ def submit(
     It learns from all instances with a truth, except those of one patient in five, which are the hold-out.
     """
     from mskmodel.registry import Registry
+    from mskmodel.tables.names import names_in
     from workers.broker.celery_app import publisher
     from workers.jobs.request import InvalidRequest, JobRequest
     from workers.jobs.submission import submit as submit_job
@@ -44,7 +52,7 @@ def submit(
     if classes is not None:
         given["classes"] = [key.strip() for key in classes.split(",")]
     if instances is not None:
-        given["instances"] = instances.read().split()
+        given["instances"] = names_in(instances.read(), Path(instances.name), "instance", _IDENTIFIER)
     settings, store = connect(state)
     orthanc = OrthancClient.of(settings)
     try:

@@ -1,6 +1,5 @@
 """`msk jobs suggest`: what to correct next, as a list to look through and a table to fill in."""
 
-import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,7 +29,7 @@ def suggest(count: int, csv_file: Path | None, json_file: Path | None, links: bo
     """Suggest COUNT instances without a truth that a person should look at.
 
     First come those of which the model is least certain, or that the header contradicts; answers and patients vary. In
-    the table, replace the ? of an instance by its label, or by nothing if it shows none of the classes. `msk truth
+    the table, replace the ? of an instance by its label, or by none if it shows none of the classes. `msk truth
     import` skips the rows that still have a ?.
     """
     from workers.corrections.suggesting import as_plain, suggestions
@@ -54,12 +53,11 @@ def suggest(count: int, csv_file: Path | None, json_file: Path | None, links: bo
 
 
 def _write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:
-    from workers.corrections.csv_table import UNANSWERED
+    from mskmodel.tables.label_cell import UNANSWERED
+    from mskmodel.tables.table import write_table
 
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("instance", "label", "suggested", "why", "link"))
-        writer.writerows((row["instance"], UNANSWERED, row["suggested"], row["why"], row["link"]) for row in rows)
+    found = ((row["instance"], UNANSWERED, row["suggested"], row["why"], row["link"]) for row in rows)
+    write_table(path, ("instance", "label", "suggested", "why", "link"), found)
 
 
 def _print(rows: Sequence[dict[str, Any]], links: bool) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,8 @@ from workers.terminal.bars import through
 from workers.terminal.options import check_together, device_option, json_option
 
 if TYPE_CHECKING:
-    from mskmodel.data.dataset import Labelled
+    from mskmodel.data.dataset import Unreadable
+    from mskmodel.data.labels_file import Labelled
     from mskmodel.judging.gate import Paired
     from mskmodel.registry.classifier import Classifier
     from mskmodel.versions.comparison import Comparison, Said
@@ -23,12 +25,15 @@ __all__ = ["compare"]
 @click.argument("old")
 @click.argument("new")
 @click.option("--images", type=click.Path(path_type=Path, exists=True, file_okay=False), help="Folder of radiographs.")
-@click.option("--labels", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="CSV of file and label.")
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    help="CSV: file, label (none = none of the classes).",
+)
 @device_option
 @json_option
 def compare(old: str, new: str, images: Path | None, labels: Path | None, device: str, as_json: bool) -> None:
     """Compare NEW with OLD picture by picture, as the gate does, on a folder or on the hold-outs kept with them."""
-    from mskmodel.data.dataset import LabelsError
     from mskmodel.versions.comparison import ComparisonError
 
     check_together(images, labels)
@@ -37,7 +42,7 @@ def compare(old: str, new: str, images: Path | None, labels: Path | None, device
             result = _compare_kept(old, new)
         else:
             result = _compare_on_folder(old, new, images, labels, device, lambda line: click.echo(line, err=True))
-    except (ComparisonError, LabelsError) as error:
+    except ComparisonError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
         click.echo(json.dumps({"version": result.new.version, **result.to_json()}))
@@ -64,32 +69,33 @@ def _compare_kept(old: str, new: str) -> "Comparison":
 def _compare_on_folder(
     old: str, new: str, images: Path, labels: Path, device: str, tell: Callable[[str], None]
 ) -> "Comparison":
-    """On labelled files; calls ``tell`` for each that cannot be read. Raises LabelsError, RegistryError."""
-    from mskmodel.data.dataset import read_labels
+    """On labelled files; calls ``tell`` for each that is not used. Raises TableError, RegistryError."""
+    from mskmodel.data.labels_file import read_labels
     from mskmodel.versions.comparison import compare
     from workers.terminal.chosen_version import load_classifier
 
     classifiers = [load_classifier(version, device) for version in (old, new)]
     classes = list(dict.fromkeys(key for one in reversed(classifiers) for key in one.classes))
     rows = read_labels(labels, images, classes)
-    before, after = (_answers(classifier, rows, images) for classifier in classifiers)
-    for name in sorted({str(row.file.relative_to(images)) for row in rows}.difference(after.pictures)):
-        tell(f"not read: {name}")
+    (before, _), (after, unreadable) = (_answers(classifier, rows, images) for classifier in classifiers)
+    for one in unreadable:
+        tell(str(one))
     return compare(before, after, classes, classifiers[0].classes)
 
 
-def _answers(classifier: "Classifier", rows: "Sequence[Labelled]", images: Path) -> "Said":
-    from mskmodel.data.dataset import Labelled
+def _answers(classifier: "Classifier", rows: "Sequence[Labelled]", images: Path) -> "tuple[Said, Sequence[Unreadable]]":
+    from mskmodel.data.labels_file import name_within
     from mskmodel.judging.evaluation import answers
     from mskmodel.versions.comparison import Said
 
     truths = {row.file: row.label for row in rows}
-    known = [Labelled(row.file, row.label if row.label in classifier.classes else None) for row in rows]
+    known = [row if row.label in classifier.classes else replace(row, label=None) for row in rows]
     found = answers(classifier, known, through("radiographs"))
     files = [row.file for row in found.rows]
-    names = [str(file.relative_to(images)) for file in files]
+    names = [name_within(file, images) for file in files]
     told = [truths[file] for file in files]
-    return Said.of(classifier.version, found.logits, classifier.decision, classifier.classes, names, told)
+    said = Said.of(classifier.version, found.logits, classifier.decision, classifier.classes, names, told)
+    return said, found.unreadable
 
 
 def _print_comparison(result: "Comparison") -> None:
