@@ -1,13 +1,17 @@
 """Versions to promote in tests: the shipped model, made wrong in a known way."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from safetensors.torch import load_file
+import torch
+from safetensors.torch import load_file, save
 from torch import Tensor
 
-from mskmodel.registry import SHIPPED, WEIGHTS, Registry, read_manifest
+from mskmodel.registry import MANIFEST, SHIPPED, WEIGHTS, Registry, read_manifest
 
 
 @cache
@@ -32,6 +36,18 @@ def register_confusing(registry: Registry, one: str, other: str) -> str:
         tensors[name] = tensors[name].clone()
         tensors[name][pair] = tensors[name][pair[::-1]]
     return registry.register(tensors, manifest)
+
+
+def harm_weights(version: Path, harm: str) -> None:
+    """Make a version answer with what is no number: its weights are NaN, infinite, or so large that they overflow."""
+    value = {"NaN": float("nan"), "infinite": float("inf"), "too large": 60_000.0}[harm]
+    tensors = load_file(version / WEIGHTS)
+    for name in tensors if harm == "too large" else list(tensors)[:1]:
+        tensors[name] = torch.full_like(tensors[name], value)
+    weights = save(tensors)
+    (version / WEIGHTS).write_bytes(weights)
+    manifest = read_manifest(version) | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
+    (version / MANIFEST).write_text(json.dumps(manifest))
 
 
 def _manifest() -> dict[str, Any]:

@@ -30,7 +30,7 @@ from mskmodel.network.alexnet import AlexNet, mirrored_logits, with_outputs
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.network.weights import StartingWeights
 from mskmodel.registry.decision import Decision
-from mskmodel.training.loop import Epoch, Progress, Source, TrainingSettings, new_model, train
+from mskmodel.training.loop import Diverged, Epoch, Progress, Source, TrainingSettings, new_model, train
 from mskmodel.training.precision import mixed
 
 __all__ = ["Recipe", "Run", "StudyError", "judged", "run"]
@@ -215,7 +215,7 @@ def _published(
     random = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     step, began, epochs = 0, time.perf_counter(), []
-    for _ in range(recipe.epochs):
+    for epoch in range(1, recipe.epochs + 1):
         trained.train()
         losses = []
         for rows in torch.split(torch.randperm(len(training), generator=random), recipe.batch):
@@ -227,6 +227,8 @@ def _published(
             optimiser.step()
             falling.step()
             losses.append(loss.item() * len(rows))
+            if not math.isfinite(losses[-1]):
+                raise Diverged(epoch, recipe.highest_rate)
             step += 1
             if report:
                 speed = (step * len(training) / (steps / recipe.epochs)) / (time.perf_counter() - began)

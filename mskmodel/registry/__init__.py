@@ -1,5 +1,6 @@
 """Model versions on disk, the one that is served, and its classifier. Only `classifier` needs torch."""
 
+from mskmodel.registry.decision import NotANumber
 from mskmodel.registry.registry import AnotherServes, Registry
 from mskmodel.registry.version import (
     MANIFEST,
@@ -19,6 +20,7 @@ __all__ = [
     "SHIPPED",
     "WEIGHTS",
     "AnotherServes",
+    "NotANumber",
     "Registry",
     "RegistryError",
     "Version",

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from mskmodel.network.alexnet import AlexNet, Architecture, mirrored_logits
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.radiograph import Radiograph
-from mskmodel.registry.decision import Classification, Decision
+from mskmodel.registry.decision import Classification, Decision, NotANumber
+from mskmodel.registry.known_pictures import known_pictures
 from mskmodel.registry.version import WEIGHTS, RegistryError, read_manifest
 
 __all__ = ["Classifier", "choose_device"]
@@ -42,9 +43,10 @@ class Classifier:
 
     @classmethod
     def load(cls, directory: Path, device: str = "auto") -> Classifier:
-        """From the directory of a version; ``device``: auto, cpu, cuda or cuda:N.
+        """From the directory of a version; ``device``: auto, cpu, cuda or cuda:N. It is asked about the known pictures.
 
-        Raises RegistryError if the version is incomplete or damaged, ValueError for a device that does not exist.
+        Raises RegistryError if the version is incomplete or damaged, or if its answers are no numbers; ValueError for a
+        device that does not exist.
         """
         manifest = read_manifest(directory)
         try:
@@ -52,6 +54,8 @@ class Classifier:
             classes = tuple(manifest["classes"])
             preprocessing = Preprocessing.from_json(manifest["preprocessing"])
             decision = Decision(**manifest["decision"])
+            if architecture.outputs != len(classes) + 1:
+                raise ValueError(f"{architecture.outputs} outputs do not fit {len(classes)} classes and none of them")
             # No initial values: they would be overwritten at once, and drawing millions takes most of a second.
             with torch.device("meta"):
                 model = AlexNet(architecture)
@@ -59,7 +63,9 @@ class Classifier:
             model.load_state_dict(tensors, assign=True)
         except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
             raise RegistryError(f"model version in {directory} cannot be loaded: {error}") from error
-        return cls(manifest["version"], classes, model, preprocessing, decision, choose_device(device))
+        loaded = cls(manifest["version"], classes, model, preprocessing, decision, choose_device(device))
+        loaded._ask()
+        return loaded
 
     def prepare(self, radiograph: Radiograph) -> NDArray[np.float32]:
         """Input of the network, (3, size, size) float32."""
@@ -69,12 +75,18 @@ class Classifier:
         """One answer for each prepared radiograph, in order; independent of the rest of the batch."""
         if not batch:
             return []
-        probabilities = self.decision.probabilities(self.logits(np.stack(batch)))
-        return [self.decision.decide(row, self.classes) for row in probabilities]
+        return [self.decision.answer(row, self.classes) for row in self.logits(np.stack(batch))]
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 3, size, size) prepared radiographs to (n, classes + 1)."""
         return np.asarray(mirrored_logits(self.model, torch.from_numpy(images).to(self.device)).cpu().numpy())
+
+    def _ask(self) -> None:
+        """Raise RegistryError unless the answers to the known pictures are numbers."""
+        try:
+            self.decision.probabilities(self.logits(np.stack([self.prepare(one) for one in known_pictures()])))
+        except NotANumber as error:
+            raise RegistryError(f"model version {self.version}, asked about a known picture: {error}") from error
 
 
 def choose_device(name: str) -> torch.device:

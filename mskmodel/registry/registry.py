@@ -9,7 +9,7 @@ import fcntl
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,11 +82,22 @@ class Registry:
         return sorted(name for name in names if _is_name(name))
 
     def register(
-        self, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any], reports: Mapping[str, bytes] | None = None
+        self,
+        tensors: Mapping[str, Tensor],
+        manifest: Mapping[str, Any],
+        reports: Mapping[str, bytes] | None = None,
+        try_it: Callable[[Path], object] = lambda _: None,
     ) -> str:
         """Atomically add a new version; returns its name. It is not served before ``promote``.
 
         The same weights and manifest, registered again within the same second, are the same version.
+
+        Args:
+            try_it: called with the folder of the whole version before it is added; may raise, and nothing is added.
+
+        Raises:
+            RegistryError: there is no registry; a weight or a number of the manifest is not finite.
+            OSError: the registry cannot be written.
         """
         root = self._root()
         root.mkdir(parents=True, exist_ok=True)
@@ -95,6 +106,7 @@ class Registry:
             for report, content in (reports or {}).items():
                 write_whole(building / report, content)
             name = write_version(building, tensors, manifest)
+            try_it(building)
             building.chmod(0o755)
             if not (root / name).exists():
                 building.rename(root / name)

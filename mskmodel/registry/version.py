@@ -13,7 +13,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from safetensors.numpy import save
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from mskmodel.whole_file import write_whole
 
@@ -64,9 +67,10 @@ class Version:
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
-    """The manifest of a complete version. RegistryError if there is none or it cannot be read."""
+    """The manifest of a complete version. RegistryError if there is none, or it cannot be read, or has NaN in it."""
     try:
         manifest = json.loads((directory / MANIFEST).read_text())
+        json.dumps(manifest, allow_nan=False)
     except FileNotFoundError as error:
         raise RegistryError(f"{directory} holds no complete model version: {MANIFEST} is missing") from error
     except (OSError, ValueError) as error:
@@ -79,11 +83,18 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 def write_version(directory: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any]) -> str:
     """Write weights, then the manifest, whose existence marks a complete version; returns the version's name.
 
-    ``directory`` must exist. The manifest gains ``version``, ``made`` and ``weights_sha256``.
+    ``directory`` must exist. The manifest gains ``version``, ``made`` and ``weights_sha256``. Raises OSError, and
+    RegistryError where a weight or a number of the manifest is not finite.
     """
-    weights = save({name: tensor.contiguous().numpy() for name, tensor in tensors.items()})
+    arrays = {name: tensor.contiguous().numpy() for name, tensor in tensors.items()}
+    _check_finite(arrays, "the new version")
+    weights = save(arrays)
     contents = dict(manifest) | {"weights_sha256": hashlib.sha256(weights).hexdigest()}
-    digest = hashlib.sha256(json.dumps(contents, sort_keys=True).encode()).hexdigest()
+    try:
+        plain = json.dumps(contents, sort_keys=True, allow_nan=False)
+    except ValueError as error:
+        raise RegistryError(f"the new version cannot be used: in its manifest, {error}") from error
+    digest = hashlib.sha256(plain.encode()).hexdigest()
     made = datetime.now(UTC)
     name = str(Version(made, digest))
     write_whole(directory / WEIGHTS, weights)
@@ -93,12 +104,20 @@ def write_version(directory: Path, tensors: Mapping[str, Tensor], manifest: Mapp
 
 
 def check_weights(directory: Path) -> None:
-    """Raise RegistryError unless the weights are the very bytes that the manifest was written for."""
+    """Raise RegistryError unless the weights are the bytes that the manifest was written for, and finite numbers."""
     wanted = read_manifest(directory).get("weights_sha256")
     try:
-        with (directory / WEIGHTS).open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
+        weights = (directory / WEIGHTS).read_bytes()
+        if hashlib.sha256(weights).hexdigest() != wanted:
+            raise RegistryError(f"{directory / WEIGHTS} is damaged: it is not what was registered")
+        tensors = load(weights)
     except OSError as error:
         raise RegistryError(f"{directory / WEIGHTS} cannot be read: {error.strerror}") from error
-    if found != wanted:
-        raise RegistryError(f"{directory / WEIGHTS} is damaged: it is not what was registered")
+    except SafetensorError as error:
+        raise RegistryError(f"{directory / WEIGHTS} is damaged: {error}") from error
+    _check_finite(tensors, f"{directory / WEIGHTS}")
+
+
+def _check_finite(tensors: Mapping[str, NDArray[Any]], what: str) -> None:
+    if bad := [name for name, values in tensors.items() if not np.isfinite(values).all()]:
+        raise RegistryError(f"{what} cannot be used: {bad[0]} has values that are no numbers")

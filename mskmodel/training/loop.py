@@ -26,7 +26,17 @@ from mskmodel.training.checkpoint import Checkpoint, CheckpointError
 from mskmodel.training.parallel import ALONE, Team
 from mskmodel.training.precision import mixed
 
-__all__ = ["Epoch", "Progress", "Source", "TrainingSettings", "new_model", "train"]
+__all__ = ["Diverged", "Epoch", "Progress", "Source", "TrainingSettings", "new_model", "train"]
+
+
+class Diverged(Exception):
+    """The loss or the weights of a training are no finite numbers any more."""
+
+    def __init__(self, epoch: int, rate: float) -> None:
+        super().__init__(
+            f"the training diverged in epoch {epoch}: its loss or its weights are no numbers any more. "
+            f"The learning rate ({rate:g}) is too high; try a tenth of it ({rate / 10:g})"
+        )
 
 
 @dataclass(frozen=True)
@@ -121,7 +131,7 @@ def train(
     ``report`` and ``after_epoch`` may raise to end the run. ``resume``: go on after this checkpoint's epoch. All other
     arguments must be as they were when it was made; the result is then the same as without the interruption.
     ``team``: the processes that train together; all make the same call and get the same model.
-    Raises CheckpointError for a checkpoint that does not fit the model.
+    Raises CheckpointError for a checkpoint that does not fit the model, and Diverged once the loss is no finite number.
     """
     torch.set_num_threads(settings.threads)
     random = torch.Generator()
@@ -143,10 +153,15 @@ def train(
             step = (epoch - 1) * each + len(losses)
             run.step(loss, _one_cycle(step / steps, settings.warmup), len(labels) / settings.batch)
             losses.append(loss.item())
+            if not math.isfinite(losses[-1]):
+                raise Diverged(epoch, settings.rate)
             done += settings.batch
             if report:
                 report(Progress(step + 1, steps, losses[-1], done / (time.perf_counter() - began)))
         model.eval()
+        # The last step of an epoch has no loss after it.
+        if not all(bool(parameter.isfinite().all()) for parameter in model.parameters()):
+            raise Diverged(epoch, settings.rate)
         if after_epoch:
             mean = math.fsum(losses) / len(losses)
             after_epoch(Epoch(epoch, settings.epochs, mean, model, partial(run.checkpoint, epoch)))

@@ -96,6 +96,7 @@ def command(
     from mskmodel.labels import KEYS
     from mskmodel.network.preprocessing import Preprocessing
     from mskmodel.registry import Registry
+    from mskmodel.registry.classifier import Classifier
     from mskmodel.tables.label_cell import NONE
     from mskmodel.training.loop import Source, TrainingSettings, train
     from mskmodel.versions.calibration import calibrated
@@ -126,7 +127,7 @@ def command(
 
     tensors, manifest = version_of(finish, keys, preprocessing, settings, read, held_out.pictures, origin, decide)
     kept = Registry(registry)
-    version = kept.register(tensors, manifest)
+    version = kept.register(tensors, manifest, try_it=Classifier.load)
     if promote:
         kept.promote(version)
     click.echo(version)

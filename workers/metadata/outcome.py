@@ -26,6 +26,10 @@ SKIPPED = "skipped"
 FAILED = "failed"
 
 
+def _refused(text: str) -> float:
+    raise ValueError(f"{text} is no number")
+
+
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
@@ -59,7 +63,7 @@ class Outcome:
 
     def to_json(self) -> str:
         """Compact JSON, with the fields of this class."""
-        return json.dumps(self.__dict__, separators=(",", ":"))
+        return json.dumps(self.__dict__, separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str) -> "Outcome":
@@ -68,7 +72,7 @@ class Outcome:
         Raises:
             ValueError: it is no outcome.
         """
-        fields = json.loads(text)
+        fields = json.loads(text, parse_constant=_refused)
         if not isinstance(fields, dict) or not {"status", "attachment_md5", "tries"} <= fields.keys():
             raise ValueError(f"{PREDICTION} lacks a status")
         known = {name: fields[name] for name in cls.__dataclass_fields__ if name in fields}

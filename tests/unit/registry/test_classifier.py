@@ -11,10 +11,11 @@ import pytest
 
 from mskmodel.dicom.reading import read_image
 from mskmodel.labels import KEYS
-from mskmodel.registry import MANIFEST, SHIPPED, WEIGHTS, RegistryError
+from mskmodel.registry import MANIFEST, SHIPPED, WEIGHTS, NotANumber, Registry, RegistryError
 from mskmodel.registry.classifier import Classifier, choose_device
-from mskmodel.registry.decision import LOW_CONFIDENCE, UNLIKE, Decision
+from mskmodel.registry.decision import LOW_CONFIDENCE, NO_NUMBER, UNLIKE, Classification, Decision
 from tests.drawn_pictures import a_radiograph
+from tests.model_versions import harm_weights, register_saying
 
 
 @pytest.fixture(scope="module")
@@ -113,3 +114,57 @@ def test_loading_takes_less_than_a_second_after_the_imports() -> None:
     output = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout
 
     assert float(output) < 1.0
+
+
+@pytest.mark.parametrize("harm", ["NaN", "infinite", "too large"])
+def test_weights_that_lead_to_no_number_are_refused_before_they_answer(tmp_path: Path, harm: str) -> None:
+    registry = Registry(tmp_path)
+    name = register_saying(registry, "knee_ap")
+    harm_weights(registry.find(name), harm)
+
+    with pytest.raises(RegistryError, match=name):
+        Classifier.load(registry.find(name), "cpu")
+
+
+@pytest.mark.parametrize(
+    "decision",
+    [
+        {"temperature": float("nan")},
+        {"temperature": 0},
+        {"temperature": 5e-324},
+        {"threshold": float("inf")},
+        {"none_slope": "1"},
+        {"none_shift": None},
+        {"none_shift": True},
+    ],
+)
+def test_a_decision_that_is_not_made_of_numbers_is_refused(tmp_path: Path, decision: dict[str, object]) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "version")
+    path = tmp_path / "version" / MANIFEST
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"decision": manifest["decision"] | decision}))
+
+    with pytest.raises(RegistryError, match="version"):
+        Classifier.load(tmp_path / "version", "cpu")
+
+
+def test_a_version_with_fewer_outputs_than_classes_is_refused(tmp_path: Path) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "version")
+    path = tmp_path / "version" / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"classes": [*KEYS, "wrist_ap"]}))
+
+    with pytest.raises(RegistryError, match="14 outputs do not fit 14 classes"):
+        Classifier.load(tmp_path / "version", "cpu")
+
+
+def test_an_answer_that_is_no_number_is_left_to_a_person_and_its_neighbours_are_labelled(shipped: Classifier) -> None:
+    sound = shipped.prepare(a_radiograph(500, 400))
+    broken = np.full_like(sound, np.nan)
+
+    before, none, after = shipped.classify([sound, broken, sound])
+
+    assert none == Classification(None, (), 0.0, NO_NUMBER)
+    assert [key for key, _ in before.top5] == [key for key, _ in after.top5]
+    assert np.isfinite([probability for _, probability in before.top5 + after.top5]).all()
+    with pytest.raises(NotANumber):
+        shipped.decision.probabilities(shipped.logits(np.stack([sound, broken])))

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.training.checkpoint import Checkpoint
-from mskmodel.training.loop import Epoch, Progress, Source, TrainingSettings, new_model, train
+from mskmodel.training.loop import Diverged, Epoch, Progress, Source, TrainingSettings, new_model, train
 from mskmodel.versions.conversion import logits_of
 from tests.drawn_pictures import CLASSES, QUICK, pictures, trained, weights
 
@@ -83,3 +83,35 @@ def test_a_partial_source_says_nothing_about_the_classes_that_it_does_not_show()
 
     np.testing.assert_allclose(after(True), before, atol=0.005)
     assert (after(False) - before)[:, 1:].max() < -0.05
+
+
+@pytest.mark.parametrize(("rate", "said"), [(1e6, "in epoch 1: .* rate \\(1e\\+06\\)"), (1e30, "1e\\+30")])
+def test_a_loss_that_is_no_number_ends_the_training_with_what_to_do(rate: float, said: str) -> None:
+    settings = replace(QUICK, views=80, rate=rate)
+    steps: list[Progress] = []
+    epochs: list[Epoch] = []
+
+    with pytest.raises(Diverged, match=f"{said}.*too high; try a tenth of it"):
+        train(
+            new_model(CLASSES, settings, weights()),
+            [Source("drawn", pictures(), 1.0)],
+            Preprocessing(),
+            settings,
+            steps.append,
+            after_epoch=epochs.append,
+        )
+
+    assert all(np.isfinite(step.loss) for step in steps)
+    assert not epochs
+
+
+def test_weights_that_the_last_step_made_infinite_become_no_checkpoint() -> None:
+    # A single step: its own loss is finite.
+    settings = replace(QUICK, views=8, rate=1e30, weight_decay=1e30, warmup=0.0)
+    epochs: list[Epoch] = []
+    model = new_model(CLASSES, settings, weights())
+
+    with pytest.raises(Diverged):
+        train(model, [Source("drawn", pictures(), 1.0)], Preprocessing(), settings, after_epoch=epochs.append)
+
+    assert not epochs

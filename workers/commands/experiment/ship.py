@@ -62,6 +62,7 @@ def ship(
     from mskmodel.labels import KEYS
     from mskmodel.network.weights import WeightsUnavailable, find
     from mskmodel.registry import Registry
+    from mskmodel.registry.classifier import Classifier
 
     recipe = shipping.Recipe()
     directory.mkdir(parents=True, exist_ok=True)
@@ -92,7 +93,7 @@ def ship(
     )
     for name, one in figures.items():
         _print(name, one)
-    click.echo(Registry(registry).register(tensors, manifest))
+    click.echo(Registry(registry).register(tensors, manifest, try_it=Classifier.load))
 
 
 def _real(images: Path, labels: Path, crops: Path | None, skip: tuple[str, ...], cache: Path) -> "Real":

@@ -22,6 +22,7 @@ def promote(version: str, anyway: bool) -> None:
     """Serve VERSION from now on (`shipped` = the one that came with the program)."""
     from mskmodel.judging.gate import Verdict
     from mskmodel.registry import AnotherServes
+    from mskmodel.registry.classifier import Classifier
     from mskmodel.registry.standing import VersionFacts
     from workers.terminal.chosen_version import open_registry
 
@@ -33,6 +34,7 @@ def promote(version: str, anyway: bool) -> None:
     job = facts.manifest.get("job")
     if job and not anyway and _is_cancelled(str(job)):
         raise click.ClickException(f"job {job}, which made it, was cancelled; to serve {version} anyway: --anyway")
+    Classifier.load(registry.find(version), "cpu")  # asks it about the known pictures
     try:
         registry.promote(version, instead_of=facts.verdict["against"] if facts.verdict else None)
     except AnotherServes as error:
