@@ -58,3 +58,5 @@ class Radiograph:
     view_position: str = ""
     #: Image Laterality, else Laterality.
     laterality: str = ""
+    #: What a person should know of how the file was read, as a reason says it; mostly nothing.
+    note: str = ""

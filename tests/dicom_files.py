@@ -156,7 +156,7 @@ def other_files() -> tuple[DicomFile, ...]:
         DicomFile("no pixels", edited("no pixels", _drop_pixels), SKIPPED, "no pixel data"),
         DicomFile("multi-frame", edited("multi-frame", _make_multi_frame), SKIPPED, "multi-frame (3 frames)"),
         DicomFile("colour", edited("colour", _make_rgb), SKIPPED, "colour"),
-        DicomFile("32 bits", edited("32 bits", _make_32_bits), SKIPPED, "32 bits allocated"),
+        DicomFile("64 bits", edited("64 bits", _make_64_bits), SKIPPED, "64 bits allocated"),
         DicomFile("MPEG-2", edited("MPEG-2", _make_mpeg), SKIPPED, "unsupported transfer syntax: MPEG2"),
     )
 
@@ -183,9 +183,9 @@ def _make_rgb(ds: Dataset) -> None:
     ds.PixelData = bytes(ROWS * COLUMNS * 3)
 
 
-def _make_32_bits(ds: Dataset) -> None:
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 32, 32, 31
-    ds.PixelData = bytes(ROWS * COLUMNS * 4)
+def _make_64_bits(ds: Dataset) -> None:
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 64, 64, 63
+    ds.PixelData = bytes(ROWS * COLUMNS * 8)
 
 
 def _make_mpeg(ds: Dataset) -> None:
@@ -398,5 +398,5 @@ def _not_dicom() -> list[DicomFile]:
     return [
         DicomFile("empty", b"", UNDECODABLE, "not a DICOM file", storable=False),
         DicomFile("text", b"not a radiograph" * 100, UNDECODABLE, "not a DICOM file", storable=False),
-        DicomFile("magic only", bytes(128) + b"DICM", UNDECODABLE, "transfer syntax", storable=False),
+        DicomFile("magic only", bytes(128) + b"DICM", UNDECODABLE, "no data set", storable=False),
     ]

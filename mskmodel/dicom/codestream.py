@@ -7,10 +7,10 @@ before it runs. JPEG and JPEG-LS are here (ISO/IEC 10918-1 B.2, 14495-1 C.2), JP
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
-__all__ = ["BadCodestreamError", "FrameHeader", "check_ends", "jpeg_header", "unpack"]
+__all__ = ["BadCodestreamError", "FrameHeader", "check_ends", "jpeg_header", "jpeg_start", "unpack"]
 
 #: Bytes before the end in which the closing marker must lie: writers pad, and some add a few bytes more.
 _END_WINDOW: Final = 4096
@@ -32,12 +32,19 @@ class FrameHeader:
     signed: bool
     #: JPEG and JPEG-LS: the start-of-frame marker's second byte (0xC0 baseline, 0xC3 lossless, 0xF7 JPEG-LS).
     process: int = 0
+    #: Lossless JPEG: the predictor; JPEG-LS: the largest error, 0 where there is none.
+    selection: int = 0
 
 
 def jpeg_header(frame: bytes | memoryview) -> FrameHeader:
-    """Read the frame header of a JPEG or JPEG-LS image. Raises :class:`BadCodestreamError`."""
+    """Read the frame header of a whole JPEG or JPEG-LS image. Raises :class:`BadCodestreamError`."""
     view = memoryview(frame)
     check_ends(view, b"\xff\xd8")
+    return jpeg_start(view)
+
+
+def jpeg_start(view: memoryview) -> FrameHeader:
+    """The same from the beginning of an image, as far as its first scan. Raises :class:`BadCodestreamError`."""
     position = 2
     header: FrameHeader | None = None
     while True:
@@ -54,7 +61,8 @@ def jpeg_header(frame: bytes | memoryview) -> FrameHeader:
             position += 1
     if header is None:
         raise BadCodestreamError("has no frame header")
-    return header
+    (in_scan,) = unpack("B", segment, 0)
+    return replace(header, selection=unpack("B", segment, 1 + 2 * in_scan)[0])
 
 
 #: Start-of-frame markers of ISO/IEC 10918-1 table B.1 and of JPEG-LS; C4, C8 and CC are something else.

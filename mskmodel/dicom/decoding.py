@@ -6,7 +6,6 @@ instead of ending the process, are fast, and are free of copyleft.
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -20,7 +19,7 @@ from mskmodel.dicom.codestream import BadCodestreamError, FrameHeader, jpeg_head
 from mskmodel.dicom.codestream_jpeg_2000 import jpeg_2000_header
 from mskmodel.radiograph import Undecodable
 
-__all__ = ["ENCAPSULATED", "NATIVE", "PixelLayout", "decode_encapsulated", "decode_native"]
+__all__ = ["ENCAPSULATED", "NATIVE", "PixelLayout", "decode_encapsulated", "decode_native", "same_codec"]
 
 
 @dataclass(frozen=True)
@@ -29,16 +28,24 @@ class PixelLayout:
 
     rows: int
     columns: int
-    #: 8 or 16.
+    #: 8, 16 or 32.
     bits_allocated: int
+    #: At most 16: of samples with more, the highest 16.
     bits_stored: int
+    #: The highest bit of a sample in its cell.
     high_bit: int
     signed: bool
-    big_endian: bool = False
+    #: Whether uncompressed pixel data are words of 16 bits in big endian.
+    swapped: bool = False
 
     @property
     def native_bytes(self) -> int:
         return self.rows * self.columns * self.bits_allocated // 8
+
+    @property
+    def shift(self) -> int:
+        """Bits below the lowest bit of a sample."""
+        return self.high_bit + 1 - self.bits_stored
 
 
 NATIVE: Final = frozenset(
@@ -55,14 +62,14 @@ def decode_native(value: memoryview, layout: PixelLayout) -> NDArray[np.uint16]:
     """Return (rows, columns) uint16 in offset binary, 0..2**bits_stored-1. Raises ``Undecodable``."""
     if len(value) < layout.native_bytes:
         raise Undecodable(f"the pixel data are cut short: {len(value):,} of {layout.native_bytes:,} bytes")
-    order = ">" if layout.big_endian else "<"
-    words = np.frombuffer(value, f"{order}u{layout.bits_allocated // 8}", layout.rows * layout.columns)
-    return _stored_bits(words.reshape(layout.rows, layout.columns), layout, layout.high_bit)
+    if layout.swapped:
+        value = np.frombuffer(value, ">u2", len(value) // 2).astype("<u2").data.cast("B")
+    words = np.frombuffer(value, f"<u{layout.bits_allocated // 8}", layout.rows * layout.columns)
+    return _stored_bits(words.reshape(layout.rows, layout.columns), layout, layout.shift)
 
 
-def _stored_bits(words: NDArray[Any], layout: PixelLayout, high_bit: int) -> NDArray[np.uint16]:
-    """Cut the stored bits out of each word; above them other bits may lie (overlays, in old files)."""
-    shift = high_bit + 1 - layout.bits_stored
+def _stored_bits(words: NDArray[Any], layout: PixelLayout, shift: int) -> NDArray[np.uint16]:
+    """Cut the stored bits out of each word; around them other bits may lie (overlays, in old files)."""
     if shift:
         words = words >> shift
     stored = np.bitwise_and(words, words.dtype.type(2**layout.bits_stored - 1), dtype=words.dtype.newbyteorder("="))
@@ -106,13 +113,28 @@ _CODECS: Final[dict[str, _Codec]] = {
 
 ENCAPSULATED: Final = frozenset({*_CODECS, uid.RLELossless})
 
+_LOSSLESS_SYNTAXES: Final = frozenset(
+    {
+        uid.JPEGLossless,
+        uid.JPEGLosslessSV1,
+        uid.JPEGLSLossless,
+        uid.JPEG2000Lossless,
+        uid.HTJ2KLossless,
+        uid.HTJ2KLosslessRPCL,
+    }
+)
 
-def decode_encapsulated(value: memoryview, layout: PixelLayout, transfer_syntax: str) -> NDArray[np.uint16]:
+
+def same_codec(one: str, other: str) -> bool:
+    """Whether images in these two transfer syntaxes are decoded alike."""
+    return one == other or (one in _CODECS and _CODECS[one] is _CODECS.get(other))
+
+
+def decode_encapsulated(frame: memoryview | bytes, layout: PixelLayout, transfer_syntax: str) -> NDArray[np.uint16]:
     """Return (rows, columns) uint16 in offset binary, 0..2**bits_stored-1.
 
-    ``value`` begins with the basic offset table item. Raises ``Undecodable``.
+    ``frame`` is one frame's bytes. Raises ``Undecodable``.
     """
-    frame = _single_frame(value)
     if transfer_syntax == uid.RLELossless:
         return _decode_rle(frame, layout)
     codec = _CODECS[transfer_syntax]
@@ -127,7 +149,10 @@ def decode_encapsulated(value: memoryview, layout: PixelLayout, transfer_syntax:
         raise Undecodable(f"the {codec.name} image is damaged") from error
     if decoded.shape != (layout.rows, layout.columns) or decoded.dtype.kind not in "iu" or decoded.itemsize > 2:
         raise Undecodable(f"the {codec.name} image does not hold what its header says")
-    return _from_codec(decoded, header, layout)
+    if transfer_syntax in _LOSSLESS_SYNTAXES:
+        # Encoders put in the samples, or the cells that they lie in: only cells reach up to High Bit.
+        return _stored_bits(_unsigned(decoded), layout, layout.shift if header.precision > layout.high_bit else 0)
+    return _clipped(decoded, header, layout)
 
 
 def _check_header(header: FrameHeader, codec: _Codec, layout: PixelLayout) -> None:
@@ -143,23 +168,36 @@ def _check_header(header: FrameHeader, codec: _Codec, layout: PixelLayout) -> No
         raise Undecodable(f"the {codec.name} image is of a kind that its transfer syntax does not allow")
 
 
-def _from_codec(decoded: NDArray[Any], header: FrameHeader, layout: PixelLayout) -> NDArray[np.uint16]:
-    """Convert a decoder's samples to offset binary of Bits Stored.
+def _clipped(decoded: NDArray[Any], header: FrameHeader, layout: PixelLayout) -> NDArray[np.uint16]:
+    """Convert samples that may overshoot, since compression was lossy, to offset binary of Bits Stored.
 
-    Where the codestream is wider than Bits Stored, lossy samples may overshoot. They are clipped: masking would
-    turn white into black.
+    They are clipped: masking would turn white into black.
     """
-    most = 2**layout.bits_stored - 1
-    if layout.signed and header.signed:
-        half = 1 << (layout.bits_stored - 1)
-        return _as_uint16(np.clip(decoded.astype(np.int32), -half, half - 1) + half)
+    shift = layout.shift if header.precision > layout.high_bit else 0
     if layout.signed:
-        return _stored_bits(decoded.view(f"u{decoded.itemsize}"), layout, layout.bits_stored - 1)
-    if decoded.dtype.kind == "i":
-        return _as_uint16(np.clip(decoded, 0, most))
-    if header.precision > layout.bits_stored:
+        half = 1 << (layout.bits_stored - 1)
+        return _as_uint16(np.clip(_with_sign(decoded, header, layout) >> shift, -half, half - 1) + half)
+    most = 2**layout.bits_stored - 1
+    if header.signed:
+        decoded = _unsigned(decoded) & (2**header.precision - 1)
+    if shift:
+        decoded = decoded >> shift
+    if header.precision - shift > layout.bits_stored:
         decoded = np.minimum(decoded, decoded.dtype.type(most))
     return _as_uint16(decoded)
+
+
+def _with_sign(decoded: NDArray[Any], header: FrameHeader, layout: PixelLayout) -> NDArray[np.int32]:
+    """Signed samples as numbers, also from a codestream that holds them without a sign."""
+    wide = decoded.astype(np.int32)
+    if header.signed:
+        return wide
+    sign = 1 << (max(header.precision, layout.bits_stored) - 1)
+    return ((wide & (2 * sign - 1)) ^ sign) - sign
+
+
+def _unsigned(decoded: NDArray[Any]) -> NDArray[Any]:
+    return decoded.view(f"u{decoded.itemsize}")
 
 
 def _as_uint16(pixels: NDArray[Any]) -> NDArray[np.uint16]:
@@ -175,27 +213,4 @@ def _decode_rle(frame: Any, layout: PixelLayout) -> NDArray[np.uint16]:
     if length != len(output):
         raise Undecodable(f"the RLE image is cut short: {length:,} of {len(output):,} bytes")
     words = np.frombuffer(output, f"<u{layout.bits_allocated // 8}").reshape(layout.rows, layout.columns)
-    return _stored_bits(words, layout, layout.high_bit)
-
-
-#: Fragments that are read at most; a single frame is one, seldom a few dozen.
-_MAX_FRAGMENTS: Final = 100_000
-
-
-def _single_frame(value: memoryview) -> memoryview | bytes:
-    """Return the one frame's bytes from the items of encapsulated Pixel Data (PS3.5 A.4)."""
-    fragments: list[memoryview] = []
-    position = 0
-    while position + 8 <= len(value) and len(fragments) <= _MAX_FRAGMENTS:
-        group, element, length = struct.unpack_from("<HHI", value, position)
-        if (group, element) == (0xFFFE, 0xE0DD):
-            break
-        if (group, element) != (0xFFFE, 0xE000) or position + 8 + length > len(value):
-            raise Undecodable("the compressed pixel data are cut short")
-        fragments.append(value[position + 8 : position + 8 + length])
-        position += 8 + length
-    # The first item is the basic offset table.
-    frame = fragments[1] if len(fragments) == 2 else b"".join(fragments[1:])
-    if not len(frame):
-        raise Undecodable("the pixel data hold no frame")
-    return frame
+    return _stored_bits(words, layout, layout.shift)

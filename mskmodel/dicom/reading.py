@@ -17,7 +17,9 @@ from pydicom.datadict import dictionary_description
 
 from mskmodel.dicom import terms
 from mskmodel.dicom.decoding import ENCAPSULATED, NATIVE, PixelLayout, decode_encapsulated, decode_native
+from mskmodel.dicom.frames import first_frame
 from mskmodel.dicom.raster import is_picture, read_picture
+from mskmodel.dicom.recognition import pixel_syntax
 from mskmodel.dicom.scan import Scan, is_dicom, scan_data_set, scan_meta
 from mskmodel.radiograph import Limits, Radiograph, Skipped, Undecodable
 
@@ -34,31 +36,38 @@ RADIOGRAPH_SOP_CLASSES: Final[frozenset[str]] = frozenset(
 _DEFAULT_LIMITS: Final = Limits()
 
 
-def read_radiograph(data: bytes, limits: Limits = _DEFAULT_LIMITS) -> Radiograph:
+def read_radiograph(data: bytes, limits: Limits = _DEFAULT_LIMITS, transfer_syntax: str = "") -> Radiograph:
     """Return the radiograph in a DICOM file.
 
-    MONOCHROME1 is inverted, signed samples are shifted to begin at 0, bits outside Bits Stored are dropped.
-    Raises ``Skipped`` or ``Undecodable``, never anything else. It takes a few times the memory of the image, whose
-    size ``limits`` bound.
+    MONOCHROME1 is inverted, signed samples are shifted to begin at 0, bits outside Bits Stored are dropped, and of
+    samples with more than 16 bits the highest 16 are kept. Raises ``Skipped`` or ``Undecodable``, never anything else.
+    It takes a few times the memory of the image, whose size ``limits`` bound.
+
+    ``transfer_syntax`` is what else is known of a file that may lack File Meta Information, as Orthanc knows it.
     """
     _check_file_size(len(data), limits)
     meta = scan_meta(data)
-    _check_sop_class(meta.sop_class)
-    if meta.transfer_syntax not in NATIVE | ENCAPSULATED:
-        raise Skipped(f"unsupported transfer syntax: {terms.uid_name(meta.transfer_syntax)}")
     scan = scan_data_set(data, meta)
     sop_class = scan.text("SOPClassUID") or meta.sop_class
     _check_sop_class(sop_class)
+    announced = meta.transfer_syntax or transfer_syntax
+    syntax = pixel_syntax(scan, announced)
+    if not syntax and announced in NATIVE:
+        raise Undecodable("the pixel data are not stored in the way that the transfer syntax says")
+    if not syntax:
+        raise Skipped(f"unsupported transfer syntax: {terms.uid_name(announced)}")
     layout = _layout(scan, limits)
+    pixels, note = _pixels(scan, layout, syntax, announced)
     return Radiograph(
-        pixels=_pixels(scan, layout, meta.transfer_syntax),
+        pixels=pixels,
         bits=layout.bits_stored,
         sop_class=sop_class,
-        transfer_syntax=meta.transfer_syntax,
+        transfer_syntax=syntax,
         modality=terms.modality(scan.text("Modality")),
         body_part=terms.body_part(scan.text("BodyPartExamined")),
         view_position=terms.view_position(scan.text("ViewPosition")),
         laterality=terms.laterality(scan.text("ImageLaterality") or scan.text("Laterality")),
+        note=note,
     )
 
 
@@ -98,7 +107,7 @@ def _layout(scan: Scan, limits: Limits) -> PixelLayout:
     if rows * columns > limits.max_pixels:
         raise Skipped(f"over the size limit: {rows} x {columns} pixels, the limit is {limits.max_pixels:,} in all")
     allocated, stored = _size(scan, "BitsAllocated"), _size(scan, "BitsStored")
-    if allocated not in (8, 16):
+    if allocated not in (8, 16, 32):
         raise Skipped(f"unsupported pixel format: {allocated} bits allocated")
     high_bit = scan.number("HighBit")
     high_bit = stored - 1 if high_bit is None else high_bit
@@ -107,7 +116,9 @@ def _layout(scan: Scan, limits: Limits) -> PixelLayout:
             f"the header contradicts itself: bits allocated {allocated}, stored {stored}, high {high_bit}"
         )
     signed = scan.number("PixelRepresentation") == 1
-    return PixelLayout(rows, columns, allocated, stored, high_bit, signed, scan.big_endian)
+    # In big endian, words of 16 bits are swapped, whatever the size of a sample (PS3.5 A.3); OB and the like are bytes.
+    swapped = scan.encoding.big_endian and (allocated > 8 or scan.pixel_vr == b"OW")
+    return PixelLayout(rows, columns, allocated, min(stored, 16), high_bit, signed, swapped)
 
 
 def _check_frames(frames: str) -> None:
@@ -135,15 +146,20 @@ def _size(scan: Scan, keyword: str) -> int:
     return number
 
 
-def _pixels(scan: Scan, layout: PixelLayout, transfer_syntax: str) -> NDArray[np.uint16]:
-    """Decoded pixels, bright = dense (as MONOCHROME2)."""
-    if (scan.pixel_bytes is None) != (transfer_syntax in ENCAPSULATED):
-        raise Undecodable("the pixel data are not stored in the way that the transfer syntax says")
-    if transfer_syntax in ENCAPSULATED:
-        pixels = decode_encapsulated(scan.pixel_data(), layout, transfer_syntax)
+def _pixels(scan: Scan, layout: PixelLayout, syntax: str, announced: str) -> tuple[NDArray[np.uint16], str]:
+    """Decoded pixels, bright = dense (as MONOCHROME2), and what a person should know of them."""
+    if syntax in ENCAPSULATED:
+        frame, frames = first_frame(scan.pixel_data())
+        pixels = decode_encapsulated(frame, layout, syntax)
     else:
+        frames = (scan.pixel_bytes or 0) // layout.native_bytes
+        if not frames and announced in ENCAPSULATED:
+            raise Undecodable("the pixel data are not stored in the way that the transfer syntax says")
         pixels = decode_native(scan.pixel_data(layout.native_bytes), layout)
     if scan.text("PhotometricInterpretation") == "MONOCHROME1":
         # Flipping every bit is 2**bits - 1 - value, in place.
         pixels ^= np.uint16(2**layout.bits_stored - 1)
-    return pixels
+    return pixels, _SURPLUS.format(frames) if frames > 1 else ""
+
+
+_SURPLUS: Final = "the pixel data hold {:,} frames where the header announces one: the first was read"

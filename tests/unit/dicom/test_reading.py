@@ -94,7 +94,8 @@ def test_reasons_are_one_line_without_patient_data(file: DicomFile) -> None:
 
 
 def test_bytes_that_are_no_uid_are_not_repeated_in_a_reason() -> None:
-    data = edited("uid").replace(b"1.2.840.10008.1.2.1\0", b"DOE^JOHN 1970-01-01 ", 1)
+    video = next(file.data for file in other_files() if file.name == "MPEG-2")
+    data = video.replace(b"1.2.840.10008.1.2.4.100\0", b"DOE^JOHN 1970-01-01     ", 1)
 
     with pytest.raises(Skipped, match="unsupported transfer syntax: one that the DICOM standard does not name"):
         read_radiograph(data)
@@ -109,13 +110,13 @@ def test_a_file_over_the_size_limit_is_skipped() -> None:
         read_radiograph(data, Limits(max_pixels=ROWS * COLUMNS - 1))
 
 
-def test_implicit_vr_that_is_announced_as_explicit_is_read() -> None:
+def test_implicit_vr_that_is_announced_as_explicit_is_read_and_named_rightly() -> None:
     data = edited("wrong vr", transfer_syntax=uid.ImplicitVRLittleEndian)
     mislabelled = data.replace(b"UI\x12\x001.2.840.10008.1.2\0", b"UI\x14\x001.2.840.10008.1.2.1\0")
     group_length = int.from_bytes(data[140:144], "little") + 2
     mislabelled = mislabelled[:140] + group_length.to_bytes(4, "little") + mislabelled[144:]
 
-    assert read_radiograph(mislabelled).transfer_syntax == uid.ExplicitVRLittleEndian
+    assert read_radiograph(mislabelled).transfer_syntax == uid.ImplicitVRLittleEndian
 
 
 def test_sequences_of_undefined_length_are_skipped() -> None:
