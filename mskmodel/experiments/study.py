@@ -155,8 +155,8 @@ def judged(runs: Sequence[Run], cases: Cases, classes: Sequence[str]) -> tuple[J
     """The answers of all these runs together, judged."""
     labels = np.concatenate([cases.pictures.labels[one.rows] for one in runs])
     logits = np.concatenate([one.logits for one in runs])
-    # The study has no output for none of the classes: its probability is 0.
-    logits = np.column_stack([logits, np.full(len(logits), -np.inf, np.float32)])
+    # The study has no output for none of the classes: a logit whose probability is 0.
+    logits = np.column_stack([logits, np.full(len(logits), -1e6, np.float32)])
     return Judgement.of(logits, labels, DECISION), score(logits, labels, classes, DECISION)
 
 
