@@ -24,7 +24,7 @@ NUMBER_DIFFERS = "the number of fields differs from the first line"
 #: In this order; the first that makes the needed columns of the first line counts.
 _SEPARATORS = (",", ";", "\t", "|")
 #: A line by which Excel is told the separator.
-_ANNOUNCED = re.compile(r'"?sep=(.)"?(\r\n|\r|\n)', re.IGNORECASE)
+_ANNOUNCED = re.compile(r'"?sep=([^\w\s"]|\t)"?(\r\n|\r|\n)', re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
 #: What the csv module says of a line, and what to say to people.
 _REASONS = {
@@ -86,7 +86,8 @@ def parse_table(text: str, path: Path, *needed: str | tuple[str, ...]) -> Table:
     twice = [number for number, name in enumerate(names, 1) if name and name in names[: number - 1]]
     if twice:
         raise TableError(f"{path}: column {twice[0]} has the name of another column; rename one of them")
-    reach = max(names.index(name) for each in wanted for name in map(str.casefold, each) if name in names)
+    used = [next(name for name in map(str.casefold, each) if name in names) for each in wanted]
+    reach = max(map(names.index, used))
     rows, problems = [], []
     for line, fields, wrong in records:
         if reason := wrong or _wrong(fields, len(names), reach):

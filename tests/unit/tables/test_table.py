@@ -70,6 +70,13 @@ def test_what_cannot_be_read_is_told_by_the_line_of_an_editor_and_the_rest_is_re
     assert rows(table) == [(6, "two\nlines", "knee_ap"), (8, "good.png", "knee_ap")]
 
 
+def test_of_columns_with_the_same_meaning_the_first_that_is_there_is_needed(tmp_path: Path) -> None:
+    path = tmp_path / "truths.csv"
+    path.write_text("label,instance,SOPInstanceUID\nknee_ap,0123\n")
+
+    assert read_table(path, "label", ("instance", "SOPInstanceUID")).rows[0]["instance"] == "0123"
+
+
 def test_a_field_that_swallows_the_table_is_told_where_it_begins(tmp_path: Path) -> None:
     table = read(tmp_path, 'file,label\nx.png,"knee_ap\n' + "more.png,knee_ap\n" * 20_000)
 
@@ -87,6 +94,7 @@ def test_a_field_that_swallows_the_table_is_told_where_it_begins(tmp_path: Path)
         (b"file;side\nx;y\n", "the first line must name the columns file and label; it names no label"),
         (b"name,label\nx,y\n", "the first line must name the columns file and label; it names no file"),
         (b"x.png,knee_ap\n", "it names no file and label"),
+        (b'sep="\nfile,label\nx,y\n', "the first line must name"),
         (b"file,label,Label\nx,y,z\n", "column 3 has the name of another column"),
         (b"PK\x03\x04" + bytes(range(256)), "is a workbook (.xlsx, .ods) or an archive, not a table of text"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(512), "is a workbook (.xls)"),
