@@ -17,6 +17,7 @@ __all__ = [
     "PATIENT",
     "Labelled",
     "checked_rows",
+    "file_named",
     "labelled_rows",
     "name_within",
     "read_labels",
@@ -92,7 +93,8 @@ def checked_rows(
         if reason := _wrong(row, classes, skip):
             problems.append(Problem(row.line, reason))
         else:
-            rows.append(Labelled(_path(images, row["file"]), label_of(row), table.path, row.line, row[PATIENT]))
+            patient = unicodedata.normalize("NFC", row[PATIENT])
+            rows.append(Labelled(file_named(images, row["file"]), label_of(row), table.path, row.line, patient))
     return rows, problems
 
 
@@ -105,6 +107,16 @@ def refuse_rows(table: Table, problems: Sequence[Problem], classes: Sequence[str
 def name_within(file: Path, images: Path) -> str:
     """How people call the file: its path within the folder ``images``, or its whole path where it lies elsewhere."""
     return str(file.relative_to(images)) if file.is_relative_to(images) else str(file)
+
+
+def file_named(images: Path, name: str) -> Path:
+    """The file of that name, which need not exist, also as Windows separates folders and as macOS composes letters."""
+    path = images / name
+    if ("\\" not in name and name.isascii()) or os.path.exists(path):  # noqa: PTH110 (Path's raises for long names)
+        return path
+    slashes = name.replace("\\", "/")
+    spelled = [images / unicodedata.normalize(form, slashes) for form in ("NFC", "NFD")]
+    return next((each for each in spelled if os.path.exists(each)), images / slashes)  # noqa: PTH110
 
 
 def _wrong(row: Row, classes: Sequence[str], skip: Sequence[tuple[str, str]]) -> str:
@@ -121,13 +133,3 @@ def _wrong(row: Row, classes: Sequence[str], skip: Sequence[tuple[str, str]]) ->
         return f"it is not filled in: its label is {UNANSWERED}"
     label = label_of(row)
     return "" if label is None or label in classes else f"{named(label)} is not among the classes"
-
-
-def _path(images: Path, name: str) -> Path:
-    """The file of that name, also as Windows separates folders and as macOS composes letters."""
-    path = images / name
-    if ("\\" not in name and name.isascii()) or os.path.exists(path):  # noqa: PTH110 (Path's raises for long names)
-        return path
-    slashes = name.replace("\\", "/")
-    spelled = [images / unicodedata.normalize(form, slashes) for form in ("NFC", "NFD")]
-    return next((each for each in spelled if os.path.exists(each)), images / slashes)  # noqa: PTH110

@@ -4,12 +4,14 @@ Orthanc anonymizes the headers (PS3.15, basic profile) and removes overlays. Ide
 this site can compute, the same every time, so that the images of a patient stay together. Pixels are unchanged.
 """
 
+import hashlib
 from collections.abc import Callable, Collection, Sequence
 from io import BytesIO
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from pydicom import dcmread
 
+from mskmodel.data.labels_file import file_named
 from mskmodel.data.patient_key import SiteSecret, is_held_out
 from mskmodel.data.snapshot import LeftOut
 from mskmodel.dicom.reading import read_radiograph
@@ -97,25 +99,35 @@ def _deidentified(orthanc: OrthancClient, secret: SiteSecret, instance_id: str, 
 def check_files(
     folder: Path, rows: Sequence[Row], classes: Collection[str], progress: Callable[[int], None]
 ) -> tuple[list[Assignment], list[Problem]]:
-    """Rows that can be imported, and the problems of the others; checked before anything is stored or written."""
+    """Rows that can be imported, and the problems of the others; checked before anything is stored or written.
+
+    Files with the same content are one image, whatever they are called.
+    """
     assignments, problems = [], []
+    contents: dict[str | Path, str] = {}
     for done, row in enumerate(rows, 1):
         try:
-            assignments.append(Assignment(row.line, _file(folder, row.name), checked_label(row.label, classes)))
+            path, label = _file(folder, row.name), checked_label(row.label, classes)
+            contents[path] = _digest(path)
+            assignments.append(Assignment(row.line, path, label))
         except (TruthError, NotClassifiable) as error:
             problems.append(Problem(row.line, str(error)))
         except OSError as error:
             problems.append(Problem(row.line, f"the file cannot be read: {error.strerror}"))
         progress(done)
-    return without_repeats(assignments, problems)
+    return without_repeats(assignments, problems, lambda each: contents[each.image])
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _file(folder: Path, name: str) -> Path:
     """Path of a DICOM file in the folder. Raises Skipped or OSError."""
-    relative = PurePosixPath(name)
-    if relative.is_absolute() or ".." in relative.parts:
+    path = file_named(folder, name)
+    if not path.is_relative_to(folder) or ".." in path.relative_to(folder).parts:
         raise Skipped("the file is not in the folder")
-    path = folder / relative
     if path.exists() and not path.is_file():
         raise Skipped("not a file")  # reading a pipe would wait for ever
     if path.stat().st_size > Limits().max_file_bytes:

@@ -1,7 +1,7 @@
 """Imports truths: every row is checked before the first is written."""
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -83,7 +83,7 @@ def check_instances(
             except TruthError as error:
                 problems.append(Problem(row.line, str(error)))
         progress(first + len(page))
-    return without_repeats(assignments, problems)
+    return without_repeats(assignments, problems, lambda each: each.image)
 
 
 def _check_replaceable(metadata: Mapping[str, str] | None, label: str | None, known: str) -> None:
@@ -112,13 +112,16 @@ def _is_later(time: str, known: str) -> bool:
 
 
 def without_repeats(
-    assignments: Sequence[Assignment], problems: Sequence[Problem]
+    assignments: Sequence[Assignment], problems: Sequence[Problem], image: Callable[[Assignment], Hashable]
 ) -> tuple[list[Assignment], list[Problem]]:
-    """One row per image; a row that contradicts an earlier one becomes a problem. Problems are in order of lines."""
-    first: dict[str | Path, Assignment] = {}
+    """One row per image; a row that contradicts an earlier one becomes a problem. Problems are in order of lines.
+
+    ``image``: by what rows of the same image are known.
+    """
+    first: dict[Hashable, Assignment] = {}
     contradictions = []
     for each in assignments:
-        before = first.setdefault(each.image, each)
+        before = first.setdefault(image(each), each)
         if before.label != each.label:
             contradictions.append(Problem(each.line, f"contradicts line {before.line}, which names the same image"))
     return list(first.values()), sorted([*problems, *contradictions], key=lambda problem: problem.line)

@@ -141,6 +141,26 @@ def test_a_folder_with_something_wrong_is_not_stored_at_all(site: TruthSite, tmp
     assert site.orthanc.statistics().instances == 0
 
 
+def test_a_folder_is_imported_as_windows_names_its_files_and_copies_are_one_image(
+    site: TruthSite, tmp_path: Path
+) -> None:
+    folder = tmp_path / "folder"
+    (folder / "sub").mkdir(parents=True)
+    data = write_dx(dicom_files.gradient(12), header=Header(identity="copied"), bits=12)
+    for path in ("sub/one.dcm", "two.dcm"):
+        (folder / path).write_bytes(data)
+    table, outside = folder / "truth.csv", tmp_path / "outside.dcm"
+    outside.write_bytes(data)
+    table.write_text("file;label\r\n.\\sub\\one.dcm;knee_ap\r\ntwo.dcm;none\r\n..\\outside.dcm;none\r\n")
+
+    refused = site.msk("truth", "import", folder, "--author", "a")
+
+    told = [line for line in refused.stderr.splitlines() if line.startswith("line ")]
+    assert told == ["line 3: contradicts line 2, which names the same image", "line 4: the file is not in the folder"]
+    table.write_text("file;label\r\n.\\sub\\one.dcm;knee_ap\r\ntwo.dcm;knee_ap\r\n")
+    assert site.msk("truth", "import", folder, "--author", "a").stdout == "1 of 1 truths are set\n"
+
+
 def test_a_file_that_orthanc_refuses_fails_only_its_own_row(site: TruthSite, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
