@@ -11,6 +11,9 @@ from pathlib import Path
 
 __all__ = ["Trust", "tls_failure"]
 
+#: What OpenSSL, older and newer, says of an answer that is no TLS.
+_NO_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE"}
+
 
 @dataclass(frozen=True)
 class Trust:
@@ -40,7 +43,7 @@ def tls_failure(error: BaseException) -> str | None:
     for cause in _causes(error):
         if isinstance(cause, ssl.SSLCertVerificationError):
             return f"its certificate is not trusted: {cause.verify_message.rstrip('.')}"
-        if isinstance(cause, ssl.SSLError) and cause.reason == "WRONG_VERSION_NUMBER":
+        if isinstance(cause, ssl.SSLError) and cause.reason in _NO_TLS:
             return "it does not speak TLS there"
     return None
 

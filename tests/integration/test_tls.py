@@ -17,6 +17,7 @@ from tests import dicom_files
 from tests.certificates import Authority, Identity
 from tests.deliveries import SECRET
 from tests.gateway_process import gateway
+from tests.process_group import process_group
 from tests.servers import Orthanc, free_port, running_orthanc
 from tests.tls_proxy import TlsProxy, tls_before
 from tests.waiting import until
@@ -35,6 +36,8 @@ WRONG = {
     "elsewhere": "IP address mismatch, certificate is not valid for '127.0.0.1'",
     "expired": "certificate has expired",
 }
+#: The scheduler's, which uses both Orthanc and the broker.
+WORKER = (sys.executable, "-m", "workers.cli", "worker", "--queues", "maintenance", "--beat")
 
 
 @dataclass(frozen=True)
@@ -89,24 +92,13 @@ def msk(environment: Mapping[str, str], *arguments: str) -> Result:
     return CliRunner().invoke(main, arguments, env=dict(environment))
 
 
-@contextlib.contextmanager
-def worker(environment: Mapping[str, str], log: Path) -> Iterator[None]:
-    """The scheduler's, which uses both Orthanc and the broker."""
-    command = (sys.executable, "-m", "workers.cli", "worker", "--queues", "maintenance", "--beat")
-    with log.open("wb") as file, subprocess.Popen(command, env=os.environ | dict(environment), stderr=file) as process:
-        try:
-            yield
-        finally:
-            process.kill()
-
-
 def test_commands_and_workers_accept_the_sites_authority(site: Site, tmp_path: Path) -> None:
     with site.broker() as (_, to_broker), site.pacs() as (_, to_pacs):
         environment = {**to_pacs, "MSK_BROKER_URL": to_broker["MSK_BROKER_URL"]}
         assert msk(environment, "audit").exit_code == 0
         stored = site.orthanc.upload(dicom_files.valid_files()[0].data)
         ledger = Ledger.of(Settings.from_environment(environment))
-        with worker(environment, tmp_path / "log"):
+        with process_group(WORKER, environment, tmp_path / "log"):
             until(lambda: ledger.holds([stored]) == {stored}, 60)
             assert msk(environment, "ping", "maintenance").output == "maintenance takes tasks\n"
         assert PASSWORD not in (tmp_path / "log").read_text()
@@ -138,7 +130,7 @@ def test_an_orthanc_with_another_certificate_gets_no_password(site: Site, name: 
 
 def test_a_worker_gives_a_stranger_no_password_either(site: Site, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    with site.broker("stranger") as (proxy, environment), worker(environment, log):
+    with site.broker("stranger") as (proxy, environment), process_group(WORKER, environment, log):
         until(lambda: WRONG["stranger"] in log.read_text(), 60)
         until(lambda: proxy.refused)
         assert proxy.received == b""

