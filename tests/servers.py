@@ -11,10 +11,11 @@ import subprocess
 import sys
 import threading
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import MappingProxyType
 
 import requests
 
@@ -42,7 +43,10 @@ def orthanc_executable() -> str:
 
 
 class Orthanc:
-    """A real Orthanc on free ports of 127.0.0.1, its data under `data`; a second start() finds all of it."""
+    """A real Orthanc on free ports of 127.0.0.1, its data under `data`; a second start() finds all of it.
+
+    ``changes``: parts of the text of `orthanc.json`, and what stands there instead.
+    """
 
     def __init__(
         self,
@@ -51,8 +55,9 @@ class Orthanc:
         webhook_url: str | None = None,
         webhook_secret: str | None = None,
         environment: dict[str, str] | None = None,
+        changes: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self.data = data
+        self.data, self.changes = data, changes
         self.log = data / "orthanc.log"
         self.http_port, self.dicom_port = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.http_port}"
@@ -88,9 +93,15 @@ class Orthanc:
     def start(self) -> None:
         """Returns when it answers; raises RuntimeError with the end of its log when it does not."""
         (self.data / "storage").mkdir(parents=True, exist_ok=True)
+        text = (ROOT / "orthanc" / "orthanc.json").read_text()
+        for part, instead in self.changes.items():
+            assert part in text
+            text = text.replace(part, instead)
+        configuration = self.data / "orthanc.json"
+        configuration.write_text(text)
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [orthanc_executable(), str(ROOT / "orthanc" / "orthanc.json")],
+                [orthanc_executable(), str(configuration)],
                 env=self._environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,

@@ -4,11 +4,11 @@ import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 import redis
 
 from workers.broker.database import client
+from workers.broker_url import BrokerUrl
 from workers.settings import Settings
 from workers.surroundings.clocks import compare_clocks
 from workers.surroundings.finding import MISSING, OK, WARNING, Away, Finding
@@ -34,7 +34,7 @@ def look_at_broker(settings: Settings, patience: float = 5) -> Iterator[Finding]
     try:
         yield from _look(database, settings)
     except redis.AuthenticationError as error:
-        given = urlsplit(settings.broker_url).password
+        given = BrokerUrl.of(settings.broker_url).password
         detail = f"it refuses user or password: {error}" if given else "it wants a password"
         yield Finding("Broker", MISSING, detail, "correct MSK_BROKER_URL")
     except (redis.ConnectionError, redis.TimeoutError) as error:
@@ -49,13 +49,14 @@ def _look(database: Any, settings: Settings) -> Iterator[Finding]:
     _allowed(database.ping)
     information = _allowed(database.info)
     yield Finding("Broker", OK, _version(information) if information else "answers")
-    user = urlsplit(settings.broker_url).username or "default"
-    lacking, refusal = try_permissions(database, settings.key_prefix)
+    address = BrokerUrl.of(settings.broker_url)
+    user = address.user or "default"
+    lacking, refusal = try_permissions(database, settings.key_prefix, address.database)
     if lacking:
-        detail = f"the user {user!r} lacks {' '.join(lacking)}"
         # Who has no user of its own shares one with others, which is left as it is.
-        own = "msk on >PASSWORD" if user == "default" else user
-        yield Finding("Broker's permissions", MISSING, detail, wanted(own, settings.key_prefix))
+        own = user if address.user else "msk on >PASSWORD"
+        fix = wanted(own, settings.key_prefix, address.database)
+        yield Finding("Broker's permissions", MISSING, f"the user {user!r} lacks {' '.join(lacking)}", fix)
     else:
         yield Finding("Broker's permissions", OK, f"the user {user!r} may do all that is needed")
     if information is None:

@@ -23,7 +23,7 @@ COSTS = {
         False,
         "a file that is sent again replaces the instance, and with it what a person said (MskTruth) and its label",
     ),
-    "StoreMD5ForAttachments": (True, "a file that is sent again is labelled again, even if it is the same"),
+    "StoreMD5ForAttachments": (True, "an instance that is replaced by the same file is labelled again"),
     "StorageCompression": (False, "every store and every fetch of a radiograph takes longer"),
     "HttpCompressionEnabled": (
         False,

@@ -17,7 +17,10 @@ Attempt = tuple[str, tuple[Any, ...]]
 #: Kinds of commands, as rules of ACL SETUSER. INFO is for the looks of this room alone.
 ALLOWED = "+@read +@write +@connection +@transaction +@pubsub +@scripting -@dangerous -@admin +info +time"
 #: A key of the ledger's, as all keys of ledger and jobs begin with `msk:`; and a queue of Celery's.
-OURS, OUR_KEY, CELERYS_KEY, CHANNEL = "msk:", "msk:entry:none", "label", "/0.celery.pidbox"
+OURS, OUR_KEY, CELERYS_KEY = "msk:", "msk:entry:none", "label"
+#: Patterns of channels that each worker listens to, after Celery's prefix and the number of the database. A user may
+#: only listen to a pattern that stands literally in the rules.
+CHANNELS = ("/{}.celery.pidbox", "/{}.celeryev/worker.*")
 
 #: Commands of our scripts and of Celery's transport (kombu), with what they take after the key.
 WITH_KEY: tuple[tuple[Any, ...], ...] = (
@@ -41,6 +44,7 @@ WITH_KEY: tuple[tuple[Any, ...], ...] = (
     ("RPUSH", "value"),
     ("SADD", "member"),
     ("SET", "value"),
+    ("SISMEMBER", "member"),
     ("SMEMBERS",),
     ("SREM", "member"),
     ("ZADD", 1, "member"),
@@ -50,6 +54,7 @@ WITH_KEY: tuple[tuple[Any, ...], ...] = (
     ("ZRANGEBYSCORE", 0, 0),
     ("ZREM", "member"),
     ("ZREVRANGE", 0, 0),
+    ("ZSCORE", "member"),
 )
 #: What is queued in a transaction is never executed here, so that executing one is tried on its own.
 TRANSACTION: tuple[Attempt, ...] = (
@@ -58,26 +63,32 @@ TRANSACTION: tuple[Attempt, ...] = (
     ("", ("MULTI",)),
     ("", ("EXEC",)),
 )
-WITH_CHANNEL: tuple[tuple[Any, ...], ...] = (("PSUBSCRIBE",), ("SUBSCRIBE",), ("PUBLISH", "message"))
+WITH_CHANNEL: tuple[tuple[Any, ...], ...] = (("PSUBSCRIBE",), ("PUBLISH", "message"))
 WITH_NEITHER: tuple[tuple[Any, ...], ...] = (
     ("EVALSHA", "0" * 40, 0),
     ("PING",),
+    ("SCAN", 0),
     ("SCRIPT", "EXISTS", "0" * 40),
     ("SCRIPT", "LOAD", "return 1"),
     ("TIME",),
 )
 
 
-def wanted(user: str, celery_prefix: str) -> str:
-    """The rules of ACL SETUSER that give a user all that the labeller needs, and nothing that concerns others."""
-    places = f"resetkeys ~{OURS}* ~{celery_prefix}* resetchannels &{celery_prefix}*"
-    return f"ACL SETUSER {user} {places} -@all {ALLOWED}"
-
-
-def try_permissions(database: redis.Redis, celery_prefix: str) -> tuple[list[str], redis.ResponseError | None]:
-    """What this user lacks, as rules of ACL SETUSER such as `+brpop` and `~msk:*`; and why writes are refused, if so.
+def wanted(user: str, celery_prefix: str, number: int) -> str:
+    """The command that gives a user all that the labeller needs in that database, and nothing that concerns others.
 
     ``celery_prefix``: of Celery's keys and channels.
+    """
+    keys, channels = f"~{OURS}* ~{celery_prefix}*", " ".join(f"&{each}" for each in _channels(celery_prefix, number))
+    return f"ACL SETUSER {user} resetkeys {keys} resetchannels {channels} -@all {ALLOWED}"
+
+
+def try_permissions(
+    database: redis.Redis, celery_prefix: str, number: int
+) -> tuple[list[str], redis.ResponseError | None]:
+    """What this user lacks, as rules of ACL SETUSER such as `+brpop` and `~msk:*`; and why writes are refused, if so.
+
+    ``celery_prefix``, ``number``: as those of `wanted`.
 
     Raises:
         redis.ConnectionError, redis.TimeoutError: the server did not answer.
@@ -87,10 +98,15 @@ def try_permissions(database: redis.Redis, celery_prefix: str) -> tuple[list[str
         if {"+multi", "+exec"} & set(lacking):  # outside of a transaction, what is tried would be done
             return lacking, None
         tried = [*_on_keys(OURS, OUR_KEY), *_on_keys(celery_prefix, celery_prefix + CELERYS_KEY)]
-        tried += [(f"&{celery_prefix}*", (name, celery_prefix + CHANNEL, *rest)) for name, *rest in WITH_CHANNEL]
+        for channel in _channels(celery_prefix, number):
+            tried += [(f"&{channel}", (name, channel, *rest)) for name, *rest in WITH_CHANNEL]
         tried += [("", command) for command in WITH_NEITHER]
         more, refusal = _refused(connection, [("", ("MULTI",)), *tried, ("", ("DISCARD",))])
         return list(dict.fromkeys([*lacking, *more])), refusal
+
+
+def _channels(celery_prefix: str, number: int) -> list[str]:
+    return [celery_prefix + channel.format(number) for channel in CHANNELS]
 
 
 def _on_keys(prefix: str, key: str) -> Iterator[Attempt]:
