@@ -1,36 +1,16 @@
 """What is found out about a broker: a real Valkey, with other options and users."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import redis
 
-from tests.broker import valkey
+from tests.integration.surroundings.conftest import as_user
 from tests.servers import ROOT, free_port
 from workers.settings import KEY_PREFIX, Settings
 from workers.surroundings import MISSING, WARNING, Away, Finding
 from workers.surroundings.broker import look_at_broker
 from workers.surroundings.permissions import WITH_CHANNEL, WITH_KEY, WITH_NEITHER, wanted
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    with valkey(tmp_path_factory.mktemp("valkey")) as url:
-        yield url
-
-
-@pytest.fixture
-def broker(url: str) -> Iterator[Any]:
-    """Its options are put back."""
-    with redis.Redis.from_url(url, decode_responses=True) as database:
-        before = {name: database.config_get(name)[name] for name in ("maxmemory", "appendonly", "save")}
-        yield database
-        database.replicaof("NO", "ONE")
-        database.config_set("maxmemory-policy", "noeviction")
-        for name, value in before.items():
-            database.config_set(name, value)
 
 
 def settings(url: str) -> Settings:
@@ -47,12 +27,6 @@ def settings(url: str) -> Settings:
 def ill(url: str) -> dict[str, Finding]:
     """What is not well, by name."""
     return {found.name: found for found in look_at_broker(settings(url)) if found.fix}
-
-
-def as_user(broker: Any, url: str, *rules: str) -> str:
-    """The address as a user with these rules has it."""
-    broker.execute_command("ACL", "SETUSER", "narrow", "reset", "on", ">pw", *rules)
-    return url.replace("//", "//narrow:pw@")
 
 
 def test_a_broker_as_it_should_be_is_well(broker: Any, url: str) -> None:
