@@ -118,6 +118,18 @@ def test_status_shows_the_addresses(shared_stack: LocalStack) -> None:
     assert str(shared_stack.supervisor) == (shared_stack.data / "lock").read_text().strip()
 
 
+def test_the_doctor_looks_at_the_servers_that_the_environment_names_and_at_those_of_the_stack(
+    shared_stack: LocalStack,
+) -> None:
+    told = shared_stack.msk("doctor", "--json", "--data", str(shared_stack.data), check=False).stdout
+    found = {finding["name"]: finding for finding in json.loads(told)}
+    for name in ("MSK_ORTHANC_URL", "the local stack"):
+        assert found[f"Orthanc of {name}"]["status"] == "ok"
+    assert found["Broker of the local stack"]["status"] == "ok"
+    assert found["Orthanc's webhook"]["detail"] == "on"
+    assert found["Broker's eviction"]["detail"] == "noeviction"
+
+
 def test_commands_find_the_stack_by_its_state_file_or_because_it_runs_here(
     shared_stack: LocalStack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
