@@ -27,6 +27,8 @@ class Configuration:
     """What an Orthanc says of itself. An option that is not in ``options`` cannot be seen."""
 
     version: str
+    instances: int | None
+    """How many it holds; None where this user may not see it."""
     options: Mapping[str, Any]
     """Options of its configuration file by name, such as `OverwriteInstances`, with defaults filled in."""
     unregistered: frozenset[str]
@@ -53,11 +55,13 @@ def read_configuration(http: OrthancHttp, names: frozenset[str]) -> Configuratio
     if not isinstance(system, Mapping) or "Version" not in system:
         raise OrthancUnavailable("GET system: not an answer of Orthanc")
     script = _seen(lambda: dict(http.json("GET", "msk/webhook"))) or {}
-    options = {**_of_newest(http), **_answered(http), **script.get("options", {}), **system}
+    instances = _seen(lambda: int(http.json("GET", "statistics")["CountInstances"]))
+    options = {**_of_newest(http, instances or 0), **_answered(http), **script.get("options", {}), **system}
     plugins = _seen(lambda: list(http.json("GET", "plugins")))
     registered = options.get("UserMetadata")
     return Configuration(
         version=str(system["Version"]),
+        instances=instances,
         options=options,
         unregistered=_unregistered(http, names) if registered is None else names - registered.keys(),
         has_python=None if plugins is None else "python" in plugins,
@@ -69,7 +73,7 @@ def read_configuration(http: OrthancHttp, names: frozenset[str]) -> Configuratio
 
 def _seen(ask: Callable[[], _Found]) -> _Found | None:
     """What was found; None where this user may not see it, or this version does not have it."""
-    with suppress(OrthancRefused, OrthancNotFound, TypeError, ValueError):
+    with suppress(OrthancRefused, OrthancNotFound, IndexError, KeyError, TypeError, ValueError):
         return ask()
     return None
 
@@ -84,9 +88,8 @@ def _answered(http: OrthancHttp) -> dict[str, bool]:
     return {} if answer is None else {"HttpCompressionEnabled": "Content-Encoding" in answer.headers}
 
 
-def _of_newest(http: OrthancHttp) -> dict[str, bool]:
-    """What the file that was stored last shows of the options: whether it has an MD5, and is compressed."""
-    count = _seen(lambda: int(http.json("GET", "statistics")["CountInstances"]))
+def _of_newest(http: OrthancHttp, count: int) -> dict[str, bool]:
+    """What the last of its files shows of the options: whether it has an MD5, and is compressed."""
     newest = _seen(lambda: str(http.json("GET", f"instances?since={count - 1:d}&limit=1")[0])) if count else None
     if newest is None:
         return {}

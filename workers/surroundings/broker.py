@@ -38,7 +38,8 @@ def look_at_broker(settings: Settings, patience: float = 5) -> Iterator[Finding]
         detail = f"it refuses user or password: {error}" if given else "it wants a password"
         yield Finding("Broker", MISSING, detail, "correct MSK_BROKER_URL")
     except (redis.ConnectionError, redis.TimeoutError) as error:
-        raise Away(f"no answer from the broker: {error}") from None
+        # Where no sentinel answers, redis-py goes on with all that it knows of each.
+        raise Away(f"no answer from the broker: {str(error).partition(' : <')[0]}") from None
     except redis.RedisError as error:
         yield Finding("Broker", MISSING, f"it refuses what it is asked: {error}", "correct MSK_BROKER_URL")
     finally:
@@ -94,6 +95,11 @@ def _state(database: Any, information: Mapping[str, Any]) -> Iterator[Finding]:
     if version and (int(version[1]), int(version[2])) < OLDEST:
         detail = f"{version[0]}: Celery cannot find in it what is to be delivered again"
         yield Finding("Broker's version", MISSING, detail, "upgrade it to Redis 6.2 or Valkey, or newer")
+    if information.get("cluster_enabled"):
+        detail = "a cluster, which takes no command on several keys at once, as Celery has them for its queues"
+        yield Finding(
+            "Broker's cluster", MISSING, detail, "name a server that is no cluster; sentinels may watch over it"
+        )
     yield _eviction(information)
     yield _persistence(database, information)
     most = information.get("maxmemory") or information.get("total_system_memory")

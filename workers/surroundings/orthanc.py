@@ -42,15 +42,18 @@ def look_at_orthanc(settings: Settings, patience: float = 5) -> Iterator[Finding
     try:
         asked = time.time()
         configuration = orthanc.configuration(USER_METADATA.keys())
-        instances = orthanc.statistics().instances
     except (OrthancUnavailable, OrthancNotFound) as error:  # a proxy answers 404 while nothing is behind it
         raise Away(str(error)) from None
     except OrthancError as error:
-        yield Finding("Orthanc", MISSING, str(error), "correct MSK_ORTHANC_URL, MSK_ORTHANC_USER, MSK_ORTHANC_PASSWORD")
+        fix = "correct MSK_ORTHANC_URL, MSK_ORTHANC_USER, MSK_ORTHANC_PASSWORD"
+        if "status 403" in str(error):
+            fix += ', or set "RemoteAccessAllowed": true in its configuration'
+        yield Finding("Orthanc", MISSING, str(error), fix)
         return
     finally:
         orthanc.close()
-    yield Finding("Orthanc", OK, f"version {configuration.version}, {instances} instances")
+    held = "" if configuration.instances is None else f", {configuration.instances} instances"
+    yield Finding("Orthanc", OK, f"version {configuration.version}{held}")
     yield from _what_it_must_have(configuration)
     yield _version(configuration.version)
     yield from _options(configuration)
