@@ -9,6 +9,7 @@ import redis
 
 from workers.broker.database import client
 from workers.broker_url import BrokerUrl
+from workers.sentences import sentence_of
 from workers.settings import Settings
 from workers.surroundings.clocks import compare_clocks
 from workers.surroundings.finding import MISSING, OK, WARNING, Away, Finding
@@ -33,15 +34,11 @@ def look_at_broker(settings: Settings, patience: float = 5) -> Iterator[Finding]
     database = client(settings.broker_url, settings.trust, patience)
     try:
         yield from _look(database, settings)
-    except redis.AuthenticationError as error:
-        given = BrokerUrl.of(settings.broker_url).password
-        detail = f"it refuses user or password: {error}" if given else "it wants a password"
-        yield Finding("Broker", MISSING, detail, "correct MSK_BROKER_URL")
-    except (redis.ConnectionError, redis.TimeoutError) as error:
-        # Where no sentinel answers, redis-py goes on with all that it knows of each.
-        raise Away(f"no answer from the broker: {str(error).partition(' : <')[0]}") from None
     except redis.RedisError as error:
-        yield Finding("Broker", MISSING, f"it refuses what it is asked: {error}", "correct MSK_BROKER_URL")
+        refused = isinstance(error, redis.AuthenticationError)  # which is a ConnectionError too
+        if isinstance(error, (redis.ConnectionError, redis.TimeoutError)) and not refused:
+            raise Away(_told(error)) from None
+        yield Finding("Broker", MISSING, _told(error), "correct MSK_BROKER_URL, or the broker")
     finally:
         database.close()
 
@@ -138,9 +135,12 @@ def _persistence(database: Any, information: Mapping[str, Any]) -> Finding:
 
 
 def _refuses(refusal: redis.ResponseError) -> Finding:
-    """Writes are refused now, with the broker's own reason."""
-    if isinstance(refusal, redis.exceptions.ReadOnlyError):
-        detail, fix = "a read-only replica: nothing can be accepted", "name the primary in MSK_BROKER_URL"
-        return Finding("Broker's writes", MISSING, detail, fix)
-    detail = f"refused, so that no event and no job is accepted: {str(refusal).rstrip('.')}"
-    return Finding("Broker's writes", WARNING, detail, "put right what it names; the labeller goes on by itself")
+    """Writes are refused now, with the broker's own reason: for good by a replica, otherwise until it is put right."""
+    replica = isinstance(refusal, redis.exceptions.ReadOnlyError)
+    fix = "name the primary in MSK_BROKER_URL" if replica else "what it names; the labeller goes on by itself"
+    detail = f"{_told(refusal)}. No event and no job is accepted"
+    return Finding("Broker's writes", MISSING if replica else WARNING, detail, fix)
+
+
+def _told(error: redis.RedisError) -> str:
+    return sentence_of(error) or str(error)
