@@ -119,6 +119,10 @@ class AgeRule:
         self._backfill = names_in(environment.get("MSK_BACKFILL_SENDERS", ""))
         self._new = names_in(environment.get("MSK_NEW_SENDERS", ""))
 
+    def __str__(self):
+        backfill, new = (",".join(sorted(names)) for names in (self._backfill, self._new))
+        return f"old_after_days={self._days} backfill_senders={backfill} new_senders={new}"
+
     def is_old(self, study_date, metadata, today):
         senders = {metadata.get(name, "").strip().casefold() for name in SENDER} - {""}
         if senders & self._new:
@@ -448,7 +452,8 @@ def connect():
         orthanc.LogError(f"webhook.off reason={error}")
         return str(error)
     outbox = Outbox()
-    sender = Sender(outbox, receiver, AgeRule(os.environ))
+    ages = AgeRule(os.environ)
+    sender = Sender(outbox, receiver, ages)
 
     def on_change(change, _level, _resource):
         if change == orthanc.ChangeType.ORTHANC_STARTED:
@@ -458,7 +463,7 @@ def connect():
 
     orthanc.RegisterOnStoredInstanceCallback(lambda dicom, ident: outbox.put(f"{ident} {sender_of(dicom)}".strip()))
     orthanc.RegisterOnChangeCallback(on_change)
-    orthanc.LogWarning(f"webhook.on receiver={receiver.address} durable={outbox.durable}")
+    orthanc.LogWarning(f"webhook.on receiver={receiver.address} durable={outbox.durable} {ages}")
     return "on"
 
 

@@ -74,6 +74,13 @@ def test_the_sweep_and_the_plugin_agree_on_what_is_old(
     assert not [line for line in logged if "setting" in line]
 
 
+def test_the_log_says_how_the_plugin_has_understood_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = load(monkeypatch)[0].AgeRule(SENDERS | {"MSK_OLD_AFTER_DAYS": "7"})
+    assert str(rule) == (
+        "old_after_days=7 backfill_senders=10.0.0.7,archive-import,migration new_senders=10.0.0.8,prefetch"
+    )
+
+
 @pytest.mark.parametrize(
     ("days", "age", "old"),
     [
