@@ -130,6 +130,8 @@ def sentence_of(error: BaseException) -> str | None:
         return _of_system(error)
     if isinstance(error, UnicodeDecodeError):
         return "what was given is not UTF-8 text: save it as UTF-8"
+    if isinstance(error, UnicodeEncodeError) or str(error) in ("embedded null byte", "embedded null character"):
+        return "a name holds characters that are no text: choose another one"
     if isinstance(error, MemoryError) or _is(error, {"torch": ("OutOfMemoryError",)}):
         return "it needs more memory than there is"
     if _is(error, {"concurrent.futures.process": ("BrokenProcessPool",)}):

@@ -116,7 +116,8 @@ def _read(path: Path) -> dict[str, Tensor]:
             return _from_flax(path.read_bytes())
         state = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, ValueError, RuntimeError, pickle.UnpicklingError, EOFError, SafetensorError) as error:
-        raise WeightsUnavailable(f"cannot read {path}: {error}") from error
+        reason = str(error).partition("\n")[0] or "it is empty or cut short"
+        raise WeightsUnavailable(f"cannot read {path}: {reason}") from error
     if not isinstance(state, dict):
         raise WeightsUnavailable(f"cannot read {path}: it holds a {type(state).__name__}, and no weights by name")
     return {name: value for name, value in state.items() if isinstance(value, Tensor)}

@@ -159,11 +159,14 @@ class Registry:
         if self.root is None:
             return []
         try:
-            return [json.loads(line) for line in (self.root / _HISTORY).read_text().splitlines()]
+            entries = [json.loads(line) for line in (self.root / _HISTORY).read_text().splitlines()]
         except FileNotFoundError:
             return []
         except (OSError, ValueError) as error:
             raise RegistryError(f"{self.root / _HISTORY} cannot be read: {error}") from error
+        if not all(isinstance(entry, dict) and {"version", "before", "at"} <= entry.keys() for entry in entries):
+            raise RegistryError(f"{self.root / _HISTORY} is not a history of promotions")
+        return entries
 
     def _point_to(self, version: str, notes: Mapping[str, Any]) -> None:
         """Change the pointer, under the lock. The history is written first, so that it misses no promotion."""

@@ -16,8 +16,12 @@ __all__ = ["command"]
 @click.option("--loglevel", default="INFO", show_default=True)
 def command(queues: str, device: str, concurrency: int | None, beat: bool, name: str, loglevel: str) -> None:
     """Take tasks from queues: label radiographs, train, sweep."""
+    from workers.broker.queues import INSTANCE_QUEUES, MAINTENANCE, TRAIN
     from workers.worker import run_worker
 
     names = tuple(queue.strip() for queue in queues.split(",") if queue.strip())
+    known = (*INSTANCE_QUEUES, TRAIN, MAINTENANCE)
+    if not names or not set(names) <= set(known):
+        raise click.BadParameter(f"give some of {', '.join(known)}, with commas between", param_hint="--queues")
     os.environ["MSK_DEVICE"] = device  # the children are fresh interpreters and read it from here
     run_worker(names, concurrency or os.cpu_count() or 1, beat=beat, name=name or names[0], loglevel=loglevel)

@@ -31,6 +31,7 @@ async def json_object(request: Request) -> dict[str, Any]:
         raise HTTPException(413, f"a request has at most {MAX_BODY_BYTES} bytes")
     try:
         found = json.loads(body)
+        json.dumps(found, ensure_ascii=False).encode()  # JSON may escape what is no character, and cannot be answered
     except (ValueError, RecursionError):
         raise HTTPException(422, "the body is not JSON") from None
     if not isinstance(found, Mapping):

@@ -41,13 +41,10 @@ def suggest(count: int, csv_file: Path | None, json_file: Path | None, links: bo
     with counting("looking", orthanc.statistics().instances) as show:
         found = suggestions(orthanc, count, show)
     rows = [as_plain(each, settings.orthanc_url) for each in found]
-    try:
-        if csv_file:
-            _write_table(csv_file, rows)
-        if json_file:
-            write(json_file, json.dumps(rows, indent=1))
-    except OSError as error:
-        raise click.ClickException(f"{error.filename} cannot be written: {error.strerror}") from error
+    if csv_file:
+        _write_table(csv_file, rows)
+    if json_file:
+        write(json_file, json.dumps(rows, indent=1))
     if json_file != Path("-"):
         _print(rows, links)
 
