@@ -10,6 +10,7 @@ import re
 import ssl
 import sys
 from collections.abc import Iterator
+from traceback import walk_tb
 
 __all__ = ["OWN", "network_reason", "sentence_of"]
 
@@ -115,9 +116,19 @@ _FILE = {
     errno.ENOLCK: "the file system gives no locks",
     errno.EMFILE: "too many files are open (ulimit -n)",
     errno.ENFILE: "too many files are open on this machine",
+    errno.ENOSYS: "the system does not offer that",
 }
 #: Of these, the ones that say enough where no path is named.
 _WITHOUT_PATH = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE)
+
+#: Where Python and what is built on it make semaphores and shared memory, which the system keeps in /dev/shm.
+_SHARING = (
+    "multiprocessing.synchronize",
+    "multiprocessing.shared_memory",
+    "multiprocessing.heap",
+    "billiard.synchronize",
+    "billiard.heap",
+)
 
 
 def sentence_of(error: BaseException) -> str | None:
@@ -172,14 +183,18 @@ def _of_broker(error: BaseException) -> str | None:
 
 
 def _of_system(error: OSError) -> str | None:
-    if error.filename is None or isinstance(error.filename, int):
-        if error.errno in _WITHOUT_PATH:
-            return _FILE[error.errno]
-        return network_reason(error)
-    if error.errno not in _FILE:
-        return None
-    path = os.fsdecode(error.filename).encode("utf-8", "backslashreplace").decode()
-    return f"{path}: {_FILE[error.errno]}"
+    path = _path(error)
+    if path is None:
+        return _FILE[error.errno] if error.errno in _WITHOUT_PATH else network_reason(error)
+    return f"{path}: {_FILE[error.errno]}" if error.errno in _FILE else None
+
+
+def _path(error: OSError) -> str | None:
+    """The path that an error is about. Python names none where processes share semaphores or memory."""
+    if error.filename is not None and not isinstance(error.filename, int):
+        return os.fsdecode(error.filename).encode("utf-8", "backslashreplace").decode()
+    frames = [frame.f_globals.get("__name__", "") for frame, _ in walk_tb(error.__traceback__)]
+    return "/dev/shm" if frames and frames[-1] in _SHARING else None  # noqa: S108 (named, not used)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -1,13 +1,16 @@
 """Running a Celery worker for some of the queues, in this process."""
 
+import logging
 import os
+import select
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any
 
 from celery.platforms import EX_FAILURE
-from celery.signals import celeryd_init
+from celery.signals import celeryd_init, worker_ready, worker_shutting_down
 from celery.worker import state as worker_state
 
 from mskmodel.data.patient_key import SiteSecret
@@ -19,6 +22,8 @@ from workers.surroundings.machine import disk, shared_memory
 from workers.surroundings.start import surroundings
 
 __all__ = ["MixedQueues", "ModelUnavailable", "WorkerGaveUp", "run_worker"]
+
+log = logging.getLogger(__name__)
 
 
 class ModelUnavailable(Exception):
@@ -45,7 +50,7 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
         MixedQueues: the train queue is combined with others, but needs another kind of worker pool.
         ModelUnavailable: the worker would start, but could not label.
         UnfitSurroundings: machine, broker or Orthanc make its work impossible.
-        WorkerGaveUp: it has ended otherwise than by SIGTERM.
+        WorkerGaveUp: it has ended although nobody asked it to.
     """
     if TRAIN in queues and set(queues) != {TRAIN}:
         raise MixedQueues(f"a train worker takes no other queue: start one for {TRAIN} and another for the rest")
@@ -58,7 +63,7 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
         if settings.models:
             SiteSecret.of(settings.models)  # created here: the gateway needs it too, but may not write
     elif beat:
-        # Only the sweep is scheduled, and it also runs at every start: the scheduler keeps no state.
+        # Only the sweep is scheduled, and it also runs at every start: the scheduler keeps no worker_state.
         arguments += ["--beat", "--scheduler=celery.beat.Scheduler", "--pool=solo"]
     else:
         # The children share the cores; otherwise each of them would start one thread per core.
@@ -86,14 +91,39 @@ def _stop() -> None:
 def _run(app: Any, arguments: list[str]) -> None:
     """Run Celery's worker to its end. Its command drops the exit status, which the worker itself still has."""
     workers: list[Any] = []
+    signals: list[str] = []
 
-    def remember(instance: Any, **_: Any) -> None:
+    def remember_worker(instance: Any, **_: Any) -> None:
         workers.append(instance)
 
-    celeryd_init.connect(remember)
+    def remember_signal(sig: str, **_: Any) -> None:
+        signals.append(sig)
+
+    worker_ready.connect(_watch_scheduler)
+    celeryd_init.connect(remember_worker)
+    worker_shutting_down.connect(remember_signal)
     app.worker_main(arguments)
-    if workers[0].exitcode != 0:
+    # Whoever asks by Celery's remote control leaves a text in place of a number.
+    if not signals and workers[0].exitcode in (None, 1):
         raise WorkerGaveUp("the worker gave up; its log says why")
+
+
+def _watch_scheduler(sender: Any, **_: Any) -> None:
+    """Let the worker give up once its scheduler's process has died: it would take tasks, and nobody would sweep."""
+    worker_ready.disconnect(_watch_scheduler)  # it is sent again after each connection
+    scheduler = sender.controller.beat
+    if scheduler is None:
+        return
+    descriptor = os.pidfd_open(scheduler.pid)
+
+    def wait() -> None:
+        select.select([descriptor], [], [])
+        os.close(descriptor)
+        if worker_state.should_stop is None:
+            log.critical("scheduler-died")
+            worker_state.should_stop = 1
+
+    threading.Thread(target=wait, name="scheduler-watch", daemon=True).start()
 
 
 def _try_model(settings: Settings) -> None:
