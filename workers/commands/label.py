@@ -38,14 +38,23 @@ def _answer(classifier: "Classifier", file: Path) -> dict[str, Any]:
     from mskmodel.dicom.reading import read_image
     from mskmodel.radiograph import NotClassifiable
 
-    answer: dict[str, Any] = {"file": str(file), "label": None, "confidence": None, "top5": [], "reason": None}
+    answer: dict[str, Any] = {
+        "file": str(file),
+        "label": None,
+        "confidence": None,
+        "top5": [],
+        "reason": None,
+        "note": None,
+    }
     answer["error"] = None
     try:
-        said = classifier.classify([classifier.prepare(read_image(file))])[0]
+        radiograph = read_image(file)
+        said = classifier.classify([classifier.prepare(radiograph)])[0]
     except (NotClassifiable, OSError) as error:
         return answer | {"error": Unreadable.because(file, error).reason}
     top5 = [[key, round(probability, 4)] for key, probability in said.top5]
-    return answer | {"label": said.label, "confidence": said.confidence, "top5": top5, "reason": said.reason}
+    answer |= {"label": said.label, "confidence": said.confidence, "top5": top5, "reason": said.reason}
+    return answer | {"note": radiograph.note or None}
 
 
 def _print(answers: list[dict[str, Any]]) -> None:
@@ -61,5 +70,6 @@ def _print(answers: list[dict[str, Any]]) -> None:
             continue
         likeliest = ", ".join(f"{key} {probability:.2f}" for key, probability in answer["top5"] if probability >= 0.05)
         label = answer["label"] or "needs review"
-        table.add_row(answer["file"], label, f"{answer['confidence']:.2f}", likeliest, answer["reason"] or "")
+        said = "; ".join(filter(None, (answer["reason"], answer["note"])))
+        table.add_row(answer["file"], label, f"{answer['confidence']:.2f}", likeliest, said)
     Console().print(table)

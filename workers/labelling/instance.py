@@ -55,6 +55,8 @@ class Prepared:
     header: dict[str, str]
     """Body part, view position and laterality as the DICOM header claims them."""
     milliseconds: dict[str, float]
+    note: str | None = None
+    """What a person should know of how the file was read."""
 
     def outcome(self, found: Classification, model: str, classify_ms: float) -> Outcome:
         """The outcome where a version of that name has an answer, which took `classify_ms` milliseconds."""
@@ -68,6 +70,7 @@ class Prepared:
             confidence=round(found.confidence, 4),
             top5=tuple((key, round(probability, 4)) for key, probability in found.top5),
             reason=found.reason,
+            note=self.note,
             model=model,
             header=self.header,
             header_disagrees=disagrees(found.label, *claimed) if found.label else None,

@@ -38,12 +38,15 @@ def prepare(orthanc: OrthancClient, classifier: Classifier, limits: Limits, inst
     milliseconds["fetch"] = _milliseconds_since(started)
     with _expecting_anything(instance_id):
         started = time.perf_counter()
-        radiograph = read_radiograph(data, limits)
+        # What Orthanc knows counts for a file that does not say it itself.
+        radiograph = read_radiograph(data, limits, instance.metadata.get("TransferSyntax", ""))
         milliseconds["decode"] = _milliseconds_since(started)
         started = time.perf_counter()
         pixels = classifier.prepare(radiograph)
         milliseconds["prepare"] = _milliseconds_since(started)
-    return Prepared(instance, pixels, _header(radiograph), milliseconds)
+    if radiograph.note:
+        log.warning("instance-read-with-note instance=%s note=%s", instance_id, radiograph.note)
+    return Prepared(instance, pixels, _header(radiograph), milliseconds, radiograph.note or None)
 
 
 @contextmanager

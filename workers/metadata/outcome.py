@@ -50,6 +50,8 @@ class Outcome:
     """Calibrated probability of the likeliest class."""
     top5: tuple[tuple[str, float], ...] = ()
     reason: str | None = None
+    note: str | None = None
+    """What a person should know of how the file was read, whatever the outcome; mostly nothing."""
     model: str | None = None
     header: dict[str, str] = field(default_factory=dict)
     """Body part, view position and laterality as the DICOM header claims them."""

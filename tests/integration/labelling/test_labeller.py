@@ -8,17 +8,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 import redis
 import requests
+from PIL import Image
+from pydicom.dataset import Dataset
 
 from mskmodel.dicom.writing import Header, write_dx
 from mskmodel.registry import Registry
 from mskmodel.registry.classifier import Classifier
 from tests import dicom_files
 from tests.broker import valkey
+from tests.odd_files import odd_files
 from tests.servers import Orthanc, running_orthanc
 from tests.waiting import until
 from workers.broker.celery_app import publisher
@@ -136,6 +141,35 @@ def test_every_kind_of_file_ends_in_the_right_status_and_the_worker_lives(parts:
     }
     assert not wrong
     assert all(outcome.tries == 1 for outcome in outcomes.values())
+
+
+def test_what_orthanc_shows_is_labelled_and_from_the_same_pixels(parts: Parts) -> None:
+    stored = {parts.orthanc.upload(file.data): file for file in odd_files() if file.storable}
+    instances = list(stored)
+    for first in range(0, len(instances), 16):
+        parts.label(*instances[first : first + 16])
+
+    for instance_id, file in stored.items():
+        outcome = parts.outcome(instance_id)
+        assert outcome.status in (LABELLED, NEEDS_REVIEW), (file.name, outcome.reason)
+        shown = requests.get(
+            f"{parts.server.url}/instances/{instance_id}/image-uint16",
+            auth=(parts.server.user, parts.server.password),
+            timeout=30,
+        )
+        assert np.array_equal(np.array(Image.open(BytesIO(shown.content))), dicom_files.gradient(12)), file.name
+
+
+def test_surplus_frames_are_said_beside_the_label(parts: Parts) -> None:
+    def add_frames(ds: Dataset) -> None:
+        ds.PixelData *= 3
+
+    instance_id = parts.orthanc.upload(dicom_files.edited("surplus frames", add_frames))
+    parts.label(instance_id)
+
+    outcome = parts.outcome(instance_id)
+    assert outcome.status in (LABELLED, NEEDS_REVIEW)
+    assert outcome.note == "the pixel data hold 3 frames where the header announces one: the first was read"
 
 
 def test_an_outcome_has_the_label_the_model_and_the_confidence(parts: Parts) -> None:
