@@ -52,7 +52,7 @@ class Site:
 
     def push(self) -> None:
         """The archive, over DICOM."""
-        sent = list(send([self.archive], Target.from_state(self.stack.state_file), senders=SENDERS))
+        sent = list(send([self.archive], Target.of_state(self.stack.state), senders=SENDERS))
         assert all(one.status == STORED for one in sent), sent
         found = self.stack.orthanc.lookup_all([one.sop_instance_uid for one in sent])
         self.old = [instance_id for ids in found.values() for instance_id in ids]

@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 
 from tests.dicom_files import DicomFile, edited
 
-__all__ = ["DATA_SETS", "data_set", "odd_files", "with_meta"]
+__all__ = ["COMPRESSED", "DATA_SETS", "data_set", "odd_files", "with_meta"]
 
 PREAMBLE = bytes(128) + b"DICM"
 #: How a data set of each encoding is announced.

@@ -15,7 +15,7 @@ from mskmodel.dicom.decoding import ENCAPSULATED, NATIVE, same_codec
 from mskmodel.dicom.frames import first_fragment
 from mskmodel.dicom.scan import Scan
 
-__all__ = ["pixel_syntax"]
+__all__ = ["is_registered", "pixel_syntax"]
 
 #: JPEG 2000: Start of Codestream, then the segment with the image size.
 _JPEG_2000: Final = b"\xff\x4f\xff\x51"
@@ -28,7 +28,7 @@ def pixel_syntax(scan: Scan, announced: str) -> str:
 
     ``announced`` is ``""`` where nothing is announced.
     """
-    if _is_registered(announced) and announced not in NATIVE | ENCAPSULATED:
+    if is_registered(announced) and announced not in NATIVE | ENCAPSULATED:
         return ""
     if not scan.has_pixel_data or scan.pixel_bytes is not None:
         return scan.transfer_syntax
@@ -38,7 +38,8 @@ def pixel_syntax(scan: Scan, announced: str) -> str:
     return found
 
 
-def _is_registered(identifier: str) -> bool:
+def is_registered(identifier: str) -> bool:
+    """Whether the standard has this UID."""
     return uid.UID(identifier, validation_mode=config.IGNORE).name != identifier
 
 

@@ -1,24 +1,30 @@
-"""Finds the files to send; reads only the beginning of each."""
+"""Finds the files to send; reads only the beginning of nearly all of them."""
 
 import os
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
 from pydicom import uid
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomFileLike
+from pydicom.filewriter import write_file_meta_info
 
+from mskmodel.dicom.identity import FileIdentity, identify, transfer_syntax_of
 from mskmodel.dicom.raster import is_picture
 from mskmodel.dicom.reading import read_image
-from mskmodel.dicom.scan import FileMeta, is_dicom, scan_meta
+from mskmodel.dicom.scan import is_dicom, scan_meta
 from mskmodel.dicom.writing import DX_PRESENTATION, Header, radiograph_dataset
-from mskmodel.radiograph import NotClassifiable
+from mskmodel.radiograph import Limits, NotClassifiable, Skipped
 
-__all__ = ["Outgoing", "OutgoingFile", "collect", "wrapped"]
+__all__ = ["Outgoing", "OutgoingFile", "announced", "collect", "wrapped"]
 
-#: Bytes of a file's beginning that hold its File Meta Information: nearly always, and always.
+#: Bytes of a file's beginning that hold what it is: nearly always, and always.
 _BEGINNING, _LONG_BEGINNING = 4096, 1_048_576
 
 
@@ -31,6 +37,8 @@ class OutgoingFile:
     transfer_syntax: str
     #: Empty for a picture, which gets one when it is wrapped.
     sop_instance: str = ""
+    #: Where the data set begins, if its File Meta Information must be written anew.
+    data_set_at: int | None = None
 
     @property
     def is_picture(self) -> bool:
@@ -45,8 +53,8 @@ class Outgoing:
     files: list[OutgoingFile] = field(default_factory=list)
     #: Files that cannot be sent, although they were named or begin as DICOM; with the reason.
     unsendable: list[tuple[Path, str]] = field(default_factory=list)
-    #: How many files in folders are neither DICOM nor a picture.
-    ignored: int = 0
+    #: Other files in folders; with the reason.
+    left_out: list[tuple[Path, str]] = field(default_factory=list)
 
 
 def collect(paths: Iterable[Path]) -> Outgoing:
@@ -69,15 +77,17 @@ def _walk(folder: Path) -> Iterator[Path]:
 
 def _look_at(path: Path, outgoing: Outgoing, *, named: bool) -> None:
     try:
+        if path.exists() and not path.is_file():
+            outgoing.left_out.append((path, "not a file"))  # reading a pipe would wait for ever
+            return
         beginning = _read_beginning(path, _BEGINNING)
         if is_picture(beginning):
             outgoing.files.append(OutgoingFile(path, DX_PRESENTATION, uid.ExplicitVRLittleEndian))
         elif is_dicom(beginning):
             _add_dicom(path, beginning, outgoing)
-        elif named:
-            outgoing.unsendable.append((path, "neither a DICOM, a PNG nor a JPEG file"))
         else:
-            outgoing.ignored += 1
+            where = outgoing.unsendable if named else outgoing.left_out
+            where.append((path, "neither a DICOM, a PNG nor a JPEG file" if beginning else "empty"))
     except NotClassifiable as error:
         outgoing.unsendable.append((path, error.reason))
     except OSError as error:
@@ -85,25 +95,61 @@ def _look_at(path: Path, outgoing: Outgoing, *, named: bool) -> None:
 
 
 def _add_dicom(path: Path, beginning: bytes, outgoing: Outgoing) -> None:
-    meta = _meta(path, beginning)
-    if meta.sop_class == uid.MediaStorageDirectoryStorage:  # a DICOMDIR lists instances, but is not one
-        outgoing.ignored += 1
-    elif not (meta.sop_class and meta.sop_instance):
+    if scan_meta(beginning).sop_class == uid.MediaStorageDirectoryStorage:
+        outgoing.left_out.append((path, "a DICOMDIR lists instances, but is none"))
+        return
+    identity = _identity(path, beginning)
+    syntax = identity.transfer_syntax or transfer_syntax_of(_whole(path))
+    if not (identity.sop_class and identity.sop_instance):
         outgoing.unsendable.append((path, "the file does not name its SOP class and instance"))
+    elif not syntax:
+        outgoing.unsendable.append((path, "the file does not say how its pixels are compressed"))
     else:
-        outgoing.files.append(OutgoingFile(path, meta.sop_class, meta.transfer_syntax, meta.sop_instance))
+        anew = None if identity.is_announced else identity.data_set_at
+        outgoing.files.append(OutgoingFile(path, identity.sop_class, syntax, identity.sop_instance, anew))
 
 
-def _meta(path: Path, beginning: bytes) -> FileMeta:
+def _identity(path: Path, beginning: bytes) -> FileIdentity:
     try:
-        return scan_meta(beginning)
+        return identify(beginning)
     except NotClassifiable:
-        return scan_meta(_read_beginning(path, _LONG_BEGINNING))
+        return identify(_read_beginning(path, _LONG_BEGINNING))
 
 
 def _read_beginning(path: Path, size: int) -> bytes:
     with path.open("rb") as file:
         return file.read(size)
+
+
+def _whole(path: Path) -> bytes:
+    """All of a file that does not say what it is in. Raises Skipped where it is too large."""
+    if path.stat().st_size > Limits().max_file_bytes:
+        raise Skipped("the file does not name its transfer syntax, and is too large to look for it")
+    return path.read_bytes()
+
+
+@contextmanager
+def announced(file: OutgoingFile) -> Iterator[Path]:
+    """A DICOM file whose File Meta Information says what it is: the file itself, or else a copy with a new header.
+
+    Raises:
+        OSError: it cannot be read, or the copy cannot be written.
+    """
+    if file.data_set_at is None:
+        yield file.path
+        return
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = uid.UID(file.sop_class)
+    meta.MediaStorageSOPInstanceUID = uid.UID(file.sop_instance)
+    meta.TransferSyntaxUID = uid.UID(file.transfer_syntax)
+    with tempfile.NamedTemporaryFile(prefix="msk-send-", suffix=".dcm") as copy:
+        copy.write(bytes(128) + b"DICM")
+        write_file_meta_info(DicomFileLike(copy), meta)
+        with file.path.open("rb") as source:
+            source.seek(file.data_set_at)
+            shutil.copyfileobj(source, copy)
+        copy.flush()
+        yield Path(copy.name)
 
 
 def wrapped(path: Path) -> Dataset:

@@ -141,9 +141,7 @@ def store(radiographs: Sequence[Radiograph], orthanc: OrthancClient, state: Mapp
         else:
             radiograph.refused = sent.reason
 
-    server = state["orthanc"]
-    target = Target(server["dicom_host"], server["dicom_port"], server["dicom_aet"], "MSKDEMO")
-    send([radiograph.file for radiograph in radiographs], target, on_result=note)
+    send([radiograph.file for radiograph in radiographs], Target.of_state(state, "MSKDEMO"), on_result=note)
 
 
 def follow(radiographs: Sequence[Radiograph], orthanc: OrthancClient, patience: float) -> Iterator[None]:

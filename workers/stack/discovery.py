@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from workers.stack.errors import StackError
 if TYPE_CHECKING:
     from workers.settings import Settings
 
-__all__ = ["environment_in", "environment_of", "find_settings", "local_state_file"]
+__all__ = ["environment_in", "environment_of", "find_settings", "local_state_file", "state_in"]
 
 
 def find_settings(state_file: Path | None) -> "Settings":
@@ -37,13 +38,20 @@ def find_settings(state_file: Path | None) -> "Settings":
 
 def environment_in(state_file: Path) -> dict[str, str]:
     """`environment_of` the stack that wrote the state file. Raises StackError if the file cannot be used."""
+    with state_in(state_file) as state:
+        return environment_of(state)
+
+
+@contextmanager
+def state_in(state_file: Path) -> Iterator[Mapping[str, Any]]:
+    """What a stack wrote into its state file. Raises StackError if the file, or what is looked up, is not there."""
     try:
-        return environment_of(json.loads(state_file.read_text()))
+        yield json.loads(state_file.read_text())
     except OSError as error:
         raise StackError(
             f"{state_file} cannot be read ({error.strerror}); is the stack up? start it with: msk up"
         ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise StackError(f"{state_file} is no state file of a local stack; it is written by msk up --state") from error
 
 

@@ -1,33 +1,40 @@
 """`msk send` against real DICOM receivers."""
 
 import json
+import os
 import socket
+import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import requests
 from click.testing import CliRunner
 from PIL import Image
-from pydicom import dcmread, uid
-from pydicom.dataset import Dataset
+from pydicom import dcmread, dcmwrite, uid
+from pydicom.dataset import Dataset, FileMetaDataset
 from pynetdicom import AE, ALL_TRANSFER_SYNTAXES, AllStoragePresentationContexts, evt
 
 from mskmodel.dicom.reading import read_radiograph
-from mskmodel.dicom.writing import DX_PRESENTATION
+from mskmodel.dicom.scan import scan_data_set, scan_meta
+from mskmodel.dicom.writing import DX_PRESENTATION, Header, write_dx
 from mskmodel.radiograph import NotClassifiable
-from tests.dicom_files import READABLE, edited, gradient, hostile_files, other_files, valid_files
+from tests.certificates import Authority
+from tests.dicom_files import READABLE, DicomFile, edited, gradient, hostile_files, other_files, valid_files
+from tests.odd_files import COMPRESSED, odd_files
 from tests.servers import running_orthanc
 from workers.commands.send import command
-from workers.pacs.send import FAILED, STORED, SendError, Sent, Target, send
+from workers.pacs.send import FAILED, STORED, SendError, Sent, Target, Tls, send
+from workers.tls import Trust
 
 #: pynetdicom leaves the socket of a refused connection to the garbage collector.
-leaves_a_socket = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @dataclass
@@ -36,7 +43,10 @@ class Receiver:
 
     target: Target = field(default_factory=Target)
     stored: dict[str, bytes] = field(default_factory=dict)
+    #: Transfer syntax of each.
+    syntaxes: dict[str, str] = field(default_factory=dict)
     associations: int = 0
+    entity: AE | None = None
     #: What it answers to each store.
     answer: Callable[[evt.Event], int] = lambda _: 0x0000
     #: Ends it.
@@ -44,14 +54,22 @@ class Receiver:
 
 
 @contextmanager
-def receiving(contexts: list[tuple[str, list[str]]] | None = None) -> Iterator[Receiver]:
+def receiving(
+    contexts: list[tuple[str, list[str]]] | None = None,
+    *,
+    port: int = 0,
+    most: int = 10,
+    tls: ssl.SSLContext | None = None,
+) -> Iterator[Receiver]:
     receiver, lock = Receiver(), threading.Lock()
 
     def on_store(event: evt.Event) -> int:
         status = receiver.answer(event)
         with lock:
             if status == 0x0000:
-                receiver.stored[event.request.AffectedSOPInstanceUID] = event.request.DataSet.getvalue()
+                instance = event.request.AffectedSOPInstanceUID
+                receiver.stored[instance] = event.request.DataSet.getvalue()
+                receiver.syntaxes[instance] = str(event.context.transfer_syntax)
         return status
 
     def on_association(_event: evt.Event) -> None:
@@ -60,11 +78,13 @@ def receiving(contexts: list[tuple[str, list[str]]] | None = None) -> Iterator[R
 
     entity = AE("RECEIVER")
     entity.require_called_aet = True
+    entity.maximum_associations = most
+    receiver.entity = entity
     every = [(context.abstract_syntax, ALL_TRANSFER_SYNTAXES) for context in AllStoragePresentationContexts]
     for sop_class, transfer_syntaxes in contexts or every:
         entity.add_supported_context(sop_class, transfer_syntaxes)
     handlers = [(evt.EVT_C_STORE, on_store), (evt.EVT_ESTABLISHED, on_association)]
-    server = entity.start_server(("127.0.0.1", 0), block=False, evt_handlers=handlers)
+    server = entity.start_server(("127.0.0.1", port), block=False, evt_handlers=handlers, ssl_context=tls)
     receiver.leave = server.server_close
     receiver.target = Target("127.0.0.1", server.server_address[1], "RECEIVER")
     try:
@@ -237,7 +257,6 @@ def test_a_file_that_breaks_every_association_fails_alone(tmp_path: Path) -> Non
     assert results[1].reason == "the receiver broke the connection"
 
 
-@leaves_a_socket
 def test_every_file_has_a_result_when_the_receiver_goes_away(tmp_path: Path) -> None:
     folder = write_all(tmp_path / "in", numbered(5))
     with receiving() as receiver:
@@ -248,11 +267,194 @@ def test_every_file_has_a_result_when_the_receiver_goes_away(tmp_path: Path) -> 
             return 0x0000
 
         receiver.answer = leave
-        results = send([folder], receiver.target)
+        results = send([folder], receiver.target, patience=1)
 
     assert sorted(sent.path.name for sent in results) == sorted(path.name for path in folder.iterdir())
     assert {sent.status for sent in results} == {FAILED}
-    assert all(sent.reason == "the connection was lost: no DICOM receiver answers there" for sent in results)
+    expected = "not sent: no DICOM receiver answers there: Connection refused"
+    assert all(sent.reason == expected for sent in results)
+
+
+def test_a_receiver_that_restarts_is_waited_for_and_gets_every_file_once(tmp_path: Path) -> None:
+    folder = write_all(tmp_path / "in", numbered(6))
+    stores, told, sent_before = iter(range(100)), [], []
+    with ExitStack() as running:
+        receiver = running.enter_context(receiving())
+
+        def leave_at_the_third(event: evt.Event) -> int:
+            if next(stores) == 2:
+                receiver.leave()
+                hang_up(event)
+            return 0x0000
+
+        def restart(reason: str) -> None:
+            told.append(reason)
+            if reason:
+                sent_before.extend(receiver.stored)
+                again.append(running.enter_context(receiving(port=receiver.target.port)))
+
+        receiver.answer, again = leave_at_the_third, []
+        results = send([folder], receiver.target, senders=2, on_waiting=restart)
+
+    assert [sent.status for sent in results] == [STORED] * 6
+    assert len(results) == 6
+    assert told[0] == f"{receiver.target} accepts no association: no DICOM receiver answers there: Connection refused"
+    assert told[-1] == ""
+    # The one whose answer was lost is sent again; no other.
+    assert len(set(receiver.stored) & set(again[0].stored)) <= 2
+    assert set(receiver.stored) | set(again[0].stored) == {sent.sop_instance_uid for sent in results}
+
+
+def test_a_receiver_that_is_busy_is_waited_for_from_the_start(tmp_path: Path) -> None:
+    told: list[str] = []
+    with receiving(most=1) as receiver:
+        other = AE("OTHER")
+        other.add_requested_context(DX_PRESENTATION)
+        held = other.associate("127.0.0.1", receiver.target.port, ae_title="RECEIVER")
+
+        def free(reason: str) -> None:
+            told.append(reason)
+            held.release()
+
+        results = send([write_all(tmp_path / "in", numbered(2))], receiver.target, on_waiting=free)
+
+    assert [sent.status for sent in results] == [STORED] * 2
+    assert "Local limit exceeded" in told[0] and told[-1] == ""
+
+
+def test_more_senders_than_a_receiver_takes_are_no_hindrance(tmp_path: Path) -> None:
+    with receiving(most=1) as receiver:
+        results = send([write_all(tmp_path / "in", numbered(6))], receiver.target, senders=4, patience=20)
+
+    assert [sent.status for sent in results] == [STORED] * 6
+    assert len(receiver.stored) == 6
+
+
+def test_odd_files_are_sent_with_a_header_that_says_what_they_are(tmp_path: Path) -> None:
+    # Compressed frames under an uncompressed syntax would be found only by reading each file to its pixels.
+    files = [file for file in odd_files() if not _hides_its_compression(file)]
+    folder = write_all(tmp_path / "in", {f"{number}.dcm": file.data for number, file in enumerate(files)})
+    with receiving() as receiver:
+        results = {int(sent.path.stem): sent for sent in send([folder], receiver.target)}
+
+    for number, file in enumerate(files):
+        assert results[number].status == STORED, (file.name, results[number].reason)
+        sent = results[number].sop_instance_uid
+        assert sent == read_sop_instance(file.data), file.name
+        arrived = read_radiograph(receiver.stored[sent], transfer_syntax=receiver.syntaxes[sent])
+        assert arrived.transfer_syntax == receiver.syntaxes[sent], file.name
+        assert np.array_equal(arrived.pixels, gradient(12)), file.name
+
+
+def _hides_its_compression(file: DicomFile) -> bool:
+    said, real = scan_meta(file.data).transfer_syntax, read_radiograph(file.data).transfer_syntax
+    is_compressed = uid.UID(real).is_encapsulated
+    return said != real and (said in COMPRESSED or (said == uid.ExplicitVRLittleEndian and is_compressed))
+
+
+def read_sop_instance(data: bytes) -> str:
+    return scan_data_set(data, scan_meta(data)).text("SOPInstanceUID")
+
+
+def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path) -> None:
+    folder = write_all(tmp_path / "in", numbered(1) | {"notes.txt": b"hello", "nothing": b""})
+    directory = Dataset()
+    directory.file_meta = FileMetaDataset()
+    directory.file_meta.MediaStorageSOPClassUID = uid.MediaStorageDirectoryStorage
+    directory.file_meta.MediaStorageSOPInstanceUID, directory.FileSetID = uid.UID("1.2.3"), "TEST"
+    directory.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    dcmwrite(folder / "DICOMDIR", directory, enforce_file_format=True)
+    os.mkfifo(folder / "pipe")
+    with receiving() as receiver:
+        arguments = [str(folder), "--port", str(receiver.target.port), "--called-aet", "RECEIVER"]
+        shown = CliRunner().invoke(command, arguments)
+        listed = json.loads(CliRunner().invoke(command, [*arguments, "--json"]).stdout)
+
+    assert shown.exit_code == 0, shown.output
+    assert f"left out: {folder / 'notes.txt'}: neither a DICOM, a PNG nor a JPEG file" in shown.stderr
+    assert {Path(one["file"]).name: one["reason"] for one in listed["left_out"]} == {
+        "DICOMDIR": "a DICOMDIR lists instances, but is none",
+        "notes.txt": "neither a DICOM, a PNG nor a JPEG file",
+        "nothing": "empty",
+        "pipe": "not a file",
+    }
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("tls") / "authority")
+
+
+def tls_server(authority: Authority, name: str, **options: Any) -> ssl.SSLContext:
+    identity = authority.issue(name, **options)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.file))
+    context.load_cert_chain(identity.certificate, identity.key)
+    return context
+
+
+def test_files_are_sent_over_tls_to_a_receiver_that_wants_a_certificate_too(
+    tmp_path: Path, authority: Authority
+) -> None:
+    server, ours = tls_server(authority, "receiver"), authority.issue("sender")
+    server.verify_mode = ssl.CERT_REQUIRED
+    folder = write_all(tmp_path / "in", numbered(3) | {"large.dcm": large_file()})
+    with receiving(tls=server) as receiver:
+        to = [str(folder), "--port", str(receiver.target.port), "--called-aet", "RECEIVER", "--tls"]
+        to += ["--ca-file", str(authority.file), "--certificate", str(ours.certificate), "--key", str(ours.key)]
+        ran = CliRunner().invoke(command, [*to, "--senders", "2"])
+
+    assert ran.exit_code == 0, ran.output
+    assert len(receiver.stored) == 4
+    large = receiver.stored[read_sop_instance(large_file())]
+    assert large == data_set_bytes(large_file())
+
+
+def large_file() -> bytes:
+    """More than fits into one record of TLS and one PDU."""
+    return write_dx(gradient(12, 1000, 800), header=Header(identity="large"), bits=12)
+
+
+@pytest.mark.parametrize("case", ["unknown authority", "other host", "expired", "no TLS there", "TLS not asked for"])
+def test_a_receiver_that_is_not_to_be_trusted_gets_nothing_and_the_reason_is_said(
+    tmp_path: Path, authority: Authority, case: str
+) -> None:
+    options = {"other host": {"hosts": "DNS:pacs.example"}, "expired": {"days": -1}}.get(case, {})
+    tls = None if case == "no TLS there" else tls_server(authority, case.replace(" ", "-"), **options)
+    trust = Trust(None if case == "unknown authority" else authority.file)
+    with receiving(tls=tls) as receiver:
+        target = replace(receiver.target, tls=None if case == "TLS not asked for" else Tls(trust))
+        with pytest.raises(SendError) as caught:
+            send([write_all(tmp_path / "in", numbered(1))], target)
+
+    expected = {
+        "unknown authority": "its certificate is not trusted: ",
+        "other host": "its certificate is not trusted: IP address mismatch",
+        "expired": "its certificate is not trusted: certificate has expired",
+        "no TLS there": "it does not speak TLS there",
+        "TLS not asked for": "it ends the connection, as one that wants TLS does",
+    }
+    assert expected[case] in str(caught.value)
+    assert receiver.stored == {}
+
+
+def test_a_certificate_is_not_verified_where_the_user_says_so(tmp_path: Path, authority: Authority) -> None:
+    folder = write_all(tmp_path / "in", numbered(1))
+    with receiving(tls=tls_server(authority, "stranger", hosts="DNS:pacs.example")) as receiver:
+        to = [str(folder), "--port", str(receiver.target.port), "--called-aet", "RECEIVER", "--tls", "--no-verify"]
+        ran = CliRunner().invoke(command, to)
+
+    assert ran.exit_code == 0, ran.output
+    assert "not verified" in ran.stderr
+
+
+def test_a_certificate_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    folder = write_all(tmp_path / "in", numbered(1))
+    (tmp_path / "text.pem").write_text("hello")
+
+    for option in ("--ca-file", "--certificate"):
+        ran = CliRunner().invoke(command, [str(folder), "--tls", option, str(tmp_path / "text.pem")])
+        assert ran.exit_code == 1
+        assert "text.pem" in ran.stderr and "no certificate in PEM" in ran.stderr
 
 
 def test_several_senders_share_the_files(tmp_path: Path) -> None:
@@ -274,7 +476,6 @@ def test_several_senders_share_the_files(tmp_path: Path) -> None:
     assert seen == results
 
 
-@leaves_a_socket
 def test_a_receiver_that_is_not_there_or_does_not_know_us_is_one_clear_error(tmp_path: Path) -> None:
     folder = write_all(tmp_path / "in", numbered(1))
     with receiving() as receiver:
@@ -320,7 +521,6 @@ def test_the_command_exits_1_and_names_the_files_that_were_not_stored(tmp_path: 
     assert "1 of 2 stored" in ran.stdout
 
 
-@leaves_a_socket
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
