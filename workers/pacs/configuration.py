@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from workers.pacs.http import OrthancHttp, OrthancNotFound, OrthancRefused, OrthancUnavailable, OrthancUnregistered
+from workers.pacs.http import OrthancError, OrthancHttp, OrthancUnavailable, OrthancUnregistered
 
 __all__ = ["Configuration", "read_configuration"]
 
@@ -72,8 +72,8 @@ def read_configuration(http: OrthancHttp, names: frozenset[str]) -> Configuratio
 
 
 def _seen(ask: Callable[[], _Found]) -> _Found | None:
-    """What was found; None where this user may not see it, or this version does not have it."""
-    with suppress(OrthancRefused, OrthancNotFound, IndexError, KeyError, TypeError, ValueError):
+    """What was found; None where this user may not see it, this version does not have it, or it does not answer it."""
+    with suppress(OrthancError, IndexError, KeyError, TypeError, ValueError):
         return ask()
     return None
 
@@ -109,6 +109,6 @@ def _unregistered(http: OrthancHttp, names: frozenset[str]) -> frozenset[str]:
             http.request("GET", f"instances/{_NOBODY}/metadata/{name}")
         except OrthancUnregistered:
             found.add(name)
-        except (OrthancNotFound, OrthancRefused):
+        except OrthancError:  # registered, if this user may see it
             continue
     return frozenset(found)

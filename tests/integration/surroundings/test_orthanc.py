@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from mskmodel.dicom.writing import Header, write_dx
+from tests.faulty_pacs import NO_JSON, faulty_pacs
 from tests.servers import Orthanc, free_port, new_webhook_secret
 from workers.settings import Settings
 from workers.surroundings import MISSING, WARNING, Away, Finding
@@ -96,6 +97,23 @@ def test_names_of_metadata_that_are_not_registered_make_labelling_impossible(
     assert found.status == MISSING
     assert found.detail.startswith("MskLabel not registered")
     assert '"UserMetadata": {"MskLabel": 1100, "MskPrediction": 1101, "MskTruth": 1102}' in found.fix
+
+
+@pytest.mark.parametrize("status", [403, 500])
+def test_what_a_user_may_not_see_is_not_claimed(other: Orthanc, status: int) -> None:
+    other.changes = COSTLY
+    other.start()
+    with faulty_pacs(other.url) as proxy:
+        proxy.fault = lambda _method, path: None if path == "/system" else status
+        assert ill(other, MSK_ORTHANC_URL=proxy.url).keys() == {"access"}
+
+
+@pytest.mark.parametrize("fault", [503, NO_JSON])
+def test_an_orthanc_that_answers_something_else_is_away(orthanc: Orthanc, fault: int) -> None:
+    with faulty_pacs(orthanc.url) as proxy:
+        proxy.spoil(fault)
+        with pytest.raises(Away):
+            ill(orthanc, MSK_ORTHANC_URL=proxy.url)
 
 
 def test_a_wrong_password_is_told_from_an_orthanc_that_is_away(orthanc: Orthanc) -> None:
