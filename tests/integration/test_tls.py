@@ -26,15 +26,15 @@ from workers.broker.messages import hint
 from workers.broker.queues import LABEL
 from workers.cli import main
 from workers.ledger import Ledger
+from workers.sentences import sentence_of
 from workers.settings import Settings
-from workers.tls import tls_failure
 
 PASSWORD = "swordfish"
 #: Whose certificate is presented instead of the right one, and what is said of it.
 WRONG = {
-    "stranger": "unable to get local issuer certificate",
-    "elsewhere": "IP address mismatch, certificate is not valid for '127.0.0.1'",
-    "expired": "certificate has expired",
+    "stranger": "its certificate is signed by an authority that is not trusted here",
+    "elsewhere": "its certificate is for another address",
+    "expired": "its certificate has expired",
 }
 #: The scheduler's, which uses both Orthanc and the broker.
 WORKER = (sys.executable, "-m", "workers.cli", "worker", "--queues", "maintenance", "--beat")
@@ -112,7 +112,7 @@ def test_a_broker_with_another_certificate_gets_no_password(site: Site, name: st
         assert WRONG[name] in refused.output
         with pytest.raises(OperationalError) as hint_refused:
             hint(publisher(Settings.from_environment(environment)), ["instance"], LABEL)
-        assert WRONG[name] in str(tls_failure(hint_refused.value))
+        assert WRONG[name] in str(sentence_of(hint_refused.value))
         until(lambda: proxy.refused >= 2)
         assert proxy.received == b""
 
@@ -122,7 +122,6 @@ def test_an_orthanc_with_another_certificate_gets_no_password(site: Site, name: 
     with site.pacs(name) as (proxy, environment):
         refused = msk(environment, "audit")
         assert refused.exit_code == 1
-        assert "its certificate is not trusted" in refused.output
         assert WRONG[name] in refused.output
         until(lambda: proxy.refused)
         assert proxy.received == b""
@@ -131,7 +130,7 @@ def test_an_orthanc_with_another_certificate_gets_no_password(site: Site, name: 
 def test_a_worker_gives_a_stranger_no_password_either(site: Site, tmp_path: Path) -> None:
     log = tmp_path / "log"
     with site.broker("stranger") as (proxy, environment), process_group(WORKER, environment, log):
-        until(lambda: WRONG["stranger"] in log.read_text(), 60)
+        until(lambda: "certificate verify failed" in log.read_text() or WRONG["stranger"] in log.read_text(), 60)
         until(lambda: proxy.refused)
         assert proxy.received == b""
 
@@ -168,7 +167,7 @@ def test_the_plugin_posts_to_a_gateway_with_a_certificate_and_to_nobody_who_pose
         with tls_before(site.identities["stranger"], site.broker_port, port) as others:
             orthanc.start()
             stored = orthanc.upload(dicom_files.valid_files()[0].data)
-            until(lambda: f"certificate-not-trusted ({WRONG['stranger']})" in orthanc.log_text())
+            until(lambda: "certificate-not-trusted (unable to get local issuer certificate)" in orthanc.log_text())
             for name in ("elsewhere", "expired"):
                 others.present(site.identities[name])
                 tries = others.refused

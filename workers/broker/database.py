@@ -7,7 +7,7 @@ from typing import Any
 import redis
 from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import MasterNotFoundError, Sentinel
 
 from workers.broker_url import BrokerUrl
 from workers.tls import Trust
@@ -37,11 +37,32 @@ def client(url: str, trust: Trust, seconds: float) -> Any:
         "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), retries=2),
     }
     if broker.master:
-        sentinels: Any = Sentinel  # it has no types
+        sentinels: Any = _Sentinels  # its base has no types
         asked = sentinels(broker.hosts, sentinel_kwargs=sentinel_options(broker, trust), **options)
         return asked.master_for(broker.master)
     ((host, port),) = broker.hosts
     return redis.Redis(host, port, **options)
+
+
+class _Sentinels(Sentinel):
+    """Where no sentinel answers, the error is why: redis-py alone says that none of them knows the server."""
+
+    def discover_master(self, service_name: str) -> Any:
+        """Host and port of the server. Raises redis.ConnectionError or redis.TimeoutError, as every command does."""
+        try:
+            return super().discover_master(service_name)  # type: ignore[no-untyped-call]
+        except MasterNotFoundError as error:
+            unknown = error
+        reasons = [reason for sentinel in self.sentinels if (reason := _why_silent(sentinel))]
+        raise reasons[0] if len(reasons) == len(self.sentinels) else unknown
+
+
+def _why_silent(sentinel: redis.Redis) -> redis.RedisError | None:
+    try:
+        sentinel.ping()
+    except (redis.ConnectionError, redis.TimeoutError) as error:
+        return error
+    return None
 
 
 def sentinel_options(broker: BrokerUrl, trust: Trust) -> dict[str, Any]:

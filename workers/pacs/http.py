@@ -15,7 +15,7 @@ from orthanc_api_client import OrthancApiClient
 
 from workers.pacs.trusting_adapter import TrustingAdapter
 from workers.sentences import network_reason
-from workers.tls import Trust, tls_failure
+from workers.tls import Trust
 
 __all__ = [
     "OrthancConflict",
@@ -167,8 +167,6 @@ class _Session(OrthancApiClient):  # type: ignore[misc]  # it publishes no types
         late = isinstance(request_exception, requests.Timeout)
         kind = _Dropped if lost and not late else OrthancUnavailable
         where = urlsplit(url)
-        if failure := tls_failure(request_exception):
-            raise OrthancUnavailable(f"no connection with Orthanc at {where.netloc}: {failure}") from None
         what = "it took too long" if late else network_reason(request_exception) or type(request_exception).__name__
         raise kind(f"no answer from Orthanc at {where.netloc}{where.path}: {what}") from None
 

@@ -23,13 +23,15 @@ from workers.broker.ping import worker_answers
 from workers.broker.queues import LABEL, MAINTENANCE
 from workers.jobs.store import JobStore
 from workers.ledger import Ledger
+from workers.sentences import sentence_of
 from workers.settings import Settings
 from workers.stack.services import broker_binary
-from workers.tls import Trust, tls_failure
+from workers.tls import Trust
 
 #: Of a user, with what has a meaning in an address.
 PASSWORD = "p@:/;,%#ss"
 QUOTED = "p%40%3A%2F%3B%2C%25%23ss"
+UNTRUSTED = "the broker does not answer: its certificate is signed by an authority that is not trusted here"
 
 
 @contextmanager
@@ -110,6 +112,20 @@ def test_the_server_that_a_sentinel_names(server: ValkeyServer, tmp_path: Path) 
             assert spelling not in (tmp_path / "log").read_text()
 
 
+def test_it_is_told_apart_whether_no_sentinel_answers_or_none_knows_the_server(
+    server: ValkeyServer, tmp_path: Path
+) -> None:
+    away = f"127.0.0.1:{free_port()}"
+    with sentinel(tmp_path / "sentinel", server.port) as port:
+        for hosts, name, said in (
+            (f"{away},127.0.0.1:{port}", "clinic", "no primary that its sentinels know under that name"),
+            (away, "hospital", "nobody listens there"),
+        ):
+            with pytest.raises(RedisError) as error:
+                Ledger.of(settings(f"sentinel://{hosts}/{name}")).depth()
+            assert said in str(sentence_of(error.value))
+
+
 def test_sentinels_and_server_with_tls(server: ValkeyServer, tmp_path: Path) -> None:
     authority = Authority(tmp_path / "authority")
     right, stranger = authority.issue("right"), Authority(tmp_path / "another").issue("stranger")
@@ -126,15 +142,16 @@ def test_sentinels_and_server_with_tls(server: ValkeyServer, tmp_path: Path) -> 
         secured.present(stranger)
         secured.received = b""
         for error in errors(settings(f"{address}/1", authority.file)):
-            assert tls_failure(error) == "its certificate is not trusted: unable to get local issuer certificate"
+            assert UNTRUSTED in str(sentence_of(error))
         assert secured.received == b""
 
         # Or in a sentinel's
         secured.present(right)
         sentinels.present(stranger)
         sentinels.received = b""
-        for error in errors(settings(f"{address}/2", authority.file)):
-            assert "No master found for 'hospital'" in str(error)
+        of_ledger, of_publisher = errors(settings(f"{address}/2", authority.file))
+        assert UNTRUSTED in str(sentence_of(of_ledger))
+        assert sentence_of(of_publisher) is not None  # kombu does not say why
         assert sentinels.received == b""
 
 
