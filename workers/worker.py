@@ -63,7 +63,7 @@ def run_worker(queues: tuple[str, ...], concurrency: int, *, beat: bool, name: s
         if settings.models:
             SiteSecret.of(settings.models)  # created here: the gateway needs it too, but may not write
     elif beat:
-        # Only the sweep is scheduled, and it also runs at every start: the scheduler keeps no worker_state.
+        # Only the sweep is scheduled, and it also runs at every start: the scheduler keeps no state.
         arguments += ["--beat", "--scheduler=celery.beat.Scheduler", "--pool=solo"]
     else:
         # The children share the cores; otherwise each of them would start one thread per core.

@@ -1,25 +1,49 @@
-"""A trial: whether the broker would accept an instance now. Nothing is written."""
+"""Trials: whether the broker would take what we write now. Nothing is written."""
 
 from typing import Any
 
 import redis
 
-__all__ = ["try_to_accept"]
+__all__ = ["try_to_accept", "try_to_write"]
 
 
-def try_to_accept(client: Any, queue: str) -> None:
+def try_to_accept(client: Any, queue: str, key_prefix: str) -> None:
     """Return if the broker takes what accepting an instance for this queue writes, to the ledger and as a message.
 
     The commands are queued in a transaction that is then discarded: a broker refuses a command when it is queued, for
     the same reasons as when it is executed, whether it is a replica, is full, cannot save or gives no permission.
 
+    Args:
+        key_prefix: of Celery's keys.
+
     Raises:
         redis.RedisError: it does not answer, or refuses one of the commands.
     """
+    _try(
+        client,
+        ("SCRIPT", "LOAD", "return 0"),
+        ("EVALSHA", "0" * 40, 0),
+        ("TIME",),
+        ("HGET", "msk:entry:trial", "queue"),
+        ("HSET", "msk:entry:trial", "queue", queue),
+        ("ZADD", f"msk:waiting:{queue}", 0, "trial"),
+        ("ZREM", f"msk:waiting:{queue}", "trial"),
+        ("LLEN", f"{key_prefix}{queue}"),
+        ("SADD", f"{key_prefix}_kombu.binding.{queue}", "trial"),
+        ("LPUSH", f"{key_prefix}{queue}", "trial"),
+    )
+
+
+def try_to_write(client: Any) -> None:
+    """Return if the broker takes writes to the keys of ledger and jobs. Raises as `try_to_accept` does."""
+    _try(client, ("EVALSHA", "0" * 40, 0), ("HSET", "msk:job:trial", "lease", 0))
+
+
+def _try(client: Any, *commands: tuple[str | int, ...]) -> None:
     connection = client.connection_pool.get_connection()
     try:
         _answers(connection, ("MULTI",))  # alone: if it were refused, the others would be executed
-        _answers(connection, *_commands(queue), ("DISCARD",))
+        _answers(connection, *commands, ("DISCARD",))
     except redis.RedisError:
         connection.disconnect()  # it may be in the transaction still
         raise
@@ -38,19 +62,3 @@ def _answers(connection: Any, *commands: tuple[str | int, ...]) -> None:
             refused.append(error)
     if refused:
         raise refused[0]
-
-
-def _commands(queue: str) -> tuple[tuple[str | int, ...], ...]:
-    binding = f"_kombu.binding.{queue}"
-    return (
-        ("SCRIPT", "LOAD", "return 0"),
-        ("EVALSHA", "0" * 40, 0),
-        ("TIME",),
-        ("HGET", "msk:entry:trial", "queue"),
-        ("HSET", "msk:entry:trial", "queue", queue),
-        ("ZADD", f"msk:waiting:{queue}", 0, "trial"),
-        ("ZREM", f"msk:waiting:{queue}", "trial"),
-        ("LLEN", queue),
-        ("SADD", binding, "trial"),
-        ("LPUSH", queue, "trial"),
-    )

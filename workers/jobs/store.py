@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from workers.broker.database import connect
-from workers.broker.queues import TRAIN
-from workers.broker.trial import try_to_accept
+from workers.broker.trial import try_to_write
 from workers.jobs.request import JobRequest
 from workers.settings import Settings
 from workers.tls import Trust
@@ -144,7 +143,7 @@ class JobStore:
 
     def try_to_write(self) -> None:
         """Return if signs of life of runs can arrive now: the broker takes writes. Writes nothing."""
-        try_to_accept(self._redis, TRAIN)
+        try_to_write(self._redis)
 
     # -- for runs ------------------------------------------------------------------------------------------
 

@@ -185,7 +185,7 @@ class Ledger:
 
     def try_to_accept(self, queue: str) -> None:
         """Return if an instance could be accepted for this queue now; cheap, and writes nothing."""
-        try_to_accept(self._redis, queue)
+        try_to_accept(self._redis, queue, self._key_prefix)
 
     @property
     def walked(self) -> int:
