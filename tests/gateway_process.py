@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import IO
 
 import httpx
 
@@ -15,11 +16,15 @@ from tests.waiting import until
 
 @contextmanager
 def gateway(
-    environment: Mapping[str, str], *, identity: Identity | None = None, port: int | None = None
+    environment: Mapping[str, str],
+    *,
+    identity: Identity | None = None,
+    port: int | None = None,
+    log: IO[bytes] | None = None,
 ) -> Iterator[httpx.Client]:
     """Run the gateway, with these additional variables; yields a client once it answers.
 
-    ``identity``: its certificate, with which it serves HTTPS; the client accepts any.
+    ``identity``: its certificate, with which it serves HTTPS; the client accepts any. ``log``: of its standard error.
     """
     port = port or free_port()
     command = [sys.executable, "-m", "workers.cli", "gateway", "--port", str(port)]
@@ -27,7 +32,7 @@ def gateway(
         command += ["--tls-certificate", str(identity.certificate), "--tls-key", str(identity.key)]
     address = f"{'https' if identity else 'http'}://127.0.0.1:{port}"
     with (
-        subprocess.Popen(command, env=os.environ | environment) as process,
+        subprocess.Popen(command, env=os.environ | environment, stderr=log) as process,
         httpx.Client(base_url=address, timeout=60, verify=False) as client,
     ):
         try:
