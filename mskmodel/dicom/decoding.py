@@ -150,8 +150,7 @@ def decode_encapsulated(frame: memoryview | bytes, layout: PixelLayout, transfer
     if decoded.shape != (layout.rows, layout.columns) or decoded.dtype.kind not in "iu" or decoded.itemsize > 2:
         raise Undecodable(f"the {codec.name} image does not hold what its header says")
     if transfer_syntax in _LOSSLESS_SYNTAXES:
-        # Encoders put in the samples, or the cells that they lie in: only cells reach up to High Bit.
-        return _stored_bits(_unsigned(decoded), layout, layout.shift if header.precision > layout.high_bit else 0)
+        return _exact(decoded, header, layout)
     return _clipped(decoded, header, layout)
 
 
@@ -166,6 +165,14 @@ def _check_header(header: FrameHeader, codec: _Codec, layout: PixelLayout) -> No
         raise Undecodable(f"the {codec.name} image has {header.components} components where the header says 1")
     if header.process not in codec.processes or not 1 <= header.precision <= 16:
         raise Undecodable(f"the {codec.name} image is of a kind that its transfer syntax does not allow")
+
+
+def _exact(decoded: NDArray[Any], header: FrameHeader, layout: PixelLayout) -> NDArray[np.uint16]:
+    """Convert samples that are what was compressed, bit by bit, to offset binary of Bits Stored."""
+    if header.precision <= layout.bits_stored and not (header.signed or layout.signed):
+        return _as_uint16(decoded)
+    # Encoders put in the samples, or the cells that they lie in: only cells reach up to High Bit.
+    return _stored_bits(_unsigned(decoded), layout, layout.shift if header.precision > layout.high_bit else 0)
 
 
 def _clipped(decoded: NDArray[Any], header: FrameHeader, layout: PixelLayout) -> NDArray[np.uint16]:

@@ -15,7 +15,7 @@ from typing import Final
 from pydicom import uid
 from pydicom.datadict import tag_for_keyword
 
-from mskmodel.dicom.elements import UNDEFINED, CutShortError, ElementWalk, Encoding, encoding_at
+from mskmodel.dicom.elements import UNDEFINED, CutShortError, ElementWalk, Encoding
 from mskmodel.dicom.inflating import Inflater
 from mskmodel.radiograph import Skipped, Undecodable
 
@@ -25,8 +25,9 @@ __all__ = ["FileMeta", "Scan", "is_dicom", "scan_data_set", "scan_meta"]
 _MAX_DEFLATED_HEADER: Final = 16 * 2**20
 #: The first tag behind the File Meta Information.
 _BEHIND_META: Final = 0x00030000
-#: Groups with which a file without preamble begins: File Meta Information, or the identifying group.
-_FIRST_GROUPS: Final = (0x0002, 0x0008)
+#: Groups with which a file without preamble begins, in either byte order: File Meta Information, or the identifying
+#: group.
+_FIRST_GROUPS: Final = (b"\x02\0", b"\0\x02", b"\x08\0", b"\0\x08")
 #: Elements in ascending order by which such a file is told from other files, and bytes in which they must lie.
 _TELLING_ELEMENTS, _TELLING_BYTES = 3, 4096
 
@@ -127,7 +128,7 @@ def _has_preamble(data: bytes) -> bool:
 
 def _begins_with_elements(view: memoryview) -> bool:
     """Tell whether these bytes begin as a data set: an identifying group, and tags that ascend."""
-    if int.from_bytes(view[:2], "big" if encoding_at(view).big_endian else "little") not in _FIRST_GROUPS:
+    if not _begins_with_first_group(view):
         return False
     try:
         tags = ElementWalk(view[:_TELLING_BYTES], frozenset()).tags(_TELLING_ELEMENTS)
@@ -136,7 +137,13 @@ def _begins_with_elements(view: memoryview) -> bool:
     return all(first < second for first, second in pairwise(tags))
 
 
+def _begins_with_first_group(view: memoryview) -> bool:
+    return bytes(view[:2]) in _FIRST_GROUPS
+
+
 def _is_deflated(view: memoryview) -> bool:
+    if _begins_with_first_group(view):
+        return False
     try:
         return _begins_with_elements(memoryview(Inflater(view[:_TELLING_BYTES]).inflate(_TELLING_BYTES)))
     except Undecodable:
@@ -151,7 +158,7 @@ def scan_meta(data: bytes) -> FileMeta:
     view = memoryview(data)[start:]
     walk = ElementWalk(view, _KEPT)
     meta = Scan(walk.encoding, values=walk.values)
-    if _begins_with_elements(view) or not _is_deflated(view):
+    if not _is_deflated(view):
         walk.walk(before=_BEHIND_META)
     return FileMeta(
         sop_class=meta.text("MediaStorageSOPClassUID"),
@@ -170,9 +177,8 @@ def scan_data_set(data: bytes, meta: FileMeta, *, before: int | None = None) -> 
     if not view:
         raise Undecodable("the file holds no data set")
     inflater = None
-    if not _begins_with_elements(view) and (
-        meta.transfer_syntax == uid.DeflatedExplicitVRLittleEndian or _is_deflated(view)
-    ):
+    said_deflated = meta.transfer_syntax == uid.DeflatedExplicitVRLittleEndian
+    if not _begins_with_elements(view) if said_deflated else _is_deflated(view):
         inflater = Inflater(view)
         view = memoryview(inflater.inflate(_MAX_DEFLATED_HEADER))
     walk = ElementWalk(view, _KEPT)
