@@ -14,7 +14,7 @@ from mskmodel.dicom.terms import uid_name
 from mskmodel.radiograph import NotClassifiable
 from workers.pacs.outgoing import OutgoingFile, announced, wrapped
 from workers.pacs.target import Target
-from workers.tls import tls_failure
+from workers.sentences import network_reason
 
 __all__ = ["FAILED", "STORED", "Broken", "Context", "Line", "Sent", "Unreachable"]
 
@@ -156,7 +156,7 @@ def _why_not(target: Target, tls: ssl.SSLContext | None) -> str:
             if tls:
                 tls.wrap_socket(connection, server_hostname=target.host).close()
     except OSError as error:
-        return tls_failure(error) or error.strerror or str(error) or "input/output error"
+        return network_reason(error) or error.strerror or "input/output error"
     return "it ends the connection" + ("" if tls else ", as one that wants TLS does")
 
 
