@@ -271,7 +271,7 @@ def test_every_file_has_a_result_when_the_receiver_goes_away(tmp_path: Path) -> 
 
     assert sorted(sent.path.name for sent in results) == sorted(path.name for path in folder.iterdir())
     assert {sent.status for sent in results} == {FAILED}
-    expected = "not sent: no DICOM receiver answers there: Connection refused"
+    expected = "not sent: no DICOM receiver answers there: nobody listens there (connection refused)"
     assert all(sent.reason == expected for sent in results)
 
 
@@ -298,7 +298,10 @@ def test_a_receiver_that_restarts_is_waited_for_and_gets_every_file_once(tmp_pat
 
     assert [sent.status for sent in results] == [STORED] * 6
     assert len(results) == 6
-    assert told[0] == f"{receiver.target} accepts no association: no DICOM receiver answers there: Connection refused"
+    assert (
+        told[0]
+        == f"{receiver.target} accepts no association: no DICOM receiver answers there: nobody listens there (connection refused)"
+    )
     assert told[-1] == ""
     # The one whose answer was lost is sent again; no other.
     assert len(set(receiver.stored) & set(again[0].stored)) <= 2
@@ -427,10 +430,10 @@ def test_a_receiver_that_is_not_to_be_trusted_gets_nothing_and_the_reason_is_sai
             send([write_all(tmp_path / "in", numbered(1))], target)
 
     expected = {
-        "unknown authority": "its certificate is not trusted: ",
-        "other host": "its certificate is not trusted: IP address mismatch",
-        "expired": "its certificate is not trusted: certificate has expired",
-        "no TLS there": "it does not speak TLS there",
+        "unknown authority": "its certificate is signed by an authority that is not trusted here",
+        "other host": "its certificate is for another address",
+        "expired": "its certificate has expired",
+        "no TLS there": "does it speak TLS there",
         "TLS not asked for": "it ends the connection, as one that wants TLS does",
     }
     assert expected[case] in str(caught.value)
