@@ -10,7 +10,7 @@ from celery.worker import state as worker_state
 from redis import RedisError
 
 from workers.broker.celery_app import publisher
-from workers.broker.former_names import take_along
+from workers.broker.former_names import keep_taking_along
 from workers.broker.messages import CHUNK, hint
 from workers.broker.one_line_logs import OneLine
 from workers.broker.queues import BACKFILL, LABEL, LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN_TASK
@@ -86,7 +86,6 @@ def sweep() -> None:
     from workers.reconciliation.sweep import revive_jobs, run
 
     settings = Settings.from_environment()
-    take_along(settings)
     app = publisher(settings)
     revive_jobs(app, ledger(), jobs())
     run(app, orthanc(), ledger(), AgeRule.of(settings))
@@ -114,6 +113,12 @@ def load_model(**_: Any) -> None:
     """Load the model before a child of a label worker counts as up."""
     if {LABEL, BACKFILL} & set(current_app.amqp.queues.consume_from):
         serving()
+
+
+@worker_ready.connect
+def take_along_at_start(sender: Any, **_: Any) -> None:
+    """Take along what waits under the names that the queues had in an earlier version."""
+    keep_taking_along(Settings.from_environment(), tuple(sender.app.amqp.queues.consume_from))
 
 
 @worker_ready.connect

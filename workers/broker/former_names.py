@@ -3,27 +3,30 @@
 Every message is a hint, so none is missed for good; but moved, it is worked on at once, and nothing of ours is left in
 a database that others use. Another application's messages stay where they are, also in a list of the same name.
 
-A message moves atomically, and one that is delivered twice does no harm. So this may be killed at any time, run in
-several processes, and be repeated for as long as processes of before still run and write under the former names.
+Whoever takes from a queue takes along for it, again and again: so processes of before may still run beside it, and what
+they write under the former names is not stranded. A message moves atomically, and one that is delivered twice does no
+harm; so this may be killed at any time, and run in several processes.
+
 The transport's `_kombu.binding.*` are left: without them, a publisher of before or a neighbour would lose messages.
 """
 
 import json
 import logging
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from redis.exceptions import NoPermissionError
+from redis.exceptions import NoPermissionError, RedisError
 
 from workers.broker.database import connect
-from workers.broker.queues import INSTANCE_QUEUES, LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN, TRAIN_TASK
+from workers.broker.queues import LABEL_TASK, SWEEP_TASK, TRAIN_TASK
 from workers.settings import Settings
 
-__all__ = ["take_along"]
+__all__ = ["keep_taking_along", "take_along"]
 
-QUEUES = (*INSTANCE_QUEUES, TRAIN, MAINTENANCE)
 TASKS = {LABEL_TASK, SWEEP_TASK, TRAIN_TASK}
 #: Suffixes of the keys that held messages taken by a worker and not acknowledged.
 UNACKED = ("", ".train")
@@ -33,21 +36,38 @@ ANSWER_SECONDS = 30
 log = logging.getLogger(__name__)
 
 
-def take_along(settings: Settings) -> int:
-    """Move our messages to the names of now; returns how many. Raises `redis.RedisError` without the database."""
+def keep_taking_along(settings: Settings, queues: Collection[str]) -> None:
+    """Take along what waits for these queues, now and every `sweep_seconds`, until this process ends."""
+
+    def forever() -> None:
+        while True:
+            with suppress(RedisError):  # the worker itself says that the broker is away
+                take_along(settings, queues)
+            time.sleep(settings.sweep_seconds)
+
+    threading.Thread(target=forever, name="former-names", daemon=True).start()
+
+
+def take_along(settings: Settings, queues: Collection[str]) -> int:
+    """Move our messages in these queues to the names of now; returns how many.
+
+    Raises:
+        redis.RedisError: the database cannot be reached.
+    """
     database, call = connect(
         settings.broker_url, settings.trust, Path(__file__).with_name("former_names.lua"), ANSWER_SECONDS
     )
     with database, suppress(NoPermissionError):  # a user who may not see the former names has nothing there
         moved = sum(
             int(call("waiting", queue, settings.key_prefix + queue, message))
-            for queue in QUEUES
+            for queue in queues
             for message in _waiting(database, queue)
         )
         moved += sum(
             int(call("unacked", suffix, tag, settings.key_prefix + queue, message))
             for suffix in UNACKED
             for tag, queue, message in _unacked(database, suffix)
+            if queue in queues
         )
         if moved:
             log.info("former-names-left messages=%d", moved)
@@ -75,7 +95,7 @@ def _unacked(database: Any, suffix: str) -> Iterator[tuple[str, str, str]]:
         return
     for tag, text in database.hscan_iter(f"unacked{suffix}"):
         match _parsed(text):
-            case [message, _, str(queue)] if _is_ours(message) and queue in QUEUES:
+            case [message, _, str(queue)] if _is_ours(message):
                 yield tag, queue, json.dumps(message)
 
 

@@ -17,6 +17,8 @@ from workers.broker.messages import hint, hint_jobs
 from workers.broker.queues import BACKFILL, LABEL, LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN, TRAIN_TASK
 from workers.settings import KEY_PREFIX, Settings
 
+QUEUES = (LABEL, BACKFILL, TRAIN, MAINTENANCE)
+
 
 class Site:
     """A broker that both versions use, and a neighbour."""
@@ -89,19 +91,27 @@ def test_what_waits_and_what_was_taken_moves_in_its_order(site: Site) -> None:
     hint_jobs(train, 1)
     site.take(train, TRAIN)
 
-    assert take_along(site.settings) == 7
+    assert take_along(site.settings, QUEUES) == 7
 
     assert site.former() == set()
     assert site.instances(LABEL) == [["new-1"], ["new-2"], ["new-0"]]
     assert site.tasks(BACKFILL) == [LABEL_TASK]
     assert site.tasks(TRAIN) == [TRAIN_TASK, TRAIN_TASK]
     assert site.tasks(MAINTENANCE) == [SWEEP_TASK]
-    assert take_along(site.settings) == 0
+    assert take_along(site.settings, QUEUES) == 0
+
+
+def test_nothing_moves_for_which_no_worker_of_now_is_there(site: Site) -> None:
+    hint(site.before(), ["instance"], LABEL)
+    hint(site.before(), ["taken"], LABEL)
+    site.take(site.before(), LABEL)
+    assert take_along(site.settings, (TRAIN, MAINTENANCE)) == 0
+    assert take_along(site.settings, (LABEL,)) == 2
 
 
 def test_a_message_that_moved_is_delivered(site: Site) -> None:
     hint(site.before(), ["instance"], LABEL)
-    take_along(site.settings)
+    take_along(site.settings, QUEUES)
     app = publisher(site.settings)
     with app.connection_for_read() as connection:
         message = app.amqp.queues[LABEL](connection.channel()).get()
@@ -124,7 +134,7 @@ def test_another_application_keeps_what_it_has_under_the_same_names(site: Site) 
     before = {key: kept(site, key) for key in site.former()}
     before[LABEL] = before[LABEL][1:]  # ours came last
 
-    assert take_along(site.settings) == 1
+    assert take_along(site.settings, QUEUES) == 1
 
     assert {key: kept(site, key) for key in site.former()} == before
     assert site.tasks(LABEL) == [LABEL_TASK]
@@ -140,7 +150,7 @@ def test_names_that_are_something_else_of_somebody_elses_are_left_alone(site: Si
     site.database.set(LABEL, "a word")
     site.database.hset(TRAIN, "wagon", "1")
     site.database.set("unacked", "a word")
-    assert take_along(site.settings) == 0
+    assert take_along(site.settings, QUEUES) == 0
     assert site.former() == {LABEL, TRAIN, "unacked"}
 
 
@@ -149,7 +159,7 @@ def test_two_at_once_move_each_message_once(site: Site) -> None:
     for number in range(300):
         hint(app, [str(number)], LABEL)
     with ThreadPoolExecutor(2) as pool:
-        moved = list(pool.map(lambda _: take_along(site.settings), range(2)))
+        moved = list(pool.map(lambda _: take_along(site.settings, QUEUES), range(2)))
     assert sum(moved) == 300
     assert site.database.llen(f"{KEY_PREFIX}{LABEL}") == 300
 
@@ -158,4 +168,4 @@ def test_a_user_who_may_not_see_the_former_names_has_nothing_there(site: Site) -
     hint(site.before(), ["of before"], LABEL)
     site.database.execute_command("ACL", "SETUSER", "msk", "on", ">secret", f"~{KEY_PREFIX}*", "~msk:*", "+@all")
     site.url = site.url.replace("redis://", "redis://msk:secret@")
-    assert take_along(site.settings) == 0
+    assert take_along(site.settings, QUEUES) == 0
