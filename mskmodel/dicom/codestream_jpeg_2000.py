@@ -10,13 +10,20 @@ from typing import Final
 
 from mskmodel.dicom.codestream import BadCodestreamError, FrameHeader, check_ends, unpack
 
-__all__ = ["jpeg_2000_header"]
+__all__ = ["JP2_FILE", "jpeg_2000_codestream", "jpeg_2000_header"]
+
+#: The first box of a JP2 file (ISO/IEC 15444-1 annex I), which some writers put where its codestream belongs.
+JP2_FILE: Final = b"\0\0\0\x0cjP  \r\n\x87\n"
+#: Boxes before the codestream; there are a handful.
+_MAX_BOXES: Final = 100
 
 _COD: Final = 0xFF52
 _COC: Final = 0xFF53
 _SOT: Final = 0xFF90
 _SOD: Final = 0xFF93
 _EOC: Final = 0xFFD9
+
+_CODESTREAM_BOX: Final = int.from_bytes(b"jp2c", "big")
 
 #: 100 megapixels in tiles of 256 x 256 are 1,526.
 _MAX_TILES: Final = 2048
@@ -28,6 +35,21 @@ _MAX_PRECINCTS: Final = 200_000
 _MAX_PACKETS: Final = 32_000_000
 #: Code blocks are 64 x 64 or 32 x 32 in practice; 16 x 16 are the smallest accepted.
 _MIN_BLOCK_EXPONENTS: Final = 8
+
+
+def jpeg_2000_codestream(frame: bytes | memoryview) -> bytes | memoryview:
+    """Return the codestream in a frame: all of it, or what lies in a JP2 file. Raises :class:`BadCodestreamError`."""
+    if bytes(frame[: len(JP2_FILE)]) != JP2_FILE:
+        return frame
+    view, position = memoryview(frame), 0
+    for _ in range(_MAX_BOXES):
+        length, kind = unpack(">II", view, position)
+        if kind == _CODESTREAM_BOX:
+            return view[position + 8 : position + length if length else len(view)]
+        if length < 8:
+            break
+        position += length
+    raise BadCodestreamError("is a file without a codestream")
 
 
 def jpeg_2000_header(frame: bytes | memoryview) -> FrameHeader:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pydicom import uid
 
 from mskmodel.dicom.codestream import BadCodestreamError, FrameHeader, jpeg_header
-from mskmodel.dicom.codestream_jpeg_2000 import jpeg_2000_header
+from mskmodel.dicom.codestream_jpeg_2000 import jpeg_2000_codestream, jpeg_2000_header
 from mskmodel.radiograph import Undecodable
 
 __all__ = ["ENCAPSULATED", "NATIVE", "PixelLayout", "decode_encapsulated", "decode_native", "same_codec"]
@@ -139,6 +139,8 @@ def decode_encapsulated(frame: memoryview | bytes, layout: PixelLayout, transfer
         return _decode_rle(frame, layout)
     codec = _CODECS[transfer_syntax]
     try:
+        if codec.header is jpeg_2000_header:
+            frame = jpeg_2000_codestream(frame)
         header = codec.header(frame)
     except BadCodestreamError as error:
         raise Undecodable(f"the {codec.name} image {error}") from error
@@ -172,7 +174,7 @@ def _exact(decoded: NDArray[Any], header: FrameHeader, layout: PixelLayout) -> N
     if header.precision <= layout.bits_stored and not (header.signed or layout.signed):
         return _as_uint16(decoded)
     # Encoders put in the samples, or the cells that they lie in: only cells reach up to High Bit.
-    return _stored_bits(_unsigned(decoded), layout, layout.shift if header.precision > layout.high_bit else 0)
+    return _stored_bits(_bits(decoded), layout, layout.shift if header.precision > layout.high_bit else 0)
 
 
 def _clipped(decoded: NDArray[Any], header: FrameHeader, layout: PixelLayout) -> NDArray[np.uint16]:
@@ -186,7 +188,7 @@ def _clipped(decoded: NDArray[Any], header: FrameHeader, layout: PixelLayout) ->
         return _as_uint16(np.clip(_with_sign(decoded, header, layout) >> shift, -half, half - 1) + half)
     most = 2**layout.bits_stored - 1
     if header.signed:
-        decoded = _unsigned(decoded) & (2**header.precision - 1)
+        decoded = _bits(decoded) & np.uint16(2**header.precision - 1)
     if shift:
         decoded = decoded >> shift
     if header.precision - shift > layout.bits_stored:
@@ -203,8 +205,9 @@ def _with_sign(decoded: NDArray[Any], header: FrameHeader, layout: PixelLayout) 
     return ((wide & (2 * sign - 1)) ^ sign) - sign
 
 
-def _unsigned(decoded: NDArray[Any]) -> NDArray[Any]:
-    return decoded.view(f"u{decoded.itemsize}")
+def _bits(decoded: NDArray[Any]) -> NDArray[np.uint16]:
+    """The samples' bits, of signed ones in two's complement."""
+    return decoded.astype(np.int16 if decoded.dtype.kind == "i" else np.uint16, copy=False).view(np.uint16)
 
 
 def _as_uint16(pixels: NDArray[Any]) -> NDArray[np.uint16]:

@@ -11,12 +11,15 @@ from typing import Final
 from pydicom import config, uid
 
 from mskmodel.dicom.codestream import BadCodestreamError, jpeg_start
+from mskmodel.dicom.codestream_jpeg_2000 import JP2_FILE
 from mskmodel.dicom.decoding import ENCAPSULATED, NATIVE, same_codec
 from mskmodel.dicom.frames import first_fragment
 from mskmodel.dicom.scan import Scan
 
 __all__ = ["is_registered", "pixel_syntax"]
 
+#: A private one that nothing in the data set tells: implicit VR little endian, but for the pixels.
+_GE_BIG_ENDIAN: Final = "1.2.840.113619.5.2"
 #: JPEG 2000: Start of Codestream, then the segment with the image size.
 _JPEG_2000: Final = b"\xff\x4f\xff\x51"
 #: The bit of its capabilities that says high throughput (ISO/IEC 15444-15).
@@ -28,7 +31,7 @@ def pixel_syntax(scan: Scan, announced: str) -> str:
 
     ``announced`` is ``""`` where nothing is announced.
     """
-    if is_registered(announced) and announced not in NATIVE | ENCAPSULATED:
+    if announced == _GE_BIG_ENDIAN or (is_registered(announced) and announced not in NATIVE | ENCAPSULATED):
         return ""
     if not scan.has_pixel_data or scan.pixel_bytes is not None:
         return scan.transfer_syntax
@@ -48,6 +51,8 @@ def _frame_syntax(frame: memoryview) -> str:
     beginning = bytes(frame[:8])
     if beginning.startswith(b"\xff\xd8"):
         return _jpeg_syntax(frame)
+    if beginning == JP2_FILE[:8]:
+        return uid.JPEG2000
     if beginning.startswith(_JPEG_2000):
         (capabilities,) = struct.unpack_from(">H", bytes(frame[6:8]).ljust(2, b"\0"))
         return uid.HTJ2K if capabilities & _HIGH_THROUGHPUT else uid.JPEG2000

@@ -10,6 +10,7 @@ import pytest
 from pydicom import uid
 
 from mskmodel.dicom.reading import read_radiograph
+from mskmodel.radiograph import Undecodable
 from tests.foreign_encoders import MISSING, Cells, dcmtk, htj2k, jpeg_2000, with_codestream
 
 pytestmark = pytest.mark.skipif(bool(MISSING), reason=f"not installed: {', '.join(MISSING)}")
@@ -129,6 +130,16 @@ def test_jpeg_2000(way: str, cells: Cells, tmp_path: Path) -> None:
     assert_read(with_codestream(cells, codestream, uid.JPEG2000Lossless), cells)
 
 
+@pytest.mark.parametrize("said", [uid.JPEG2000Lossless, uid.JPEG2000, uid.JPEGLosslessSV1])
+def test_a_jp2_file_in_place_of_its_codestream(said: str, tmp_path: Path) -> None:
+    cells = Cells(16, 12)
+    whole = jpeg_2000(cells=cells, folder=tmp_path, form="jp2")
+    assert_read(with_codestream(cells, whole, said), cells)
+    for size in (12, 40, 84, 90):
+        with pytest.raises(Undecodable):
+            read_radiograph(with_codestream(cells, whole[:size], uid.JPEG2000Lossless))
+
+
 @pytest.mark.parametrize("cells", [cells for cells in SAMPLES if not cells.signed], ids=str)
 @pytest.mark.parametrize("order", ["RPCL", "LRCP"])
 def test_htj2k(order: str, cells: Cells, tmp_path: Path) -> None:
@@ -155,3 +166,12 @@ def test_lossy_jpeg_2000_is_read_as_openjpeg_reads_it(options: tuple[str, ...], 
     if cells.signed:
         theirs = (theirs + 2 ** (cells.stored - 1)) % 2**cells.stored
     assert np.abs(ours - theirs).max() <= 1
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_codestream_of_fewer_bits_than_the_header_says_is_read_as_it_is(signed: bool, tmp_path: Path) -> None:
+    narrow, wide = Cells(8, 8), Cells(16, 12, signed=signed)
+    codestream = jpeg_2000(cells=narrow, folder=tmp_path)
+
+    radiograph = read_radiograph(with_codestream(wide, codestream, uid.JPEG2000Lossless))
+    assert np.array_equal(radiograph.pixels, narrow.samples + (2048 if signed else 0))

@@ -102,6 +102,14 @@ def test_a_preamble_alone_is_no_file() -> None:
 
 
 ITEM = b"\xfe\xff\x00\xe0"
+
+
+@pytest.mark.parametrize("syntax", [uid.MPEG2MPML, "1.2.840.113619.5.2"])
+def test_a_transfer_syntax_that_cannot_be_read_is_skipped_and_not_guessed(syntax: str) -> None:
+    with pytest.raises(Skipped, match="unsupported transfer syntax"):
+        read_radiograph(with_meta(data_set("unreadable", uid.ImplicitVRLittleEndian), syntax))
+
+
 FRAMES = [uid.ExplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian, uid.RLELossless, uid.JPEGLosslessSV1]
 
 

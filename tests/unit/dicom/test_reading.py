@@ -148,13 +148,15 @@ import random
 from mskmodel.dicom.reading import read_radiograph
 from mskmodel.radiograph import NotClassifiable
 from mskmodel.dicom.encoding import WRITABLE
-from tests.dicom_files import bits_for, edited
+from tests.dicom_files import edited
+from tests.odd_files import data_set
 
 for syntax in sorted(WRITABLE):
-    whole = edited("fuzz", transfer_syntax=syntax)
-    pixels = max(whole.find(b"\\xe0\\x7f\\x10\\x00"), 132)
-    for number in range(150):
+    for number in range(200):
         print(syntax, number, flush=True)
+        # Every fourth has no File Meta Information.
+        whole = edited("fuzz", transfer_syntax=syntax) if number % 4 else data_set("fuzz", syntax)
+        pixels = max(whole.find(b"\\xe0\\x7f\\x10\\x00"), 132)
         chance, mutant = random.Random(f"{syntax} {number}"), bytearray(whole)
         low, high = chance.choice(((132, len(whole)), (132, pixels + 1), (pixels, min(len(whole), pixels + 160))))
         for _ in range(chance.choice((1, 1, 2, 8))):
