@@ -18,5 +18,9 @@ def settle(partial: Path, path: Path) -> None:
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file, whole or not at all. Raises OSError."""
     partial = path.with_name(f".{path.name}.{os.getpid()}")
-    partial.write_bytes(content)
-    settle(partial, path)
+    try:
+        partial.write_bytes(content)
+        settle(partial, path)
+    except BaseException:
+        partial.unlink(missing_ok=True)  # on a full disk it would take what room there is
+        raise

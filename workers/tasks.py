@@ -13,7 +13,7 @@ from workers.broker.celery_app import publisher
 from workers.broker.former_names import keep_taking_along
 from workers.broker.messages import CHUNK, hint
 from workers.broker.one_line_logs import OneLine
-from workers.broker.queues import BACKFILL, LABEL, LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN_TASK
+from workers.broker.queues import BACKFILL, LABEL, LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN, TRAIN_TASK
 from workers.jobs.store import JobStore
 from workers.labelling.blame import ModelBroken
 from workers.ledger import Ledger
@@ -81,12 +81,15 @@ def label(self: Any, instance_ids: list[str], queue: str) -> None:
 
 @shared_task(name=SWEEP_TASK)
 def sweep() -> None:
-    """Enqueue instances that the webhook missed; send new hints for work whose message was lost."""
+    """Enqueue instances that the webhook missed, and jobs that the broker forgot; send new hints for lost messages."""
+    from workers.jobs.remembered import take_up_forgotten
     from workers.reconciliation.age import AgeRule
     from workers.reconciliation.sweep import revive_jobs, run
 
     settings = Settings.from_environment()
     app = publisher(settings)
+    if settings.models:
+        take_up_forgotten(jobs(), settings.models)
     revive_jobs(app, ledger(), jobs())
     run(app, orthanc(), ledger(), AgeRule.of(settings))
 
@@ -123,6 +126,8 @@ def take_along_at_start(sender: Any, **_: Any) -> None:
 
 @worker_ready.connect
 def sweep_at_start(sender: Any, **_: Any) -> None:
-    """Sweep at once for what Orthanc stored while everything was down."""
+    """Look at once for what Orthanc stored while everything was down, and for jobs that the broker has forgotten."""
     if MAINTENANCE in sender.app.amqp.queues.consume_from:
         sweep.apply_async(queue=MAINTENANCE)
+    if TRAIN in sender.app.amqp.queues.consume_from:
+        train.apply_async(queue=TRAIN)

@@ -11,10 +11,12 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from mskmodel.data.dataset import STORED, Pictures
 from mskmodel.data.patient_key import is_held_out
@@ -139,7 +141,7 @@ def write_snapshot(
         "left_out": [asdict(each) for each in left_out],
     }
     manifest["digest"] = _digest(manifest)
-    write_whole(directory / MANIFEST, json.dumps(manifest, indent=1).encode())
+    write_whole(directory / MANIFEST, json.dumps(manifest, indent=1, allow_nan=False).encode())
     return Snapshot(directory)
 
 
@@ -163,10 +165,17 @@ def _write_arrays(
             progress(place + 1)
         file.flush()
         os.fsync(file.fileno())
-    np.save(directory / "extents.npy", extents)
+    _write_array(directory / "extents.npy", extents)
     number = {key: place for place, key in enumerate(classes)}
     labels = [len(classes) if row.label is None else number.get(row.label, len(classes)) for row in rows]
-    np.save(directory / "labels.npy", np.asarray(labels, np.int64))
+    _write_array(directory / "labels.npy", np.asarray(labels, np.int64))
+
+
+def _write_array(path: Path, values: NDArray[Any]) -> None:
+    """As `numpy.save`, whose error for a full disk does not say that it is full."""
+    file = BytesIO()
+    np.save(file, values)
+    write_whole(path, file.getvalue())
 
 
 def _read_manifest(directory: Path) -> dict[str, Any]:

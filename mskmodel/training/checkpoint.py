@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import errno
+import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +22,13 @@ class CheckpointError(Exception):
     """A checkpoint cannot be read, or is of another run."""
 
 
+def _system_error(error: SafetensorError, path: Path) -> OSError:
+    """What the system said: safetensors hands it on as text, with the number in it."""
+    found = re.search(r"os error (\d+)", str(error))
+    number = int(found[1]) if found else errno.EIO
+    return OSError(number, os.strerror(number), str(path))
+
+
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
     """The state of a run after ``epoch`` epochs.
@@ -31,11 +41,15 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
 
     def save(self, path: Path) -> None:
-        """Write as safetensors, whole or not at all; until then an earlier file stays."""
+        """Write as safetensors, whole or not at all; until then an earlier file stays. Raises OSError."""
         partial = path.with_name(f".{path.name}.partial")
         contiguous = {name: tensor.contiguous() for name, tensor in self.tensors.items()}
-        save_file(contiguous, partial, {"epoch": str(self.epoch)})
-        settle(partial, path)
+        try:
+            save_file(contiguous, partial, {"epoch": str(self.epoch)})
+            settle(partial, path)
+        except SafetensorError as error:
+            partial.unlink(missing_ok=True)  # on a full disk it would take what room there is
+            raise _system_error(error, path) from error
 
     @classmethod
     def load(cls, path: Path) -> Checkpoint:

@@ -30,11 +30,11 @@ __all__ = ["Diverged", "Epoch", "Progress", "Source", "TrainingSettings", "new_m
 
 
 class Diverged(Exception):
-    """The loss or the weights of a training are no finite numbers any more."""
+    """The loss, the weights or the answers of a training are no finite numbers any more."""
 
     def __init__(self, epoch: int, rate: float) -> None:
         super().__init__(
-            f"the training diverged in epoch {epoch}: its loss or its weights are no numbers any more. "
+            f"the training diverged in epoch {epoch}: its loss, weights or answers are no numbers any more. "
             f"The learning rate ({rate:g}) is too high; try a tenth of it ({rate / 10:g})"
         )
 

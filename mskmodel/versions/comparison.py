@@ -76,7 +76,7 @@ class Said:
             "confidence": [round(value, 4) for value in self.confidence.tolist()],
             "labelled": self.labelled.tolist(),
         }
-        return json.dumps(columns, separators=(",", ":")).encode()
+        return json.dumps(columns, separators=(",", ":"), allow_nan=False).encode()
 
     @classmethod
     def load(cls, directory: Path, version: str, name: str = ANSWERS) -> Said:

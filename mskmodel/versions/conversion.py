@@ -18,7 +18,7 @@ from mskmodel.network.alexnet import AlexNet, expanded, factorised, mirrored_log
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
-from mskmodel.training.loop import Source, TrainingSettings
+from mskmodel.training.loop import Diverged, Source, TrainingSettings
 from mskmodel.versions.calibration import calibrated
 
 __all__ = [
@@ -66,9 +66,12 @@ def version_of(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and manifest of a finished model, judged on the hold-out.
 
-    ``decide``: makes the decision from the hold-out's logits and labels, in place of ``calibrated``.
+    ``decide``: makes the decision from the hold-out's logits and labels, in place of ``calibrated``. Raises Diverged
+    for a model whose answers are no numbers.
     """
     logits = logits_of(model, held_out, preprocessing)
+    if not np.isfinite(logits).all():
+        raise Diverged(settings.epochs, settings.rate)
     decision = (decide or calibrated)(logits, held_out.labels)
     figures = asdict(score(logits, held_out.labels, classes, decision))
     data = [

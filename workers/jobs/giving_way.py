@@ -42,9 +42,12 @@ def take_low_priority() -> None:
             Path("/proc/self/autogroup").write_text("19")
 
 
-def end_with_parent() -> None:
-    """Have the kernel kill this process when the thread that started it ends, however it ends."""
-    parent = os.getppid()
+def end_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when the thread that started it ends, however it ends.
+
+    ``parent``: the process that started it. It is not asked for here: if it has gone already, another one, which never
+    ends, stands in its place.
+    """
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:
         raise SystemExit("the process that started this one has gone")

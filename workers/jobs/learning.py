@@ -20,8 +20,10 @@ from mskmodel.training.parallel import Team
 from mskmodel.versions.conversion import logits_of, model_of_version
 from mskmodel.whole_file import write_whole
 from workers.jobs.giving_way import GivingWay
+from workers.jobs.patience import until_it_can_be_written, until_there_is_room
+from workers.jobs.remembered import CHECKPOINT
 from workers.jobs.request import JobRequest
-from workers.jobs.run_record import JobRun
+from workers.jobs.run_record import REHEARSAL, JobRun
 from workers.jobs.training_data import Data, Plan, joined
 from workers.ledger import Ledger
 
@@ -30,7 +32,6 @@ __all__ = ["Callbacks", "Start", "curves", "train"]
 #: Pictures that the accuracy after an epoch is taken of, at most; the verdict at the end is on all.
 GLANCE = 400
 #: In the job's folder.
-CHECKPOINT = "checkpoint.safetensors"
 CURVES = "curves.json"
 
 log = logging.getLogger(__name__)
@@ -61,12 +62,13 @@ class Start:
             found = find(None)
             return cls(loop.new_model(plan.classes, settings, found.tensors), settings, found.source, Decision())
         base = registry.find(plan.base)
+        model = model_of_version(base, plan.classes)  # first of all: it refuses a damaged version
         manifest = read_manifest(base)
         shape = Architecture.from_json(manifest["architecture"])
         settings = replace(settings, hidden=shape.hidden, ranks=shape.ranks)
         same = tuple(manifest["classes"]) == plan.classes
         decision = Decision(**manifest["decision"]) if same else Decision()
-        return cls(model_of_version(base, plan.classes), settings, f"version {plan.base}", decision)
+        return cls(model, settings, f"version {plan.base}", decision)
 
 
 class Callbacks:
@@ -75,7 +77,7 @@ class Callbacks:
     def __init__(self, run: JobRun, ledger: Ledger, settings: loop.TrainingSettings, data: Data, folder: Path) -> None:
         self._run, self._settings, self._data, self._folder = run, settings, data, folder
         self._give_way = GivingWay(ledger, lambda: run.note(phase="giving way to labelling"))
-        self.held_out = joined(folder / "held-out.npy", data.held_out)
+        self.held_out = until_there_is_room(run, lambda: joined(folder / "held-out.npy", data.held_out))
         self._glance = self.held_out.part(np.arange(0, len(self.held_out), math.ceil(len(self.held_out) / GLANCE)))
 
     def step(self, progress: loop.Progress) -> None:
@@ -87,20 +89,22 @@ class Callbacks:
 
     def epoch(self, epoch: loop.Epoch) -> None:
         """After each epoch, first of all the checkpoint."""
-        epoch.checkpoint().save(self._folder / CHECKPOINT)
+        checkpoint = epoch.checkpoint()
+        until_it_can_be_written(self._run, lambda: checkpoint.save(self._folder / CHECKPOINT))
         logits = logits_of(copy.deepcopy(epoch.model).cpu(), self._glance, self._data.preprocessing)
         none = self._glance.labels == logits.shape[1] - 1
         right = np.where(none, logits.argmax(axis=1), logits[:, :-1].argmax(axis=1)) == self._glance.labels
         accuracy = float(right.mean())
-        self._remember(epoch.number, epoch.loss, accuracy)
+        until_it_can_be_written(self._run, lambda: self._remember(epoch.number, epoch.loss, accuracy))
         said = f"epoch {epoch.number} of {epoch.epochs}: loss {epoch.loss:.3f}, accuracy on the hold-out {accuracy:.3f}"
-        self._run.note(said, epoch=epoch.number, accuracy=round(accuracy, 4), loss=round(epoch.loss, 4))
+        place = REHEARSAL + epoch.number
+        self._run.note(said, place, epoch=epoch.number, accuracy=round(accuracy, 4), loss=round(epoch.loss, 4))
 
     def _remember(self, number: int, loss: float, accuracy: float) -> None:
         """For the report."""
         path = self._folder / CURVES
         found = json.loads(path.read_text()) if path.exists() else {}
-        write_whole(path, json.dumps(found | {str(number): [loss, accuracy]}).encode())
+        write_whole(path, json.dumps(found | {str(number): [loss, accuracy]}, allow_nan=False).encode())
 
 
 def train(

@@ -82,7 +82,7 @@ class JobRequest:
 
     def to_json(self) -> str:
         """Compact JSON."""
-        return json.dumps(asdict(self), separators=(",", ":"))
+        return json.dumps(asdict(self), separators=(",", ":"), allow_nan=False)
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> "JobRequest":

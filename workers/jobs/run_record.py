@@ -10,7 +10,10 @@ from redis import RedisError
 from workers.jobs.request import JobRequest
 from workers.jobs.store import JobStore
 
-__all__ = ["JobRun", "Superseded"]
+__all__ = ["REHEARSAL", "SNAPSHOT", "JobRun", "Superseded"]
+
+#: Places that a run passes, in this order; each epoch is one more, and the judging comes after the last of them.
+SNAPSHOT, REHEARSAL = 1, 2
 
 #: Seconds between two reports of progress.
 NOTE_SECONDS = 0.5
@@ -41,8 +44,11 @@ class JobRun:
             raise Superseded
         return job.request
 
-    def note(self, milestone: str = "", **values: str | int | float) -> None:
+    def note(self, milestone: str = "", place: int = 0, **values: str | int | float) -> None:
         """Report progress: always at milestones, else every `NOTE_SECONDS`. Goes on if the broker does not answer.
+
+        Args:
+            place: `SNAPSHOT`, `REHEARSAL`, or a later one, once all that comes before it is done.
 
         Raises:
             Superseded: the run must stop.
@@ -51,7 +57,7 @@ class JobRun:
             return
         self._next = time.monotonic() + NOTE_SECONDS
         try:
-            if not self._store.note(self.id, self._owner, values, milestone):
+            if not self._store.note(self.id, self._owner, values, milestone, place):
                 raise Superseded
         except RedisError:
             log.warning("broker-away job=%s", self.id)

@@ -2,7 +2,8 @@
 
 import hashlib
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from mskmodel.data.patient_key import SiteSecret
@@ -12,9 +13,13 @@ from mskmodel.dicom.reading import read_radiograph
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.radiograph import Limits, NotClassifiable
 from workers.corrections.finding import Progress, truths
-from workers.pacs import OrthancClient, OrthancNotFound, TooLarge
+from workers.pacs import OrthancClient, OrthancError, OrthancNotFound, TooLarge
 
 __all__ = ["collect_snapshot"]
+
+#: How often an image is asked for that Orthanc does not deliver, and seconds in between.
+TRIES, PAUSE_SECONDS = 3, 2.0
+_DELETED = "it was deleted from Orthanc"
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +35,8 @@ def collect_snapshot(
 ) -> Snapshot:
     """Write a snapshot of every instance that has a truth, or of those of `instances` that have one.
 
-    Unusable instances are left out, with the reason. After an interruption it starts again, but reuses cached pixels.
+    Unusable instances are left out, with the reason; so are those that Orthanc does not deliver while it delivers
+    others. After an interruption it starts again, but reuses cached pixels.
 
     Args:
         root: folder of the model registry, which holds the pixel cache and the site's secret for patient keys.
@@ -42,30 +48,75 @@ def collect_snapshot(
         OrthancError: Orthanc does not answer or refuses the request; try again.
         OSError: the registry cannot be written, for example because the disk is full.
     """
-    secret, cache, limits = SiteSecret.of(root), PixelCache(root, preprocessing), Limits()
+    secret = SiteSecret.of(root)
     said, unusable = truths(orthanc, instances, progress)
-    left_out = [LeftOut(instance_id, reason) for instance_id, reason in unusable.items()]
     parents = orthanc.parents_of(list(said))
-    rows = []
-    for done, (instance_id, truth) in enumerate(said.items(), 1):
-        try:
-            if instance_id not in parents:
-                raise OrthancNotFound("deleted")
-            md5 = _cached(orthanc, instance_id, cache, limits)
-        except OrthancNotFound:
-            left_out.append(LeftOut(instance_id, "it was deleted from Orthanc"))
-        except (NotClassifiable, TooLarge) as reason:
-            left_out.append(LeftOut(instance_id, str(reason)))
-        except MemoryError:
-            left_out.append(LeftOut(instance_id, "it needs more memory than there is"))
-        else:
-            rows.append(Row(instance_id, md5, truth.label, secret.patient(parents[instance_id].patient)))
-        progress("reading images", done, len(said))
+    gone = {instance_id: _DELETED for instance_id in said if instance_id not in parents}
+    images = _Images(orthanc, PixelCache(root, preprocessing), {**unusable, **gone})
+    present = [instance_id for instance_id in said if instance_id in parents]
+    images.read(present, lambda done: progress("reading images", done, len(present)))
+    rows = [Row(i, md5, said[i].label, secret.patient(parents[i].patient)) for i, md5 in images.md5s.items()]
+    left_out = [LeftOut(instance_id, reason) for instance_id, reason in images.unusable.items()]
     for each in left_out:
         log.info("instance-left-out instance=%s reason=%s", each.instance, each.reason)
     return write_snapshot(
-        directory, classes, preprocessing, rows, left_out, cache, lambda done: progress("writing", done, len(rows))
+        directory,
+        classes,
+        preprocessing,
+        rows,
+        left_out,
+        images.cache,
+        lambda done: progress("writing", done, len(rows)),
     )
+
+
+class _Images:
+    """Puts images into the cache. ``md5s``: of the files of those that are there; ``unusable``: why others are not."""
+
+    def __init__(self, orthanc: OrthancClient, cache: PixelCache, unusable: Mapping[str, str]) -> None:
+        self.cache, self.unusable = cache, dict(unusable)
+        self.md5s: dict[str, str] = {}
+        self._orthanc, self._limits = orthanc, Limits()
+
+    def read(self, instances: Sequence[str], progress: Callable[[int], None]) -> None:
+        """Read them all. One that Orthanc delivers at no try, while it delivers others, is unusable too.
+
+        Raises OrthancError if it delivers none of them, or nothing at all any more.
+        """
+        refused: dict[str, OrthancError] = {}
+        for done, instance_id in enumerate(instances, 1):
+            if error := self._refusal_of(instance_id):
+                refused[instance_id] = error
+            progress(done)
+        for _ in range(TRIES - 1):
+            if refused:
+                time.sleep(PAUSE_SECONDS)
+            refused = {i: error for i in refused if (error := self._refusal_of(i))}
+        if refused and not self.md5s:
+            raise next(iter(refused.values()))
+        self.unusable |= {i: f"Orthanc does not deliver it: {error}" for i, error in refused.items()}
+
+    def _refusal_of(self, instance_id: str) -> OrthancError | None:
+        """Read one; returns why Orthanc did not deliver it although it answers otherwise. Raises OrthancError."""
+        try:
+            self.md5s[instance_id] = _cached(self._orthanc, instance_id, self.cache, self._limits)
+        except OrthancNotFound:
+            self.unusable[instance_id] = _DELETED
+        except (NotClassifiable, TooLarge) as reason:
+            self.unusable[instance_id] = str(reason)
+        except MemoryError:
+            self.unusable[instance_id] = "it needs more memory than there is"
+        except OrthancError as error:
+            self._look_around()
+            return error
+        return None
+
+    def _look_around(self) -> None:
+        """Raise OrthancError if Orthanc does not deliver another file either, or where there is none yet, is away."""
+        if self.md5s:
+            self._orthanc.file(next(iter(self.md5s)), self._limits.max_file_bytes)
+        else:
+            self._orthanc.statistics()
 
 
 def _cached(orthanc: OrthancClient, instance_id: str, cache: PixelCache, limits: Limits) -> str:

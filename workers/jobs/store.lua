@@ -2,7 +2,9 @@
 --
 --   msk:jobs         zset   every job's ID by the time (ms) of its submission
 --   msk:jobs:open    zset   the same, but only jobs that wait or run
---   msk:job:ID       hash   request, author, submitted, state, changed, due (ms), tries, owner, lease (ms), committed, ...
+--   msk:job:ID       hash   request, author, submitted, state, changed, due (ms), owner, lease (ms), committed, ...
+--                           tries: runs begun since the furthest place, which is `reached`
+--                           died: where and of what the last run that died did so;  waits: why the last one gave it back
 --   msk:job:ID:log   list   JSON [time (ms), text], the latest LOG_LENGTH entries
 
 local LEASE_MS = 10000
@@ -19,6 +21,27 @@ local function lapsed(id) return tonumber(get(id, 'lease') or 0) < now end
 local function say(id, text)
     redis.call('RPUSH', job(id) .. ':log', cjson.encode({now, text}))
     redis.call('LTRIM', job(id) .. ':log', -LOG_LENGTH, -1)
+end
+
+-- A run of a job whose record is gone asks again until it is back, as if the whole database were away.
+local function gone(id) return redis.call('EXISTS', job(id)) == 0 and redis.error_reply('GONE there is no such job') end
+
+-- Remembers where a run died, and of what.
+local function died(id, of)
+    local phase = get(id, 'phase')
+    set(id, 'died', ((phase and phase ~= '') and phase or 'starting') .. ': ' .. of)
+end
+
+local function open(id, author, request, submitted)
+    redis.call('HSET', job(id), 'request', request, 'author', author, 'submitted', submitted, 'due', now, 'tries', 0)
+    set(id, 'state', 'queued')
+    redis.call('ZADD', 'msk:jobs', submitted, id)
+    redis.call('ZADD', 'msk:jobs:open', submitted, id)
+end
+
+local function lend(id, owner)
+    set(id, 'state', 'running', 'owner', owner, 'lease', now + LEASE_MS)
+    redis.call('HDEL', job(id), 'restored')
 end
 
 local function finish(id, state, reason)
@@ -41,21 +64,39 @@ local operations = {}
 
 -- id, author, request
 function operations.submit(id, author, request)
-    redis.call('HSET', job(id), 'request', request, 'author', author, 'submitted', now, 'due', now, 'tries', 0)
-    set(id, 'state', 'queued')
-    redis.call('ZADD', 'msk:jobs', now, id)
-    redis.call('ZADD', 'msk:jobs:open', now, id)
+    open(id, author, request, now)
     say(id, 'submitted by ' .. author)
 end
 
--- owner: leases to the owner the oldest job that may start; its id and its tries since the last milestone; or nothing.
+-- id, author, request, submitted (ms), owner: a job that this database has forgotten is known again; 0 if it knew it.
+-- With an owner it is a run that goes on; without, the job waits, long enough for a run that goes on to say so.
+function operations.restore(id, author, request, submitted, owner)
+    local forgotten = redis.call('EXISTS', job(id)) == 0
+    if not forgotten and (owner == '' or get(id, 'restored') ~= '1' or get(id, 'state') ~= 'queued') then return 0 end
+    if forgotten then
+        open(id, author, request, submitted)
+        set(id, 'restored', 1, 'due', now + LEASE_MS)
+        say(id, 'its record was lost with the data of the broker; taken up again from its folder')
+    end
+    if owner ~= '' then
+        lend(id, owner)
+        redis.call('HINCRBY', job(id), 'tries', 1)
+        say(id, 'the run goes on')
+    end
+    return 1
+end
+
+-- owner: leases to the owner the oldest job that may start; its id, and its tries since its furthest place; or nothing.
 function operations.claim(owner)
     for _, id in ipairs(redis.call('ZRANGE', 'msk:jobs:open', 0, -1)) do
         if claimable(id) then
+            if get(id, 'state') == 'running' then died(id, 'its worker died with it, or the machine') end
             local tries = redis.call('HINCRBY', job(id), 'tries', 1)
-            set(id, 'state', 'running', 'owner', owner, 'lease', now + LEASE_MS)
-            redis.call('HDEL', job(id), 'committed')
-            say(id, tries == 1 and 'begun' or 'begun again')
+            lend(id, owner)
+            set(id, 'phase', '')
+            redis.call('HDEL', job(id), 'committed', 'reason')
+            local first = redis.call('HSETNX', job(id), 'begun', now) == 1
+            if get(id, 'again') ~= '1' then say(id, first and 'begun' or 'begun again') end
             return {id, tries}
         end
     end
@@ -78,20 +119,23 @@ function operations.beat(id, owner)
     return get(id, 'state')
 end
 
--- id, owner, milestone, field, value...: notes progress; 0 if the run must stop.
--- A milestone resets the tries: the run has got past whatever killed it before.
-function operations.note(id, owner, milestone, ...)
+-- id, owner, milestone, place, field, value...: notes progress; 0 if the run must stop.
+-- A place further than every earlier one resets the tries: the run has got past whatever killed it before.
+function operations.note(id, owner, milestone, place, ...)
+    if gone(id) then return gone(id) end
     if get(id, 'owner') ~= owner or get(id, 'state') ~= 'running' then return 0 end
     set(id, ...)
-    if milestone ~= '' then
-        redis.call('HSET', job(id), 'tries', 1)
-        say(id, milestone)
+    if tonumber(place) > tonumber(get(id, 'reached') or 0) then
+        set(id, 'reached', place, 'tries', 1)
+        redis.call('HDEL', job(id), 'waits', 'again')
     end
+    if milestone ~= '' then say(id, milestone) end
     return 1
 end
 
 -- id, owner: from here on the job can no longer be cancelled; 0 if the run must stop.
 function operations.commit(id, owner)
+    if gone(id) then return gone(id) end
     if get(id, 'owner') ~= owner or get(id, 'state') ~= 'running' then return 0 end
     set(id, 'committed', 1)
     return 1
@@ -99,6 +143,7 @@ end
 
 -- id, owner, state, reason, version
 function operations.finish(id, owner, state, reason, version)
+    if gone(id) then return gone(id) end
     if get(id, 'owner') ~= owner then return 0 end
     if version ~= '' then set(id, 'version', version) end
     finish(id, state, reason)
@@ -106,16 +151,20 @@ function operations.finish(id, owner, state, reason, version)
 end
 
 -- id, owner, delay (ms), reason, blameless (0 or 1): the run ends, and the job waits for the next one.
+-- A reason that is given again and again is said once.
 function operations.release(id, owner, delay, reason, blameless)
+    if gone(id) then return gone(id) end
     if get(id, 'owner') ~= owner then return 0 end
     redis.call('HDEL', job(id), 'owner', 'lease')
     if get(id, 'state') == 'cancelling' then
         finish(id, 'cancelled', '')
         return 1
     end
-    if blameless == '1' then redis.call('HINCRBY', job(id), 'tries', -1) end
-    set(id, 'state', 'queued', 'due', now + tonumber(delay))
-    say(id, 'waits: ' .. reason)
+    if blameless == '1' then redis.call('HINCRBY', job(id), 'tries', -1) else died(id, reason) end
+    local again = get(id, 'waits') == reason and blameless == '1'
+    set(id, 'state', 'queued', 'due', now + tonumber(delay), 'reason', reason, 'waits', reason)
+    set(id, 'phase', '', 'again', again and 1 or 0)
+    if not again then say(id, 'waits: ' .. reason) end
     return 1
 end
 

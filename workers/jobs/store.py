@@ -7,6 +7,7 @@ The operations are scripts in `store.lua`, so that each is atomic.
 """
 
 import json
+import math
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -57,9 +58,9 @@ class Job:
     submitted: datetime
     changed: datetime
     tries: int = 0
-    """How often it was started since its last milestone."""
+    """How often it was started since it got further than ever before."""
     phase: str = ""
-    """What it is doing: snapshot, rehearsal, training or judging."""
+    """What it is doing: snapshot, rehearsal, training or judging; or what it waits for."""
     done: int = 0
     total: int = 0
     """``done`` of ``total`` images, phantoms or steps of the phase."""
@@ -72,7 +73,7 @@ class Job:
     version: str | None = None
     """The version that it made, once that is registered."""
     reason: str = ""
-    """Why it ended as it did."""
+    """Why it ended as it did, or why it waits for its next run."""
     alive: bool = False
     """Whether its run has a valid lease."""
     log: tuple[tuple[datetime, str], ...] = field(default=(), repr=False)
@@ -98,7 +99,7 @@ class Job:
 class JobStore:
     """Jobs in a Redis or Valkey database.
 
-    Every method raises `redis.RedisError` if the database cannot be reached.
+    Every method raises `redis.RedisError` if the database cannot be reached, and for runs if it has forgotten the job.
     """
 
     def __init__(self, broker_url: str, *, trust: Trust = Trust()) -> None:
@@ -128,6 +129,15 @@ class JobStore:
         """Mark a job that awaits approval as promoted; a job in another state is not changed."""
         self._call("approve", job_id, author)
 
+    def restore(self, job_id: str, request: JobRequest, author: str, submitted: datetime, owner: str = "") -> bool:
+        """Make a job that the database has forgotten known again; False if it needs no such thing.
+
+        Args:
+            owner: the run of it that goes on; without one the job waits for its next run.
+        """
+        milliseconds = int(submitted.timestamp() * 1000)
+        return bool(self._call("restore", job_id, author, request.to_json(), milliseconds, owner))
+
     def find(self, job_id: str) -> Job | None:
         """The job of that identifier; None if there is none."""
         values = self._redis.hgetall(f"msk:job:{job_id}")
@@ -152,7 +162,7 @@ class JobStore:
         return int(self._call("due"))
 
     def claim(self, owner: str) -> tuple[str, int] | None:
-        """Lease the oldest job that may start to this owner; its identifier, and its tries since the last milestone."""
+        """Lease the oldest job that may start to this owner; its identifier, and its tries since its furthest place."""
         found = self._call("claim", owner)
         return (str(found[0]), int(found[1])) if found else None
 
@@ -160,10 +170,20 @@ class JobStore:
         """Send a heartbeat; returns the job's state, None if another run has taken over or the job has ended."""
         return self._call("beat", job_id, owner) or None
 
-    def note(self, job_id: str, owner: str, values: Mapping[str, str | int | float], milestone: str = "") -> bool:
-        """Note the run's progress; False if it must stop."""
+    def last_death(self, job_id: str) -> str:
+        """Where the last run that died did so, and of what: ``judging: its process was killed by SIGKILL``."""
+        return str(self._redis.hget(f"msk:job:{job_id}", "died") or "")
+
+    def note(
+        self, job_id: str, owner: str, values: Mapping[str, str | int | float], milestone: str = "", place: int = 0
+    ) -> bool:
+        """Note the run's progress; False if it must stop.
+
+        Args:
+            place: how far it has got; further than ever before, and the deaths of earlier runs count no longer.
+        """
         flat = [item for pair in values.items() for item in pair]
-        return bool(self._call("note", job_id, owner, milestone, *flat))
+        return bool(self._call("note", job_id, owner, milestone, place, *flat))
 
     def commit(self, job_id: str, owner: str) -> bool:
         """Pass the point after which the job cannot be cancelled; False if the run must stop."""
@@ -188,7 +208,8 @@ class JobStore:
 
 def _job(job_id: str, values: Mapping[str, str], log: Any, now: float) -> Job:
     def number(name: str) -> float | None:
-        return float(values[name]) if values.get(name) else None
+        found = float(values.get(name) or "nan")
+        return found if math.isfinite(found) else None
 
     return Job(
         id=job_id,

@@ -16,7 +16,7 @@ from mskmodel.training.loop import Source
 from mskmodel.whole_file import write_whole
 from workers.jobs.giving_way import threads
 from workers.jobs.request import JobRequest
-from workers.jobs.run_record import JobRun
+from workers.jobs.run_record import REHEARSAL, SNAPSHOT, JobRun
 from workers.jobs.snapshot_collecting import collect_snapshot
 from workers.jobs.submission import base_of, check_labels, classes_of
 from workers.pacs import OrthancClient
@@ -47,7 +47,7 @@ class Plan:
             return cls(found["base"], tuple(found["classes"]), found["threads"])
         base = base_of(registry, request)
         plan = cls(read_manifest(base)["version"] if base else None, classes_of(registry, request), threads())
-        write_whole(path, json.dumps(asdict(plan)).encode())
+        write_whole(path, json.dumps(asdict(plan), allow_nan=False).encode())
         return plan
 
 
@@ -91,7 +91,7 @@ def collect(
     counts = np.bincount(rehearsed.labels, minlength=len(plan.classes))
     check_labels(rows, plan.classes, request.minimum, dict(zip(plan.classes, counts.tolist(), strict=False)))
     if request.rehearsal:
-        run.note(f"{request.rehearsal} phantoms to rehearse")
+        run.note(f"{request.rehearsal} phantoms to rehearse", REHEARSAL)
     truths = snapshot.training()
     share = max(TRUTH_SHARE, len(truths) / (len(truths) + len(rehearsed))) if len(rehearsed) else 1.0
     sources = [Source("truths", truths, share)]
@@ -124,21 +124,20 @@ def _snapshot(
 
     snapshot = collect_snapshot(orthanc, root, directory, plan.classes, preprocessing, request.instances, progress)
     left_out = f", {len(snapshot.left_out)} left out" if snapshot.left_out else ""
-    run.note(f"{len(snapshot.rows)} images, {len(snapshot.held_out_rows)} of them held out{left_out}")
+    run.note(f"{len(snapshot.rows)} images, {len(snapshot.held_out_rows)} of them held out{left_out}", SNAPSHOT)
     return snapshot
 
 
 def joined(path: Path, parts: Sequence[Pictures]) -> Pictures:
     """All pictures in order, mapped from a file, since they may not fit into memory."""
     count = sum(len(part) for part in parts)
-    values = np.lib.format.open_memmap(path, "w+", np.uint8, (count, STORED, STORED))
-    first = 0
-    for part in parts:
-        for start in range(0, len(part), _CHUNK):
-            some = part.values[start : start + _CHUNK]
-            values[first + start : first + start + len(some)] = some
-        first += len(part)
-    values.flush()
+    # Written, not mapped: on a full disk, a growing memory map ends the process instead of raising an error.
+    with path.open("wb") as file:
+        shape = (count, STORED, STORED)
+        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for part in parts:
+            for start in range(0, len(part), _CHUNK):
+                file.write(np.ascontiguousarray(part.values[start : start + _CHUNK]).data)
     return Pictures(
         np.load(path, mmap_mode="c", allow_pickle=False),
         np.concatenate([part.extents for part in parts]),

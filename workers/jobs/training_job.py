@@ -1,4 +1,4 @@
-"""One training job from start to end, in a process of its own: `python -m workers.jobs.training_job JOB OWNER`.
+"""One training job from start to end, in a process of its own: `python -m workers.jobs.training_job JOB OWNER PARENT`.
 
 The process that started it watches it and may kill it at any moment. So each step is kept in the job's folder of the
 registry before the next begins: plan, snapshot, a checkpoint after each epoch. A later run goes on from there.
@@ -12,7 +12,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -26,9 +26,10 @@ from mskmodel.data.snapshot import SnapshotError
 from mskmodel.judging.gate import Verdict
 from mskmodel.network.alexnet import AlexNet
 from mskmodel.network.weights import WeightsUnavailable
-from mskmodel.registry import AnotherServes, Registry, RegistryError, read_manifest
+from mskmodel.registry import AnotherServes, NotANumber, Registry, RegistryError, read_manifest
 from mskmodel.registry.classifier import Classifier, choose_device
 from mskmodel.registry.decision import Decision
+from mskmodel.training.loop import Diverged
 from mskmodel.training.parallel import Team
 from mskmodel.versions.calibration import calibrated
 from mskmodel.versions.comparison import beside
@@ -36,8 +37,9 @@ from mskmodel.versions.conversion import finished, version_of
 from mskmodel.versions.version_report import reports
 from workers.jobs.giving_way import cap_memory, end_with_parent, take_low_priority
 from workers.jobs.learning import Callbacks, Start, curves, train
+from workers.jobs.patience import is_full, until_it_can_be_written, until_there_is_room, why_not_written
 from workers.jobs.request import InvalidRequest, JobRequest
-from workers.jobs.run_record import JobRun, Superseded
+from workers.jobs.run_record import REHEARSAL, JobRun, Superseded
 from workers.jobs.store import AWAITING_APPROVAL, FAILED, PROMOTED, REFUSED, JobStore
 from workers.jobs.training_data import Data, Plan, collect
 from workers.ledger import Ledger
@@ -47,14 +49,27 @@ from workers.settings import Settings
 __all__ = ["main"]
 
 #: What ends a job, with a message written for people.
-HOPELESS = (InvalidRequest, RegistryError, RenderingUnavailable, SiteSecretError, SnapshotError, WeightsUnavailable)
+HOPELESS = (
+    Diverged,
+    InvalidRequest,
+    NotANumber,
+    RegistryError,
+    RenderingUnavailable,
+    SiteSecretError,
+    SnapshotError,
+    WeightsUnavailable,
+)
 
 log = logging.getLogger(__name__)
 
 
-def main(job_id: str, owner: str) -> None:
-    """Run the job from where an earlier run of it ended. The result is in its record, unless this process is killed."""
-    end_with_parent()
+def main(job_id: str, owner: str, parent: str) -> None:
+    """Run the job from where an earlier run of it ended. The result is in its record, unless this process is killed.
+
+    Args:
+        parent: id of the process that started this one, and whose end this one does not outlive.
+    """
+    end_with_parent(int(parent))
     take_low_priority()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     settings = Settings.from_environment()
@@ -72,7 +87,10 @@ def main(job_id: str, owner: str) -> None:
     except (MemoryError, torch.OutOfMemoryError) as error:
         run.finish(FAILED, f"it needs more memory than there is: {error}")
     except OSError as error:
-        run.finish(FAILED, f"the registry cannot be used: {error}")
+        if is_full(error):
+            run.give_back(why_not_written(error))
+        else:
+            run.finish(FAILED, why_not_written(error))
 
 
 def _become_one_process_for_each_gpu(device: str, job_id: str, owner: str) -> None:
@@ -82,7 +100,8 @@ def _become_one_process_for_each_gpu(device: str, job_id: str, owner: str) -> No
     if processes > 1 and "WORLD_SIZE" not in os.environ:
         torchrun = ("-P", "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}")
         os.execv(  # noqa: S606 (torchrun takes the place of this process, under its id)
-            sys.executable, (sys.executable, *torchrun, "-m", "workers.jobs.training_job", job_id, owner)
+            sys.executable,
+            (sys.executable, *torchrun, "-m", "workers.jobs.training_job", job_id, owner, str(os.getpid())),
         )
 
 
@@ -97,9 +116,9 @@ def _do(run: JobRun, settings: Settings) -> None:
         if run.leads and (version := _registered(registry, run.id)):
             _promote_or_refuse(run, registry, request, version)
             return
-        plan = Plan.of(folder, registry, request)
-        data = collect(run, orthanc, registry, request, plan, folder)
-        (folder / "collected").touch()
+        plan = until_there_is_room(run, lambda: Plan.of(folder, registry, request))
+        data = until_there_is_room(run, lambda: collect(run, orthanc, registry, request, plan, folder))
+        until_there_is_room(run, (folder / "collected").touch)
         device = _device(settings.device)
         team = Team.joined(device)
         start = Start.of(registry, request, plan)
@@ -145,7 +164,7 @@ def _conclude(
     folder: Path,
 ) -> None:
     """Compare the model with the served one, register it, and serve it if the gate lets it pass."""
-    run.note("trained; judged on the hold-out", phase="judging")
+    run.note("trained; judged on the hold-out", REHEARSAL + request.epochs + 1, phase="judging")
     model = finished(model, start.settings)
     described = (plan.classes, data.preprocessing, start.settings, data.sources, held_out, start.origin)
     tensors, manifest = version_of(model, *described, decide=partial(calibrated, base=start.decision))
@@ -155,14 +174,22 @@ def _conclude(
     comparison = beside(served, model, decision, data.preprocessing, plan.classes, held_out, phantoms)
     manifest |= {"job": run.id, "snapshot": data.digest, "gate": comparison.to_json()}
     kept = reports(manifest, comparison, *curves(folder), held_out)
-    run.commit()
-    _promote_or_refuse(run, registry, request, registry.register(tensors, manifest, kept))
+
+    def try_it(version: Path) -> None:
+        Classifier.load(version, "cpu")
+        run.commit()
+
+    version = until_it_can_be_written(run, lambda: registry.register(tensors, manifest, kept, try_it))
+    _promote_or_refuse(run, registry, request, version)
 
 
 def _registered(registry: Registry, job_id: str) -> str | None:
     """The version that an earlier run registered before it was killed."""
-    names = reversed(registry.versions())
-    return next((name for name in names if read_manifest(registry.find(name)).get("job") == job_id), None)
+    for name in reversed(registry.versions()):
+        with suppress(RegistryError):  # another version may be damaged
+            if read_manifest(registry.find(name)).get("job") == job_id:
+                return name
+    return None
 
 
 def _promote_or_refuse(run: JobRun, registry: Registry, request: JobRequest, version: str) -> None:
@@ -179,7 +206,7 @@ def _promote_or_refuse(run: JobRun, registry: Registry, request: JobRequest, ver
         run.finish(AWAITING_APPROVAL, f"{reason}. {by_hand}", version)
     else:
         try:
-            registry.promote(version, instead_of=gate["against"])
+            until_it_can_be_written(run, lambda: registry.promote(version, instead_of=gate["against"]))
         except AnotherServes as error:
             compare = f"Compare them first: msk models compare {error.served} {version}"
             run.finish(AWAITING_APPROVAL, f"{reason}. But {error}. {compare}. {by_hand}", version)

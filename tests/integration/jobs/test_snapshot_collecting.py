@@ -13,6 +13,7 @@ from mskmodel.labels import KEYS
 from mskmodel.network.preprocessing import Preprocessing
 from tests import dicom_files
 from tests.servers import Orthanc, running_orthanc
+from workers.jobs import snapshot_collecting
 from workers.jobs.snapshot_collecting import collect_snapshot
 from workers.metadata.truth_changes import set_truth
 from workers.pacs import OrthancClient, OrthancUnavailable
@@ -86,6 +87,50 @@ def test_what_cannot_be_used_is_left_out_with_the_reason(
     assert reasons[broken["short pixel data"]].endswith("cut short: 1,000 of 15,360 bytes")
     assert len(reasons) == len(broken) + 5
     assert not any("Quincy" in reason for reason in reasons.values())
+
+
+def test_an_image_that_orthanc_does_not_deliver_is_left_out_and_one_that_it_delivers_later_is_not(
+    server: Orthanc, orthanc: OrthancClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stored = [store(orthanc, str(number)) for number in range(4)]
+    lost, late = (attachment(server, instance_id) for instance_id in sorted(stored)[:2])
+    lost.unlink()
+    late.rename(tmp_path / "late")
+    start_again(server)
+    monkeypatch.setattr(snapshot_collecting.time, "sleep", lambda _: (tmp_path / "late").rename(late))
+    monkeypatch.setattr(snapshot_collecting, "TRIES", 2)
+
+    snapshot = collect(orthanc, tmp_path)
+
+    assert {row.instance for row in snapshot.rows} == set(sorted(stored)[1:])
+    (left_out,) = snapshot.left_out
+    assert left_out.instance == sorted(stored)[0]
+    assert left_out.reason.startswith("Orthanc does not deliver it: ")
+
+
+def test_an_orthanc_that_delivers_no_file_at_all_costs_no_image(
+    server: Orthanc, orthanc: OrthancClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(3):
+        attachment(server, store(orthanc, str(number))).unlink()
+    start_again(server)
+    monkeypatch.setattr(snapshot_collecting, "PAUSE_SECONDS", 0)
+
+    with pytest.raises(OrthancUnavailable):
+        collect(orthanc, tmp_path)
+
+
+def start_again(server: Orthanc) -> None:
+    """Let it forget the files that it keeps in memory."""
+    server.stop()
+    server.start()
+
+
+def attachment(server: Orthanc, instance_id: str) -> Path:
+    """The file of an instance in Orthanc's storage."""
+    url = f"{server.url}/instances/{instance_id}/attachments/dicom/info"
+    uuid = requests.get(url, auth=(server.user, server.password), timeout=10).json()["Uuid"]
+    return server.data / "storage" / uuid[:2] / uuid[2:4] / uuid
 
 
 def test_nothing_to_learn_from_is_an_error(orthanc: OrthancClient, tmp_path: Path) -> None:
