@@ -115,6 +115,15 @@ class Registry:
                 shutil.rmtree(building)
         return name
 
+    def check_writable(self) -> None:
+        """Raise RegistryError unless a version can be added, as far as can be told before one is trained."""
+        root = self._root()
+        try:
+            root.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=root).close()
+        except OSError as error:
+            raise RegistryError(f"no version can be added to {root}: {error.strerror}") from error
+
     def promote(self, name: str, instead_of: str | None = None) -> None:
         """Serve this version from now on. The pointer changes atomically; its earlier value is kept in the history.
 

@@ -51,7 +51,7 @@ def command(
     said = answers(classifier, rows, through("radiographs"))
     result = score(said.logits, said.labels, classifier.classes, classifier.decision, said.unreadable)
     if json_file:
-        write(json_file, json.dumps(_as_json(classifier.version, result), indent=1))
+        write(json_file, json.dumps(_as_json(classifier.version, result), indent=1, allow_nan=False))
     if json_file != Path("-"):
         _print(classifier.version, result)
     if report:

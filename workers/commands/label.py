@@ -26,7 +26,7 @@ def command(files: tuple[Path, ...], model: str | None, device: str, as_json: bo
     classifier = load_classifier(model, device)
     answers = [_answer(classifier, file) for file in files]
     if as_json:
-        click.echo(json.dumps({"model": classifier.version, "files": answers}))
+        click.echo(json.dumps({"model": classifier.version, "files": answers}, allow_nan=False))
     else:
         _print(answers)
     if any(answer["error"] for answer in answers):

@@ -1,6 +1,6 @@
 """`msk train`: train a model version from folders of labelled radiographs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from workers.terminal.skip_option import skip_rules
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+    from torch import Tensor
 
     from mskmodel.data.dataset import Reading
     from mskmodel.data.labels_file import Labelled
@@ -117,6 +118,8 @@ def command(
         for (folder, _, share), reading in zip(sources, training, strict=True)
     ]
     model, origin = _starting_model(keys, settings, start, weights)
+    kept = Registry(registry)
+    kept.check_writable()
     with TrainingBar() as bar:
         train(model, read, preprocessing, settings, bar.show, on)
     finish = finished(model, settings)
@@ -126,11 +129,29 @@ def command(
         return suggested if threshold is None else replace(suggested, threshold=threshold)
 
     tensors, manifest = version_of(finish, keys, preprocessing, settings, read, held_out.pictures, origin, decide)
-    kept = Registry(registry)
-    version = kept.register(tensors, manifest, try_it=Classifier.load)
+    try:
+        version = kept.register(tensors, manifest, try_it=Classifier.load)
+    except OSError as error:
+        raise click.ClickException(_kept_elsewhere(tensors, manifest, registry, error)) from error
     if promote:
         kept.promote(version)
     click.echo(version)
+
+
+def _kept_elsewhere(
+    tensors: Mapping[str, "Tensor"], manifest: Mapping[str, Any], registry: Path, error: OSError
+) -> str:
+    """Keep what was trained outside of the registry that cannot be written; returns what to tell about it."""
+    import tempfile
+
+    from mskmodel.registry import Registry
+
+    aside = Path(tempfile.mkdtemp(prefix="msk-trained-"))
+    name = Registry(aside).register(tensors, manifest)
+    return (
+        f"the version cannot be added to {registry}: {error.strerror}. It is kept in {aside / name}. When the registry "
+        f"can be written again, register it with: mv {aside / name} {registry}/"
+    )
 
 
 def _starting_model(

@@ -110,4 +110,4 @@ class _BrokerComplaint:
 
 def _refusal(status: int, reason: str, headers: dict[str, str] | None = None) -> Response:
     content: dict[str, Any] = {"detail": reason}
-    return Response(json.dumps(content), status, headers, media_type="application/json")
+    return Response(json.dumps(content, allow_nan=False), status, headers, media_type="application/json")

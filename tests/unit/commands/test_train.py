@@ -1,6 +1,10 @@
 """`msk train`: from folders to a version."""
 
+import errno
+import os
+import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -133,3 +137,53 @@ def test_train_tells_of_patients_who_are_trained_on_and_held_out(pictures: Path)
     warned = f"warning: {others[1]} holds out images of patients who are trained on\nline 2: is line 3 of "
     assert warned in result.stderr
     assert "Roe" not in result.output
+
+
+def small(pictures: Path, registry: Path, *more: str) -> tuple[str, ...]:
+    """A command that trains for a second."""
+    (pictures / "labels.csv").write_text("file,label\na.png,across\nb.jpg,down\nc.png,none\n")
+    data = [str(pictures), str(pictures / "labels.csv")]
+    return (
+        "train", "--source", *data, "1", "--holdout", *held_out(pictures), "--classes", "across,down", "--epochs", "1",
+        "--views", "50", "--device", "cpu", "--weights", str(weights(pictures)), "--registry", str(registry), *more,
+    )  # fmt: skip
+
+
+def test_a_registry_that_cannot_be_written_is_found_out_before_the_training(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mskmodel.training.loop.train", pytest.fail)
+
+    result = msk(*small(pictures, pictures / "a.png" / "models"))
+
+    assert result.exit_code == 1
+    assert f"no version can be added to {pictures / 'a.png' / 'models'}: Not a directory" in result.output
+
+
+def test_what_was_trained_is_kept_and_named_if_the_registry_is_gone_at_the_end(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = pictures / "models"
+    register = Registry.register
+
+    def read_only(self: Registry, *arguments: Any, **more: Any) -> str:
+        if self.root == registry:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        return register(self, *arguments, **more)
+
+    monkeypatch.setattr(Registry, "register", read_only)
+    result = msk(*small(pictures, registry))
+
+    assert result.exit_code == 1
+    assert "Read-only file system. It is kept in " in result.output
+    subprocess.run(result.output.split("register it with: ")[1], shell=True, check=True)
+    (version,) = Registry(registry).versions()
+    Registry(registry).promote(version)
+
+
+def test_a_rate_that_is_too_high_ends_the_training_with_a_sentence(pictures: Path) -> None:
+    result = msk(*small(pictures, pictures / "models", "--rate", "1e30"))
+
+    assert result.exit_code == 1
+    assert result.output.splitlines()[-1].startswith("Error: the training diverged in epoch 1")
+    assert not Registry(pictures / "models").versions()

@@ -88,7 +88,9 @@ def ship(
     }
     (directory / "figures.json").write_text(
         json.dumps(
-            {name: asdict(one) for name, one in figures.items()} | {"as it ships": manifest["metrics"]}, indent=1
+            {name: asdict(one) for name, one in figures.items()} | {"as it ships": manifest["metrics"]},
+            indent=1,
+            allow_nan=False,
         )
     )
     for name, one in figures.items():

@@ -86,7 +86,7 @@ def study(
     page = report or directory / "report.html"
     write(page, study_page(recipe, start.source, cases, KEYS, runs))
     if json_file:
-        write(json_file, json.dumps(study_figures(recipe, start.source, cases, KEYS, runs), indent=1))
+        write(json_file, json.dumps(study_figures(recipe, start.source, cases, KEYS, runs), indent=1, allow_nan=False))
     if json_file != Path("-"):
         _print(cases, study_table(cases, KEYS, runs), page)
 

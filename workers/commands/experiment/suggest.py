@@ -90,7 +90,7 @@ def suggest(
     write(page, suggestion_page(plan, site, found, classifier.version, lead))
     if json_file:
         figures = suggestion_figures(plan, site, found, classifier.version, cases.digest())
-        write(json_file, json.dumps(figures, indent=1))
+        write(json_file, json.dumps(figures, indent=1, allow_nan=False))
     if json_file != Path("-"):
         _print(cases, plan, found, page)
 

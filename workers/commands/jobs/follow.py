@@ -33,7 +33,7 @@ def list_latest(count: int, as_json: bool, state: Path | None) -> None:
     store = connect(state)[1]
     jobs = store.latest(count)
     if as_json:
-        click.echo(json.dumps([job.to_dict() for job in jobs], indent=1))
+        click.echo(json.dumps([job.to_dict() for job in jobs], indent=1, allow_nan=False))
         return
     for job in jobs:
         came_out = f"  {job.version}" if job.version else ""
@@ -49,7 +49,7 @@ def show(job: str, as_json: bool, state: Path | None) -> None:
     store = connect(state)[1]
     found = _find(store, job)
     if as_json:
-        click.echo(json.dumps(found.to_dict(), indent=1))
+        click.echo(json.dumps(found.to_dict(), indent=1, allow_nan=False))
         return
     click.echo(f"{found.id}  {_where(store, found)}")
     for name, value in json.loads(found.request.to_json()).items():

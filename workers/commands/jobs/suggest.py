@@ -44,7 +44,7 @@ def suggest(count: int, csv_file: Path | None, json_file: Path | None, links: bo
     if csv_file:
         _write_table(csv_file, rows)
     if json_file:
-        write(json_file, json.dumps(rows, indent=1))
+        write(json_file, json.dumps(rows, indent=1, allow_nan=False))
     if json_file != Path("-"):
         _print(rows, links)
 

@@ -45,7 +45,7 @@ def compare(old: str, new: str, images: Path | None, labels: Path | None, device
     except ComparisonError as error:
         raise click.ClickException(str(error)) from error
     if as_json:
-        click.echo(json.dumps({"version": result.new.version, **result.to_json()}))
+        click.echo(json.dumps({"version": result.new.version, **result.to_json()}, allow_nan=False))
     else:
         _print_comparison(result)
 

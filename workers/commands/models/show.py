@@ -23,7 +23,9 @@ def list_versions(as_json: bool) -> None:
     registry = open_registry()
     versions = all_versions(registry)
     if as_json:
-        click.echo(json.dumps({"versions": [_row(one) for one in versions], "history": registry.history()}))
+        click.echo(
+            json.dumps({"versions": [_row(one) for one in versions], "history": registry.history()}, allow_nan=False)
+        )
         return
     for one in versions:
         mark = "*" if one.served else " "
@@ -47,7 +49,7 @@ def show(version: str | None, as_json: bool) -> None:
     facts = VersionFacts.of(registry, directory)
     if as_json:
         shown = _row(facts) | {"directory": str(directory), "report": facts.report and str(facts.report)}
-        click.echo(json.dumps(facts.manifest | shown))
+        click.echo(json.dumps(facts.manifest | shown, allow_nan=False))
     else:
         _print_facts(facts)
 
