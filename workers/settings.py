@@ -4,6 +4,7 @@ Pydantic, which FastAPI brings anyway, checks the values: a new setting is one l
 not used: it reads the process's own environment only, and a command may read that of a stack's state file.
 """
 
+import base64
 import logging
 import os
 import re
@@ -57,6 +58,13 @@ def _broker_address(url: str) -> str:
     return url
 
 
+def _webhook_secret(secret: str) -> str:
+    """The secret itself, if the plugin in Orthanc takes it too. Raises ValueError."""
+    if len(base64.b64decode(secret.removeprefix("whsec_"), validate=True)) < 24:  # the least for Standard Webhooks
+        raise ValueError
+    return secret
+
+
 def _key_prefix(prefix: str) -> str:
     """The prefix itself: not below `msk:`, as the ledger's keys are; no wildcard, as channels are patterns."""
     if not re.fullmatch(r"(?!msk:)[A-Za-z0-9._:-]+", prefix):
@@ -92,6 +100,7 @@ Switch = Annotated[bool, Field(description="true or false")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number of seconds above 0")]
 Days = Annotated[int, Field(ge=0, description="a whole number of days, 0 for never")]
 Senders = Annotated[frozenset[str], BeforeValidator(_split)]
+WebhookSecret = Annotated[str, AfterValidator(_webhook_secret)]
 
 
 class Settings(BaseModel):
@@ -107,7 +116,9 @@ class Settings(BaseModel):
     """What the names of Celery's keys and channels begin with, so that another application's are left alone."""
     ca_file: CaFile | None = None
     tls_verify: Switch = True
-    webhook_secret: str | None = Field(None, repr=False)
+    webhook_secret: WebhookSecret | None = Field(
+        None, repr=False, description="whsec_ and the base64 of 24 bytes or more"
+    )
     api_token: str | None = Field(None, repr=False)
     """Whoever has it may use /api; None for nobody."""
     models: Path | None = None

@@ -112,3 +112,11 @@ def test_secrets_are_hidden_in_the_repr() -> None:
     settings = Settings.from_environment(WHOLE | {"MSK_API_TOKEN": "very-secret"})
     assert "http://pacs:8042" in repr(settings)
     assert not [secret for secret in ("very-secret", "whsec_") if secret in repr(settings)]
+
+
+@pytest.mark.parametrize("secret", ["rubbish", "whsec_", "whsec_c2hvcnQ=", "whsec_not base64 at all, but long enough"])
+def test_a_secret_that_signs_no_webhook_is_refused_and_not_shown(secret: str) -> None:
+    with pytest.raises(InvalidSetting) as refused:
+        Settings.from_environment(WHOLE | {"MSK_WEBHOOK_SECRET": secret})
+    expected = "MSK_WEBHOOK_SECRET cannot be used, and should be whsec_ and the base64 of 24 bytes or more"
+    assert str(refused.value) == f"the environment variable {expected}"
