@@ -35,6 +35,7 @@ WITH_KEY: tuple[tuple[Any, ...], ...] = (
     ("HINCRBY", "field", 1),
     ("HLEN",),
     ("HSET", "field", "value"),
+    ("HSETNX", "field", "value"),
     ("LLEN",),
     ("LPUSH", "value"),
     ("LRANGE", 0, 0),
