@@ -162,6 +162,20 @@ class Site:
             worker.kill()
 
 
+def training_children(pid: int) -> list[int]:
+    """Process ids of those children of a process that train."""
+    found = Path("/proc").glob(f"{pid}/task/*/children")
+    children = [int(child) for path in found for child in path.read_text().split()]
+    return [child for child in children if b"training_job" in _command_of(child)]
+
+
+def _command_of(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:  # it has just ended
+        return b""
+
+
 class Worker:
     """`msk worker --queues train` in a session of its own."""
 
@@ -178,10 +192,8 @@ class Worker:
 
     @property
     def children(self) -> list[int]:
-        """Process ids of its children."""
-        pid = self.process.pid
-        found = Path("/proc").glob(f"{pid}/task/*/children")
-        return [int(child) for path in found for child in path.read_text().split()]
+        """Process ids of those of its children that train."""
+        return training_children(self.process.pid)
 
     def kill(self) -> None:
         """Kill it, as the kernel does when memory is short."""

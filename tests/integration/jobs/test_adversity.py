@@ -7,12 +7,11 @@ import shutil
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 import redis
 
-from tests.training_site import CLASSES, Site
+from tests.training_site import CLASSES, Site, training_children
 from tests.waiting import until
 from workers.jobs.store import FAILED, PROMOTED, REFUSED, Job
 from workers.jobs.watch import do_next
@@ -44,13 +43,6 @@ def doing(site: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Thr
         thread.join()
 
 
-def child_of(thread: threading.Thread) -> int:
-    """The process that trains."""
-    children = Path(f"/proc/{os.getpid()}/task/{thread.native_id}/children")
-    until(lambda: children.read_text().split())
-    return int(children.read_text().split()[0])
-
-
 def limit_files(pid: int, size: int) -> None:
     """Let a process write no file of more bytes."""
     resource.prlimit(pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
@@ -73,7 +65,8 @@ def test_a_job_outlasts_a_full_disk_an_emptied_broker_and_a_registry_that_is_gon
     job_id = site.submit(epochs=2, minimum=1)
     with doing(site, monkeypatch) as worker:
         until(lambda: any("held out" in text for text in said(site, job_id)), PATIENCE)
-        limit_files(child_of(worker), LITTLE)
+        (child,) = training_children(os.getpid())
+        limit_files(child, LITTLE)
         full = waits_for(site, job_id, "waiting for disk space")
         assert (full.state, full.alive, full.epoch) == ("running", True, 0)
         assert "running: waiting for disk space" in site.msk("jobs", "list").stdout
@@ -81,7 +74,7 @@ def test_a_job_outlasts_a_full_disk_an_emptied_broker_and_a_registry_that_is_gon
         with redis.Redis.from_url(site.broker.url) as client:
             client.flushall()
         until(lambda: site.store.find(job_id), 30)
-        limit_files(child_of(worker), resource.RLIM_INFINITY)
+        limit_files(child, resource.RLIM_INFINITY)
         until(lambda: site.job(job_id).epoch == 1, PATIENCE)
 
         root.rename(root.with_name("unmounted"))

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from tests.training_site import Broker
+from tests.training_site import Broker, training_children
 from tests.waiting import until
 from workers.jobs import patience
 from workers.jobs.patience import until_it_can_be_written, until_there_is_room
@@ -106,8 +107,8 @@ def test_a_process_that_is_killed_at_once_each_time_is_given_up(
     for _ in range(MAX_TRIES):
         watching = threading.Thread(target=do_next, args=(store, tmp_path))
         watching.start()
-        until(children_of_this_process)
-        subprocess.run(["kill", "-9", *children_of_this_process()], check=True)
+        until(lambda: training_children(os.getpid()))
+        os.kill(training_children(os.getpid())[0], signal.SIGKILL)
         watching.join()
         due(broker, job_id)
 
@@ -116,12 +117,6 @@ def test_a_process_that_is_killed_at_once_each_time_is_given_up(
     assert "died 5 times while starting, the last time as its process was killed" in job(store, job_id).reason
     assert "by SIGKILL, as the kernel does where memory is short" in job(store, job_id).reason
     assert not (tmp_path / "jobs" / job_id / REQUEST).exists()
-
-
-def children_of_this_process() -> list[str]:
-    found = Path(f"/proc/{os.getpid()}/task").glob("*/children")
-    children = [child for path in found for child in path.read_text().split()]
-    return [child for child in children if b"training_job" in Path(f"/proc/{child}/cmdline").read_bytes()]
 
 
 def test_a_training_process_does_not_outlive_a_worker_that_was_killed_before_it_could_notice(broker: Broker) -> None:
