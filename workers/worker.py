@@ -10,13 +10,14 @@ from multiprocessing import get_context
 from typing import Any
 
 from celery.platforms import EX_FAILURE
-from celery.signals import celeryd_init, worker_ready, worker_shutting_down
+from celery.signals import beat_embedded_init, celeryd_init, worker_ready, worker_shutting_down
 from celery.worker import state as worker_state
 
 from mskmodel.data.patient_key import SiteSecret
 from workers.broker.celery_app import make_app
 from workers.broker.queues import INSTANCE_QUEUES, TRAIN
 from workers.settings import Settings
+from workers.supervision.end_with_parent import end_with_parent
 from workers.surroundings import Finding
 from workers.surroundings.machine import disk, shared_memory
 from workers.surroundings.start import surroundings
@@ -92,6 +93,7 @@ def _run(app: Any, arguments: list[str]) -> None:
     """Run Celery's worker to its end. Its command drops the exit status, which the worker itself still has."""
     workers: list[Any] = []
     signals: list[str] = []
+    this = os.getpid()
 
     def remember_worker(instance: Any, **_: Any) -> None:
         workers.append(instance)
@@ -99,6 +101,10 @@ def _run(app: Any, arguments: list[str]) -> None:
     def remember_signal(sig: str, **_: Any) -> None:
         signals.append(sig)
 
+    def end_scheduler_too(**_: Any) -> None:
+        end_with_parent(this)
+
+    beat_embedded_init.connect(end_scheduler_too)
     worker_ready.connect(_watch_scheduler)
     celeryd_init.connect(remember_worker)
     worker_shutting_down.connect(remember_signal)

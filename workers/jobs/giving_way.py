@@ -1,8 +1,6 @@
 """Giving way to labelling: training takes only what labelling leaves of the processors and the GPU."""
 
-import ctypes
 import os
-import signal
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -17,7 +15,7 @@ from workers.ledger import Ledger
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["GivingWay", "cap_memory", "end_with_parent", "take_low_priority", "threads"]
+__all__ = ["GivingWay", "cap_memory", "take_low_priority", "threads"]
 
 #: Seconds that a new study may wait before training stops for it.
 _PATIENCE = 1.0
@@ -25,7 +23,6 @@ _PATIENCE = 1.0
 _INTERVAL = 0.5
 #: Bytes of a GPU's memory for training: several times what AlexNet needs at a batch of 50.
 _GPU_BYTES = 4_000_000_000
-_PR_SET_PDEATHSIG = 1
 
 
 def take_low_priority() -> None:
@@ -40,17 +37,6 @@ def take_low_priority() -> None:
         # Where the kernel shares time among sessions first (as Debian's does), niceness counts only within a session.
         with suppress(OSError):
             Path("/proc/self/autogroup").write_text("19")
-
-
-def end_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when the thread that started it ends, however it ends.
-
-    ``parent``: the process that started it. It is not asked for here: if it has gone already, another one, which never
-    ends, stands in its place.
-    """
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:
-        raise SystemExit("the process that started this one has gone")
 
 
 def threads() -> int:

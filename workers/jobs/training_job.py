@@ -35,7 +35,7 @@ from mskmodel.versions.calibration import calibrated
 from mskmodel.versions.comparison import beside
 from mskmodel.versions.conversion import finished, version_of
 from mskmodel.versions.version_report import reports
-from workers.jobs.giving_way import cap_memory, end_with_parent, take_low_priority
+from workers.jobs.giving_way import cap_memory, take_low_priority
 from workers.jobs.learning import Callbacks, Start, curves, train
 from workers.jobs.patience import is_full, until_it_can_be_written, until_there_is_room, why_not_written
 from workers.jobs.request import InvalidRequest, JobRequest
@@ -45,6 +45,7 @@ from workers.jobs.training_data import Data, Plan, collect
 from workers.ledger import Ledger
 from workers.pacs import OrthancClient, OrthancError
 from workers.settings import Settings
+from workers.supervision.end_with_parent import end_with_parent
 
 __all__ = ["main"]
 
