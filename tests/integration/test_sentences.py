@@ -236,12 +236,32 @@ def test_a_worker_that_gives_up_ends_with_status_1_and_one_that_is_stopped_with_
 
 def test_a_worker_whose_scheduler_has_died_gives_up(broker: Broker, tmp_path: Path) -> None:
     with _worker(broker.url, tmp_path / "beat.log", "--queues", "maintenance", "--beat") as worker:
-        until(lambda: "ready." in (tmp_path / "beat.log").read_text(), 60)
-        children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
-        until(lambda: children.read_text().split())
-        for child in children.read_text().split():
-            os.kill(int(child), signal.SIGKILL)
+        for child in _children(worker, tmp_path / "beat.log"):
+            os.kill(child, signal.SIGKILL)
         assert worker.wait(60) == 1
+
+
+def test_a_scheduler_ends_with_a_worker_that_is_killed(broker: Broker, tmp_path: Path) -> None:
+    with _worker(broker.url, tmp_path / "beat.log", "--queues", "maintenance", "--beat") as worker:
+        children = _children(worker, tmp_path / "beat.log")
+        worker.kill()
+        worker.wait(60)
+    until(lambda: not any(_runs(child) for child in children), 10)
+
+
+def _children(worker: "subprocess.Popen[bytes]", log: Path) -> list[int]:
+    until(lambda: "ready." in log.read_text(), 60)
+    children = Path(f"/proc/{worker.pid}/task/{worker.pid}/children")
+    until(lambda: children.read_text().split())
+    return [int(child) for child in children.read_text().split()]
+
+
+def _runs(process: int) -> bool:
+    """Whether the process exists, and is more than a record that its parent has not read yet."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def _new_instance() -> str:
