@@ -83,7 +83,7 @@ class Line:
             target.port,
             ae_title=target.called_aet,
             tls_args=(self._tls, target.host) if self._tls else None,
-            evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once)],
+            evt_handlers=[(evt.EVT_CONN_OPEN, _send_at_once), (evt.EVT_ABORTED, _wake), (evt.EVT_RELEASED, _wake)],
         )
         if association.is_rejected:
             said = association.acceptor.primitive
@@ -147,6 +147,11 @@ def _send_at_once(event: evt.Event) -> None:
     connection = event.assoc.dul.socket
     if connection is not None and connection.socket is not None:
         connection.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+
+def _wake(event: evt.Event) -> None:
+    """Tell a store that began while the association ended: pynetdicom may have told nobody, and it would time out."""
+    event.assoc.dimse.msg_queue.put((None, None))
 
 
 def _why_not(target: Target, tls: ssl.SSLContext | None) -> str:

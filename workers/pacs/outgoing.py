@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-from pydicom import uid
+from pydicom import config, uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filebase import DicomFileLike
 from pydicom.filewriter import write_file_meta_info
@@ -140,7 +140,7 @@ def announced(file: OutgoingFile) -> Iterator[Path]:
         return
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = uid.UID(file.sop_class)
-    meta.MediaStorageSOPInstanceUID = uid.UID(file.sop_instance)
+    meta.MediaStorageSOPInstanceUID = uid.UID(file.sop_instance, validation_mode=config.IGNORE)
     meta.TransferSyntaxUID = uid.UID(file.transfer_syntax)
     with tempfile.NamedTemporaryFile(prefix="msk-send-", suffix=".dcm") as copy:
         copy.write(bytes(128) + b"DICM")
