@@ -132,11 +132,15 @@ _COLOUR: Final = frozenset({"RGB", "ARGB", "CMYK", "HSV", "XYB", "PALETTE COLOR"
 
 def _check_photometric(scan: Scan) -> None:
     """CR and DX are grey by definition (PS3.3 A.2, C.8.11.3): a colour image shows something else."""
-    photometric = scan.text("PhotometricInterpretation")
+    photometric = _photometric(scan)
     if photometric in _COLOUR or photometric.startswith("YBR_") or (scan.number("SamplesPerPixel") or 1) > 1:
         raise Skipped("a colour image, not a radiograph")
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise Undecodable("the header does not say whether high values are white or black (Photometric Interpretation)")
+
+
+def _photometric(scan: Scan) -> str:
+    return scan.text("PhotometricInterpretation").upper()
 
 
 def _size(scan: Scan, keyword: str) -> int:
@@ -156,7 +160,7 @@ def _pixels(scan: Scan, layout: PixelLayout, syntax: str, announced: str) -> tup
         if not frames and announced in ENCAPSULATED:
             raise Undecodable("the pixel data are not stored in the way that the transfer syntax says")
         pixels = decode_native(scan.pixel_data(layout.native_bytes), layout)
-    if scan.text("PhotometricInterpretation") == "MONOCHROME1":
+    if _photometric(scan) == "MONOCHROME1":
         # Flipping every bit is 2**bits - 1 - value, in place.
         pixels ^= np.uint16(2**layout.bits_stored - 1)
     return pixels, _SURPLUS.format(frames) if frames > 1 else ""

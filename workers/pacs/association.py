@@ -162,7 +162,9 @@ def _why_not(target: Target, tls: ssl.SSLContext | None) -> str:
                 tls.wrap_socket(connection, server_hostname=target.host).close()
     except OSError as error:
         return network_reason(error) or error.strerror or "input/output error"
-    return "it ends the connection" + ("" if tls else ", as one that wants TLS does")
+    if target.tls is None:
+        return "it ends the connection, as one that wants TLS does"
+    return "it ends the connection" + ("" if target.tls.certificate else ", as one that wants our certificate does")
 
 
 def _not_accepted(file: OutgoingFile) -> str:

@@ -1,5 +1,6 @@
 """`msk send` against real DICOM receivers."""
 
+import gc
 import json
 import os
 import socket
@@ -35,6 +36,12 @@ from workers.tls import Trust
 
 #: pynetdicom leaves the socket of a refused connection to the garbage collector.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def no_socket_is_left_to_other_tests() -> Iterator[None]:
+    yield
+    gc.collect()
 
 
 @dataclass

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pydicom import uid
+from pydicom import DataElement, uid
+from pydicom.config import IGNORE
 from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
 
@@ -108,6 +109,27 @@ ITEM = b"\xfe\xff\x00\xe0"
 def test_a_transfer_syntax_that_cannot_be_read_is_skipped_and_not_guessed(syntax: str) -> None:
     with pytest.raises(Skipped, match="unsupported transfer syntax"):
         read_radiograph(with_meta(data_set("unreadable", uid.ImplicitVRLittleEndian), syntax))
+
+
+@pytest.mark.parametrize("keyword", ["HighBit", "PixelRepresentation", "SamplesPerPixel"])
+@pytest.mark.parametrize("value", [None, "absent"])
+def test_what_orthanc_does_without_is_not_missed(keyword: str, value: str | None) -> None:
+    def change(ds: Dataset) -> None:
+        if value is None:
+            setattr(ds, keyword, None)
+        else:
+            delattr(ds, keyword)
+
+    assert np.array_equal(read_radiograph(edited(f"{keyword} {value}", change)).pixels, gradient(12))
+
+
+@pytest.mark.parametrize("said", ["monochrome1", "Monochrome2"])
+def test_small_letters_in_the_photometric_interpretation_are_as_good(said: str) -> None:
+    def change(ds: Dataset) -> None:
+        ds["PhotometricInterpretation"] = DataElement("PhotometricInterpretation", "CS", said, validation_mode=IGNORE)
+
+    expected = 4095 - gradient(12) if said.endswith("1") else gradient(12)
+    assert np.array_equal(read_radiograph(edited(said, change)).pixels, expected)
 
 
 FRAMES = [uid.ExplicitVRLittleEndian, uid.DeflatedExplicitVRLittleEndian, uid.RLELossless, uid.JPEGLosslessSV1]
