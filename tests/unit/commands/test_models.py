@@ -16,7 +16,7 @@ from mskmodel.registry import MANIFEST, REPORT, SHIPPED, WEIGHTS, Registry, read
 from mskmodel.registry.decision import Decision
 from mskmodel.versions.comparison import Said, compare
 from mskmodel.versions.version_report import reports
-from tests.model_versions import register_saying
+from tests.model_versions import harm_weights, register_saying
 from workers.cli import main
 
 SHIPPED_VERSION = str(read_manifest(SHIPPED)["version"])
@@ -159,3 +159,16 @@ def test_models_lists_versions_and_promotes_one(tmp_path: Path, monkeypatch: pyt
     unknown = msk("promote", "20260101T000000Z-0123456789ab")
     assert unknown.exit_code == 1
     assert "no complete model version" in unknown.output
+
+
+@pytest.mark.parametrize("harm", ["NaN", "too large"])
+def test_a_version_that_answers_with_no_numbers_is_not_promoted(registry: Registry, harm: str) -> None:
+    name = register_saying(registry, "knee_ap")
+    harm_weights(registry.find(name), harm)
+
+    result = msk("promote", name, "--anyway")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("Error: ")
+    assert name in result.stderr
+    assert registry.promoted() == SHIPPED

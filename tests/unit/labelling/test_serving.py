@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mskmodel.registry import MANIFEST, SHIPPED, WEIGHTS, Registry, RegistryError, read_manifest
-from tests.model_versions import register_saying
+from tests.model_versions import harm_weights, register_saying
 from workers.labelling import serving
 from workers.labelling.serving import Serving
 
@@ -44,7 +44,7 @@ def test_it_holds_the_same_classifier_until_another_version_is_promoted(registry
     assert served.classifier().version == SHIPPED_VERSION
 
 
-@pytest.mark.parametrize("harm", ["damaged", "missing", "half there", "no such name"])
+@pytest.mark.parametrize("harm", ["damaged", "missing", "half there", "no such name", "NaN", "too large"])
 def test_a_promoted_version_that_is_broken_changes_nothing_and_is_logged_once(
     registry: Registry, caplog: pytest.LogCaptureFixture, harm: str
 ) -> None:
@@ -62,6 +62,8 @@ def test_a_promoted_version_that_is_broken_changes_nothing_and_is_logged_once(
             (registry.root / bad / MANIFEST).unlink()
         case "no such name":
             (registry.root / "promoted").write_text("../../etc\n")
+        case _:
+            harm_weights(registry.root / bad, harm)
 
     assert {served.classifier().version for _ in range(5)} == {good}
     assert len(complaints(caplog)) == 1
