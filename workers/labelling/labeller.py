@@ -36,7 +36,7 @@ SLOW_SECONDS = 3.0
 #: Failures in a row, of which nobody can say whose fault they are, that count as an outage.
 MOST_DOUBTFUL = 2
 #: Instances of the backfill that are classified together: few, because a new study waits for them.
-BACKFILL_BATCH = 4
+BACKFILL_BATCH = 8
 
 log = logging.getLogger(__name__)
 
