@@ -35,8 +35,8 @@ RUN_SECONDS = 60.0
 SLOW_SECONDS = 3.0
 #: Failures in a row, of which nobody can say whose fault they are, that count as an outage.
 MOST_DOUBTFUL = 2
-#: Instances of the backfill that are classified together: few, because a new study waits for them.
-BACKFILL_BATCH = 8
+#: Instances of the backfill that are classified or written together: few, because a new study waits for them.
+BACKFILL_BATCH = 4
 
 log = logging.getLogger(__name__)
 
@@ -101,13 +101,12 @@ class Labeller:
             self._ledger.release(run.owner, delay=1, blameless=blameless, reason=reason)
 
     def _label(self, run: Run, claims: Sequence[Claim], new: Run | None) -> None:
-        """Label the instances, and before each of them those that `new` finds in the queue of new studies."""
+        """Label the instances, and between them those that `new` finds in the queue of new studies."""
         run.count += len(claims)
-        for batch in _batches(claims, BACKFILL_BATCH if new else CHUNK):
+        for batch in _batches(claims):
             prepared: list[Prepared] = []
             for claim in batch:
-                if new:
-                    self._label(new, self._ledger.claim(new.owner, new.queue, (), CHUNK), None)
+                self._label_new(new)
                 if time.monotonic() > run.ends:
                     self._put_off(run, claim)
                     continue
@@ -115,14 +114,18 @@ class Labeller:
                 try:
                     ready = self._prepare(run, claim)
                 except OrthancOutage:
-                    self._classify(run, prepared)
+                    self._classify(run, prepared, None)
                     raise
                 if ready:
                     prepared.append(ready)
                 if time.monotonic() > started + SLOW_SECONDS:
-                    self._classify(run, prepared)
+                    self._classify(run, prepared, new)
                     prepared = []
-            self._classify(run, prepared)
+            self._classify(run, prepared, new)
+
+    def _label_new(self, new: Run | None) -> None:
+        if new:
+            self._label(new, self._ledger.claim(new.owner, new.queue, (), CHUNK), None)
 
     def _put_off(self, run: Run, claim: Claim) -> None:
         self._ledger.postpone(run.owner, claim.instance_id, delay=0, reason="", blamed=False)
@@ -176,18 +179,26 @@ class Labeller:
 
     # -- the model -----------------------------------------------------------------------------------------
 
-    def _classify(self, run: Run, prepared: Sequence[Prepared]) -> None:
-        if not prepared:
-            return
-        started = time.perf_counter()
-        found = answers(self._classifier, [ready.pixels for ready in prepared])
-        each = (time.perf_counter() - started) * 1000 / len(prepared)
-        for ready, answer in zip(prepared, found, strict=True):
-            if answer is None:
-                outcome = ready.instance.failed("the model has no answer for it")
-            else:
-                outcome = ready.outcome(answer, self._classifier.version, each)
-            self._finish(run, ready.instance, outcome)
+    def _classify(self, run: Run, prepared: Sequence[Prepared], new: Run | None) -> None:
+        finished = list(self._outcomes(prepared, BACKFILL_BATCH if new else CHUNK, new))
+        for number, (instance, outcome) in enumerate(finished):
+            if number % BACKFILL_BATCH == 0:
+                self._label_new(new)
+            self._finish(run, instance, outcome)
+
+    def _outcomes(self, prepared: Sequence[Prepared], size: int, new: Run | None) -> Iterator[tuple[Instance, Outcome]]:
+        """The model's answers as outcomes; the model is asked for `size` of them at a time."""
+        for first in range(0, len(prepared), size):
+            self._label_new(new)
+            batch = prepared[first : first + size]
+            started = time.perf_counter()
+            found = answers(self._classifier, [ready.pixels for ready in batch])
+            each = (time.perf_counter() - started) * 1000 / len(batch)
+            for ready, answer in zip(batch, found, strict=True):
+                if answer is None:
+                    yield ready.instance, ready.instance.failed("the model has no answer for it")
+                else:
+                    yield ready.instance, ready.outcome(answer, self._classifier.version, each)
 
     # -- the end of an attempt -----------------------------------------------------------------------------
 
@@ -271,10 +282,9 @@ class Labeller:
         self._ledger.fail(run.owner, instance_id, reason)
 
 
-def _batches(claims: Sequence[Claim], size: int) -> Iterator[list[Claim]]:
-    """Instances that are labelled together. One that a run died on, or that failed, is alone, behind the others."""
-    fresh = [claim for claim in claims if claim.attempts == 0 and claim.failures == 0]
-    yield from (fresh[first : first + size] for first in range(0, len(fresh), size))
+def _batches(claims: Sequence[Claim]) -> Iterator[list[Claim]]:
+    """Instances that are prepared together. One that a run died on, or that failed, is alone, behind the others."""
+    yield [claim for claim in claims if claim.attempts == 0 and claim.failures == 0]
     yield from ([claim] for claim in claims if claim.attempts > 0 or claim.failures > 0)
 
 
