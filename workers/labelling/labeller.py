@@ -4,64 +4,32 @@ Fetch, guard, decode, preprocess, classify together, write back. Each instance g
 own, and an error with one of them does not affect the others.
 """
 
-import logging
 import time
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from mskmodel.radiograph import Limits, Skipped, Undecodable
 from mskmodel.registry.classifier import Classifier
 from workers.broker.messages import CHUNK
-from workers.broker.queues import BACKFILL, LABEL
+from workers.broker.queues import BACKFILL
 from workers.labelling.answers import answers
 from workers.labelling.blame import InstanceDeleted, ModelBroken, OrthancOutage, Step, StepFailed, Witnesses, step
+from workers.labelling.endings import Endings
 from workers.labelling.instance import Instance, Prepared
 from workers.labelling.preparing import prepare
+from workers.labelling.run import Run
 from workers.ledger import Claim, Ledger
-from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, Outcome
-from workers.metadata.shown_label import show_label
-from workers.pacs import OrthancClient, OrthancRefused, TooLarge
+from workers.metadata.outcome import Outcome
+from workers.pacs import OrthancClient, TooLarge
 
-__all__ = ["MAX_DEATHS", "RETRY_SECONDS", "Labeller", "Run"]
+__all__ = ["MAX_DEATHS", "Labeller"]
 
 #: Attempts that may end with the worker dead or stuck before the instance counts as failed.
 MAX_DEATHS = 3
-#: Seconds until the next attempt after each failure that is the instance's own; after the last one it counts as failed.
-RETRY_SECONDS = (2, 5, 10, 20)
-#: Seconds after which a run begins nothing more, well below the time limits of the task.
-RUN_SECONDS = 60.0
 #: Seconds that an instance may take to be fetched and decoded before those that are ready stop waiting for it.
 SLOW_SECONDS = 3.0
-#: Failures in a row, of which nobody can say whose fault they are, that count as an outage.
-MOST_DOUBTFUL = 2
 #: Instances of the backfill that are classified or written together: few, because a new study waits for them.
 BACKFILL_BATCH = 4
-
-log = logging.getLogger(__name__)
-
-
-@dataclass
-class Run:
-    """A run of the label task: what it holds, and what it leaves to others."""
-
-    owner: str
-    queue: str
-    count: int = 0
-    """Instances that it has taken."""
-    later: dict[tuple[str, float], list[str]] = field(default_factory=dict)
-    """Instances that wait for another run, by their queue and the seconds until it may begin."""
-    ends: float = field(default_factory=lambda: time.monotonic() + RUN_SECONDS)
-    doubtful: Counter[Step] = field(default_factory=Counter)
-    """By step, failures in a row of which nobody can say whose fault they are."""
-
-    def of_new_ones(self) -> "Run":
-        """The run that labels new instances between those of this one, which belongs to the backfill."""
-        return Run(f"{self.owner}/new", LABEL, later=self.later, ends=self.ends)
-
-    def postpone(self, instance_id: str, seconds: float) -> None:
-        """Leave the instance to another run."""
-        self.later.setdefault((self.queue, seconds), []).append(instance_id)
 
 
 class Labeller:
@@ -70,7 +38,7 @@ class Labeller:
     def __init__(self, orthanc: OrthancClient, ledger: Ledger, classifier: Classifier) -> None:
         self._orthanc, self._ledger, self._classifier = orthanc, ledger, classifier
         self._limits = Limits()
-        self._witnesses = Witnesses(orthanc, ledger, self._limits)
+        self._endings = Endings(orthanc, ledger, Witnesses(orthanc, ledger, self._limits))
 
     def label(self, owner: str, instance_ids: Sequence[str], queue: str, chunk: int) -> Run:
         """Label the named instances, and others that wait, at most `chunk` in all.
@@ -147,11 +115,11 @@ class Labeller:
             if attempts <= MAX_DEATHS:
                 return self._fetch_and_decode(run, instance)
             reason = f"the worker died or got stuck on it {MAX_DEATHS} times"
-            self._finish(run, instance, replace(instance, tries=instance.tries - 1).failed(reason))
+            self._endings.finish(run, instance, replace(instance, tries=instance.tries - 1).failed(reason))
         except InstanceDeleted:
             self._ledger.close(run.owner, claim.instance_id)
         except StepFailed as failure:
-            self._unprepared(run, claim, instance, failure)
+            self._endings.unprepared(run, claim, instance, failure)
         return None
 
     def _look_up(self, run: Run, claim: Claim, tries: int) -> Instance:
@@ -174,7 +142,7 @@ class Labeller:
         else:
             run.doubtful.pop(Step.FETCH, None)
             return ready
-        self._finish(run, instance, outcome)
+        self._endings.finish(run, instance, outcome)
         return None
 
     # -- the model -----------------------------------------------------------------------------------------
@@ -184,7 +152,7 @@ class Labeller:
         for number, (instance, outcome) in enumerate(finished):
             if number % BACKFILL_BATCH == 0:
                 self._label_new(new)
-            self._finish(run, instance, outcome)
+            self._endings.finish(run, instance, outcome)
 
     def _outcomes(self, prepared: Sequence[Prepared], size: int, new: Run | None) -> Iterator[tuple[Instance, Outcome]]:
         """The model's answers as outcomes; the model is asked for `size` of them at a time."""
@@ -200,94 +168,8 @@ class Labeller:
                 else:
                     yield ready.instance, ready.outcome(answer, self._classifier.version, each)
 
-    # -- the end of an attempt -----------------------------------------------------------------------------
-
-    def _finish(self, run: Run, instance: Instance, outcome: Outcome) -> None:
-        """Write the outcome back, `MskPrediction` last: from then on the instance is accounted for."""
-        instance_id = instance.claim.instance_id
-        try:
-            with step(Step.WRITE, self._orthanc, instance_id):
-                show_label(self._orthanc, instance_id, instance.metadata, outcome)
-                self._orthanc.put_metadata(instance_id, PREDICTION, outcome.to_json())
-        except InstanceDeleted:
-            log.info("instance-deleted instance=%s", instance_id)
-            self._ledger.close(run.owner, instance_id)
-        except StepFailed as failure:
-            self._unwritten(run, instance, outcome, failure)
-        else:
-            run.doubtful.pop(Step.WRITE, None)
-            log.info(
-                "instance-done instance=%s status=%s label=%s confidence=%s tries=%d ms=%s",
-                instance_id,
-                outcome.status,
-                outcome.label,
-                outcome.confidence,
-                outcome.tries,
-                outcome.milliseconds.get("total"),
-            )
-            self._ledger.close(run.owner, instance_id, labelled=outcome.status in (LABELLED, NEEDS_REVIEW))
-
-    def _unwritten(self, run: Run, instance: Instance, outcome: Outcome, failure: StepFailed) -> None:
-        own = self._is_own(run, instance.claim, failure)
-        if own and outcome.status == FAILED:
-            self._fail_here(run, instance.claim.instance_id, f"{outcome.reason}. {failure}")
-        elif own and self._was_last(instance.claim):
-            self._fail_here(run, instance.claim.instance_id, _after(instance.claim, failure))
-        else:
-            self._postpone(run, instance.claim, failure, own=own)
-
-    def _unprepared(self, run: Run, claim: Claim, instance: Instance | None, failure: StepFailed) -> None:
-        own = self._is_own(run, claim, failure)
-        if not (own and self._was_last(claim)):
-            self._postpone(run, claim, failure, own=own)
-            return
-        reason = _after(claim, failure)
-        try:
-            instance = instance or self._without_identity(claim)
-        except InstanceDeleted:
-            self._ledger.close(run.owner, claim.instance_id)
-        except StepFailed:
-            self._fail_here(run, claim.instance_id, reason)
-        else:
-            self._finish(run, instance, instance.failed(reason, retry=True))
-
-    def _was_last(self, claim: Claim) -> bool:
-        return claim.failures >= len(RETRY_SECONDS)
-
-    def _postpone(self, run: Run, claim: Claim, failure: StepFailed, *, own: bool) -> None:
-        """Have the instance wait for its next attempt."""
-        delay = RETRY_SECONDS[claim.failures if own else 0]
-        log.warning("instance-postponed instance=%s own=%s reason=%s", claim.instance_id, own, failure)
-        self._ledger.postpone(run.owner, claim.instance_id, delay=delay, reason=str(failure), blamed=own)
-        run.postpone(claim.instance_id, delay)
-
-    def _is_own(self, run: Run, claim: Claim, failure: StepFailed) -> bool:
-        """Whether the failure is the instance's own. Raises OrthancOutage if the step works for no other one either."""
-        works = self._witnesses.say_it_works(failure.step, but=claim.instance_id)
-        run.doubtful[failure.step] += works is None
-        is_stranger = works is None and failure.step is Step.LOOK_UP and isinstance(failure.error, OrthancRefused)
-        if works is False or is_stranger or run.doubtful[failure.step] > MOST_DOUBTFUL:
-            raise OrthancOutage(str(failure)) from failure
-        return works is True
-
-    def _without_identity(self, claim: Claim) -> Instance:
-        """An instance of whose file Orthanc says nothing."""
-        with step(Step.LOOK_UP, self._orthanc, claim.instance_id):
-            metadata = self._orthanc.metadata(claim.instance_id)
-        return Instance(claim, claim.attempts + claim.failures + 1, "", metadata)
-
-    def _fail_here(self, run: Run, instance_id: str, reason: str) -> None:
-        """Note in the ledger that the instance failed, since Orthanc does not take it."""
-        log.warning("instance-failed instance=%s reason=%s", instance_id, reason)
-        self._ledger.fail(run.owner, instance_id, reason)
-
 
 def _batches(claims: Sequence[Claim]) -> Iterator[list[Claim]]:
     """Instances that are prepared together. One that a run died on, or that failed, is alone, behind the others."""
     yield [claim for claim in claims if claim.attempts == 0 and claim.failures == 0]
     yield from ([claim] for claim in claims if claim.attempts > 0 or claim.failures > 0)
-
-
-def _after(claim: Claim, failure: StepFailed) -> str:
-    """The reason of an instance that failed for the last time."""
-    return f"{failure}, tried {claim.attempts + claim.failures + 1} times"

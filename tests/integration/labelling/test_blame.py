@@ -16,9 +16,10 @@ from tests.broker import valkey
 from tests.faulty_pacs import CUT, HANGS, NO_JSON, FaultyPacs, faulty_pacs
 from tests.servers import Orthanc, running_orthanc
 from workers.broker.queues import BACKFILL, LABEL
-from workers.labelling import labeller as labelling
+from workers.labelling import endings
 from workers.labelling.blame import ModelBroken, OrthancOutage
-from workers.labelling.labeller import Labeller, Run
+from workers.labelling.labeller import Labeller
+from workers.labelling.run import Run
 from workers.ledger import Ledger
 from workers.metadata.outcome import FAILED, LABEL_METADATA, LABELLED, NEEDS_REVIEW, Outcome
 from workers.pacs import OrthancClient
@@ -86,7 +87,7 @@ def everything(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def site(everything: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     """The site without any instance."""
     redis.Redis.from_url(everything.broker_url).flushall()
-    monkeypatch.setattr(labelling, "RETRY_SECONDS", (0.01,) * 4)
+    monkeypatch.setattr(endings, "RETRY_SECONDS", (0.01,) * 4)
     yield everything
     everything.pacs.heal()
     for instance_id in everything.direct.instance_ids(0, 1000):
