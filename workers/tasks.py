@@ -88,10 +88,12 @@ def sweep() -> None:
 
     settings = Settings.from_environment()
     app = publisher(settings)
-    if settings.models:
-        take_up_forgotten(jobs(), settings.models)
-    revive_jobs(app, ledger(), jobs())
-    run(app, orthanc(), ledger(), AgeRule.of(settings))
+    try:
+        run(app, orthanc(), ledger(), AgeRule.of(settings))
+    finally:  # a registry that hangs must not keep instances from being found, nor Orthanc jobs
+        if settings.models:
+            take_up_forgotten(jobs(), settings.models)
+        revive_jobs(app, ledger(), jobs())
 
 
 # A job has no time limit.

@@ -95,7 +95,7 @@ function operations.claim(owner)
             lend(id, owner)
             set(id, 'phase', '')
             redis.call('HDEL', job(id), 'committed', 'reason')
-            local first = redis.call('HSETNX', job(id), 'begun', now) == 1
+            local first = redis.call('HSETNX', job(id), 'begun', now) == 1 and tries == 1
             if get(id, 'again') ~= '1' then say(id, first and 'begun' or 'begun again') end
             return {id, tries}
         end

@@ -8,14 +8,24 @@ import random
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import Enum
+from hashlib import md5
 
 from mskmodel.radiograph import Limits
 from workers.ledger import Ledger
 from workers.metadata.outcome import PREDICTION
-from workers.pacs import OrthancClient, OrthancConflict, OrthancError, OrthancNotFound, TooLarge
+from workers.pacs import (
+    OrthancClient,
+    OrthancConflict,
+    OrthancError,
+    OrthancNotFound,
+    OrthancUnavailable,
+    TooLarge,
+)
 
-__all__ = ["InstanceDeleted", "ModelBroken", "OrthancOutage", "Step", "StepFailed", "Witnesses", "step"]
+__all__ = ["InstanceDeleted", "ModelBroken", "OrthancOutage", "Step", "StepFailed", "Witnesses", "expect_file", "step"]
 
+#: Length of an identity that is an MD5; a UUID has 36.
+MD5_LENGTH = 32
 #: Most instances that are asked for to find out whether a step works at all.
 WITNESSES = 2
 
@@ -72,6 +82,12 @@ def _is_there(orthanc: OrthancClient, instance_id: str) -> bool:
         return True
 
 
+def expect_file(data: bytes, identity: str) -> None:
+    """Raise OrthancUnavailable if this is not the file of that identity, where an MD5 can tell."""
+    if len(identity) == MD5_LENGTH and md5(data, usedforsecurity=False).hexdigest() != identity:
+        raise OrthancUnavailable("GET file: it is not what was stored")
+
+
 class Witnesses:
     """Instances that were labelled lately: whether Orthanc does for one of them now what it does not do for another."""
 
@@ -99,8 +115,10 @@ class Witnesses:
         """Whether the step works for this instance; None if it has been deleted, or somebody else writes it."""
         try:
             self._do(which, instance_id)
-        except (OrthancNotFound, OrthancConflict):
+        except OrthancConflict:
             return None
+        except OrthancNotFound:
+            return False if _is_there(self._orthanc, instance_id) else None
         except OrthancError:
             return False
         return True
@@ -110,8 +128,9 @@ class Witnesses:
             self._orthanc.file_identity(instance_id)
             self._orthanc.metadata(instance_id)
         elif which is Step.FETCH:
+            identity = self._orthanc.file_identity(instance_id)
             with suppress(TooLarge):  # it is delivered
-                self._orthanc.file(instance_id, self._limits.max_file_bytes)
+                expect_file(self._orthanc.file(instance_id, self._limits.max_file_bytes), identity)
         elif (outcome := self._orthanc.metadata(instance_id).get(PREDICTION)) is not None:
             self._orthanc.replace_metadata(instance_id, PREDICTION, outcome, outcome)
         else:

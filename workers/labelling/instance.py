@@ -41,8 +41,10 @@ class Instance:
     @property
     def stored_at(self) -> str | None:
         """When Orthanc received it, ISO 8601; Orthanc's own time is in UTC, but has no time zone."""
-        received = self.metadata.get("ReceptionDate")
-        return datetime.fromisoformat(received).replace(tzinfo=UTC).isoformat() if received else None
+        try:
+            return datetime.fromisoformat(self.metadata["ReceptionDate"]).replace(tzinfo=UTC).isoformat()
+        except (KeyError, ValueError):
+            return None
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from mskmodel.dicom.reading import RADIOGRAPH_SOP_CLASSES, read_radiograph
 from mskmodel.dicom.terms import uid_name
 from mskmodel.radiograph import Limits, NotClassifiable, Radiograph, Skipped, Undecodable
 from mskmodel.registry.classifier import Classifier
-from workers.labelling.blame import Step, step
+from workers.labelling.blame import Step, expect_file, step
 from workers.labelling.instance import Instance, Prepared
 from workers.pacs import OrthancClient
 
@@ -36,14 +36,19 @@ def prepare(orthanc: OrthancClient, classifier: Classifier, limits: Limits, inst
     with step(Step.FETCH, orthanc, instance_id):
         data = orthanc.file(instance_id, limits.max_file_bytes)
     milliseconds["fetch"] = _milliseconds_since(started)
-    with _expecting_anything(instance_id):
-        started = time.perf_counter()
-        # What Orthanc knows counts for a file that does not say it itself.
-        radiograph = read_radiograph(data, limits, instance.metadata.get("TransferSyntax", ""))
-        milliseconds["decode"] = _milliseconds_since(started)
-        started = time.perf_counter()
-        pixels = classifier.prepare(radiograph)
-        milliseconds["prepare"] = _milliseconds_since(started)
+    try:
+        with _expecting_anything(instance_id):
+            started = time.perf_counter()
+            # What Orthanc knows counts for a file that does not say it itself.
+            radiograph = read_radiograph(data, limits, instance.metadata.get("TransferSyntax", ""))
+            milliseconds["decode"] = _milliseconds_since(started)
+            started = time.perf_counter()
+            pixels = classifier.prepare(radiograph)
+            milliseconds["prepare"] = _milliseconds_since(started)
+    except NotClassifiable:
+        with step(Step.FETCH, orthanc, instance_id):
+            expect_file(data, instance.identity)  # else what failed is the delivery, by a proxy's page for example
+        raise
     if radiograph.note:
         log.warning("instance-read-with-note instance=%s note=%s", instance_id, radiograph.note)
     return Prepared(instance, pixels, _header(radiograph), milliseconds, radiograph.note or None)

@@ -144,6 +144,7 @@ class OrthancClient:
         try:
             self._http.request("GET", _path(instance_id))
         except OrthancNotFound:
+            self.statistics()  # raises where a proxy says 404 to everything, since Orthanc is not behind it
             return False
         return True
 

@@ -102,6 +102,7 @@ def site(everything: Site, monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         (403, "GET", "/file", True),
         (CUT, "GET", "/file", True),
         (HANGS, "GET", "/file", True),
+        (NO_JSON, "GET", "/file", True),
         (500, "GET", "/attachments/dicom/md5", True),
         (500, "GET", "/metadata?expand", False),
         (NO_JSON, "GET", "/metadata?expand", False),
@@ -155,6 +156,8 @@ def test_a_failure_that_stands_in_the_ledger_is_tried_again_when_it_is_opened(si
         (NO_JSON, "GET", "/metadata"),
         (507, "PUT", "/metadata"),
         (CUT, "GET", "/file"),
+        (NO_JSON, "GET", "/file"),
+        (404, "GET", "/"),
     ],
 )
 def test_an_outage_is_held_against_nobody(site: Site, fault: int, method: str, part: str) -> None:
@@ -184,6 +187,23 @@ def test_many_lost_files_in_the_first_run_of_all_cost_the_others_nothing(site: S
     assert site.statuses(sound) <= SOUND
     site.label_until_closed(stored)
     assert site.statuses(lost) == {FAILED}
+
+
+def test_metadata_of_another_shape_than_orthancs_cost_nobody_a_label(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (stored,) = site.store("odd reception date")
+    metadata = site.orthanc.metadata
+
+    def odd(instance_id: str) -> dict[str, str]:
+        return metadata(instance_id) | {"ReceptionDate": "yesterday"}
+
+    monkeypatch.setattr(site.orthanc, "metadata", odd)
+    site.ledger.open([stored], LABEL)
+    site.label([stored])
+    outcome = site.outcome(stored)
+    assert outcome
+    assert (outcome.status in SOUND, outcome.stored_at) == (True, None)
 
 
 def test_a_truth_stays_shown_on_an_instance_that_fails(site: Site) -> None:
