@@ -1,10 +1,11 @@
 """Trials: whether the broker would take what we write now. Nothing is written."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import redis
 
-__all__ = ["try_to_accept", "try_to_write"]
+__all__ = ["answers", "try_to_accept", "try_to_write"]
 
 
 def try_to_accept(client: Any, queue: str, key_prefix: str) -> None:
@@ -42,8 +43,9 @@ def try_to_write(client: Any) -> None:
 def _try(client: Any, *commands: tuple[str | int, ...]) -> None:
     connection = client.connection_pool.get_connection()
     try:
-        _answers(connection, ("MULTI",))  # alone: if it were refused, the others would be executed
-        _answers(connection, *commands, ("DISCARD",))
+        # Alone: if it were refused, the others would be executed.
+        _raise_first(answers(connection, [("MULTI",)]))
+        _raise_first(answers(connection, [*commands, ("DISCARD",)]))
     except redis.RedisError:
         connection.disconnect()  # it may be in the transaction still
         raise
@@ -51,14 +53,27 @@ def _try(client: Any, *commands: tuple[str | int, ...]) -> None:
         client.connection_pool.release(connection)
 
 
-def _answers(connection: Any, *commands: tuple[str | int, ...]) -> None:
-    """Send the commands and read all answers, then raise the first that is an error."""
+def _raise_first(said: Sequence[Any]) -> None:
+    """Raise the first answer that is an error."""
+    for answer in said:
+        if isinstance(answer, redis.ResponseError):
+            raise answer
+
+
+def answers(connection: Any, commands: Sequence[tuple[Any, ...]]) -> list[Any]:
+    """Send all commands together; their answers in order, and an error in place of an answer where one is refused.
+
+    Raises:
+        redis.ConnectionError, redis.TimeoutError: the broker did not answer.
+    """
     connection.send_packed_command(connection.pack_commands(commands))
-    refused = []
-    for _ in commands:
-        try:
-            connection.read_response()
-        except redis.ResponseError as error:
-            refused.append(error)
-    if refused:
-        raise refused[0]
+    return [_answer(connection) for _ in commands]
+
+
+def _answer(connection: Any) -> Any:
+    try:
+        return connection.read_response()
+    except (redis.ConnectionError, redis.TimeoutError):
+        raise
+    except redis.ResponseError as error:
+        return error

@@ -26,6 +26,7 @@ from workers.pacs.http import (
     OrthancRefused,
     OrthancUnavailable,
 )
+from workers.sentences import network_reason
 from workers.tls import Trust
 
 if TYPE_CHECKING:
@@ -152,7 +153,9 @@ class OrthancClient:
         """The DICOM file. Raises TooLarge before it has read more than one byte over `max_bytes`."""
         path = f"{_path(instance_id)}/file"
         with self._http.request("GET", path, stream=True) as answer:
-            if int(answer.headers.get("Content-Length", 0)) > max_bytes:
+            with _shape_of(path):
+                announced = int(answer.headers.get("Content-Length", 0))
+            if announced > max_bytes:
                 raise TooLarge(_too_large(max_bytes))
             pieces, left = [], max_bytes + 1
             try:
@@ -162,9 +165,7 @@ class OrthancClient:
                     pieces.append(piece)
                     left -= len(piece)
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                late = isinstance(error, urllib3.exceptions.ReadTimeoutError | TimeoutError)
-                what = "it took too long" if late else "the answer was cut off"
-                raise OrthancUnavailable(f"GET {path}: {what}") from None
+                raise OrthancUnavailable(f"GET {path}: {network_reason(error) or type(error).__name__}") from None
         if not left:
             raise TooLarge(_too_large(max_bytes))
         return b"".join(pieces)

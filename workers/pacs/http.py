@@ -167,7 +167,7 @@ class _Session(OrthancApiClient):  # type: ignore[misc]  # it publishes no types
         late = isinstance(request_exception, requests.Timeout)
         kind = _Dropped if lost and not late else OrthancUnavailable
         where = urlsplit(url)
-        what = "it took too long" if late else network_reason(request_exception) or type(request_exception).__name__
+        what = network_reason(request_exception) or type(request_exception).__name__
         raise kind(f"no answer from Orthanc at {where.netloc}{where.path}: {what}") from None
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import redis
 
+from workers.broker.trial import answers
+
 __all__ = ["try_permissions", "wanted"]
 
 #: The rule that lets its key or channel be used, if it has one; and a command.
@@ -128,24 +130,15 @@ def _connection(database: Any) -> Iterator[Any]:
 
 def _refused(connection: Any, tried: Sequence[Attempt]) -> tuple[list[str], redis.ResponseError | None]:
     """Send all commands together; the rules that are lacking, and the first error of another kind."""
-    connection.send_packed_command(connection.pack_commands([command for _, command in tried]))
     lacking: dict[str, None] = {}
     refusal = None
-    for (place, command), answer in [(attempt, _answer(connection)) for attempt in tried]:
+    said = answers(connection, [command for _, command in tried])
+    for (place, command), answer in zip(tried, said, strict=True):
         if isinstance(answer, redis.exceptions.NoPermissionError) or "NOPERM" in str(answer):  # so EXEC says it
             lacking[_rule(command, place, str(answer))] = None
         elif isinstance(answer, redis.ResponseError):
             refusal = refusal or answer
     return list(lacking), refusal
-
-
-def _answer(connection: Any) -> Any:
-    try:
-        return connection.read_response()
-    except (redis.ConnectionError, redis.TimeoutError):
-        raise
-    except redis.ResponseError as error:
-        return error
 
 
 def _rule(command: tuple[Any, ...], place: str, refusal: str) -> str:

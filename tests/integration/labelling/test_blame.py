@@ -1,6 +1,5 @@
 """Whose fault a failure is: one instance's, which then fails alone, or Orthanc's, which is held against none."""
 
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +14,7 @@ from tests import dicom_files
 from tests.broker import valkey
 from tests.faulty_pacs import CUT, HANGS, NO_JSON, FaultyPacs, faulty_pacs
 from tests.servers import Orthanc, running_orthanc
+from tests.waiting import until
 from workers.broker.queues import BACKFILL, LABEL
 from workers.labelling import endings
 from workers.labelling.blame import ModelBroken, OrthancOutage
@@ -58,7 +58,7 @@ class Site:
             self.label(instance_ids)
             if sum(self.ledger.depth().values()) == 0:
                 return number
-            time.sleep(0.02)  # the shortened pause between two attempts
+            until(lambda: self.ledger.due(LABEL, 1), 5)  # the shortened pause between two attempts is over
         raise AssertionError(self.ledger.entries(instance_ids))
 
     def outcome(self, instance_id: str) -> Outcome | None:
