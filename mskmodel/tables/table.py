@@ -23,6 +23,8 @@ NUMBER_DIFFERS = "the number of fields differs from the first line"
 
 #: In this order; the first that makes the needed columns of the first line counts.
 _SEPARATORS = (",", ";", "\t", "|")
+#: Larger than a table of millions of rows; a device or a pipe may have no end.
+_MOST_BYTES = 256 << 20
 #: A line by which Excel is told the separator.
 _ANNOUNCED = re.compile(r'"?sep=([^\w\s"]|\t)"?(\r\n|\r|\n)', re.IGNORECASE)
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
@@ -70,9 +72,12 @@ class Table:
 def read_table(path: Path, *needed: str | tuple[str, ...]) -> Table:
     """Read a file once, so that it may be a pipe. See `parse_table`."""
     try:
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
     except OSError as error:
         raise TableError(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > _MOST_BYTES:
+        raise TableError(f"{path} is no table: it has more than {_MOST_BYTES >> 20} MB")
     return parse_table(text_of(data, str(path)), path, *needed)
 
 

@@ -97,7 +97,6 @@ def command(
     from mskmodel.labels import KEYS
     from mskmodel.network.preprocessing import Preprocessing
     from mskmodel.registry import Registry
-    from mskmodel.registry.classifier import Classifier
     from mskmodel.tables.label_cell import NONE
     from mskmodel.training.loop import Source, TrainingSettings, train
     from mskmodel.versions.calibration import calibrated
@@ -129,13 +128,21 @@ def command(
         return suggested if threshold is None else replace(suggested, threshold=threshold)
 
     tensors, manifest = version_of(finish, keys, preprocessing, settings, read, held_out.pictures, origin, decide)
-    try:
-        version = kept.register(tensors, manifest, try_it=Classifier.load)
-    except OSError as error:
-        raise click.ClickException(_kept_elsewhere(tensors, manifest, registry, error)) from error
+    version = _registered(registry, tensors, manifest)
     if promote:
         kept.promote(version)
     click.echo(version)
+
+
+def _registered(registry: Path, tensors: Mapping[str, "Tensor"], manifest: Mapping[str, Any]) -> str:
+    """Keep what was trained as a version; returns its name."""
+    from mskmodel.registry import Registry
+    from mskmodel.registry.classifier import Classifier
+
+    try:
+        return Registry(registry).register(tensors, manifest, try_it=Classifier.load)
+    except OSError as error:
+        raise click.ClickException(_kept_elsewhere(tensors, manifest, registry, error)) from error
 
 
 def _kept_elsewhere(

@@ -119,6 +119,11 @@ def test_a_folder_and_a_missing_file_are_no_tables(tmp_path: Path) -> None:
             read_table(path, "file")
 
 
+def test_a_file_without_an_end_is_no_table() -> None:
+    with pytest.raises(TableError, match="more than 256 MB"):
+        read_table(Path("/dev/zero"), "file")
+
+
 def test_a_table_of_100_000_rows_is_read_whole(tmp_path: Path) -> None:
     path = tmp_path / "many.csv"
     write_table(path, ("file", "label"), [(f"{number}.png", "knee_ap") for number in range(100_000)])
