@@ -12,32 +12,15 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - its name everywhere
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
+from mskmodel.network.framing import STORED, Picture, framed
 from mskmodel.radiograph import Radiograph
 
 __all__ = ["STORED", "Picture", "Preprocessing", "sampled", "windowed"]
 
-#: Side of the squares that pictures are kept as, pixels: more than the network sees, so that training can zoom in.
-STORED = 288
-#: The shrink by whole pixels stops at this multiple of the wanted size; a proper resampling does the rest.
-_OVERSAMPLING = 2
-#: Percentiles are taken over about this many pixels.
-_SAMPLES = 65_536
-
-
-@dataclass(frozen=True, eq=False)
-class Picture:
-    """A windowed radiograph in the middle of a black square.
-
-    ``values``: (size, size) uint8, bright = dense. ``rows``, ``columns``: size of the radiograph in the middle;
-    the rest is padding, 0.
-    """
-
-    values: NDArray[np.uint8]
-    rows: int
-    columns: int
+#: Increase it with every change of how radiographs are framed, so that no older picture is taken for a new one.
+_FRAMING = 2
 
 
 @dataclass(frozen=True)
@@ -52,6 +35,8 @@ class Preprocessing:
     size: int = 224
     #: Percentiles of the pixel values that become 0 and 1. None: the whole range of the bit depth, as in the study.
     window: tuple[float, float] | None = (0.5, 99.5)
+    #: Whether the picture is cut to the exposed field, and the window taken from inside. Versions from before do not.
+    field: bool = True
     #: Contrast limit of the adaptive equalisation, 0..1, and its tiles along a side.
     clip_limit: float = 0.01
     tiles: int = 8
@@ -66,18 +51,8 @@ class Preprocessing:
         return np.asarray(self.inputs(picture.values[None], extents)[0])
 
     def frame(self, radiograph: Radiograph, size: int = STORED) -> Picture:
-        """Shrink to ``size`` along the longest side, aspect kept, window, pad to a square.
-
-        Grey values have a meaning only within one image: detectors and vendors have no scale in common.
-        """
-        small = _resampled(_binned(radiograph.pixels, size * _OVERSAMPLING), size)
-        low, high = self._window(radiograph)
-        values = np.clip((small - low) * (255 / max(high - low, 1.0)) + 0.5, 0, 255).astype(np.uint8)
-        rows, columns = values.shape
-        square = np.zeros((size, size), np.uint8)
-        top, left = (size - rows) // 2, (size - columns) // 2
-        square[top : top + rows, left : left + columns] = values
-        return Picture(square, rows, columns)
+        """The picture that is kept, ``size`` pixels along the longest side."""
+        return framed(radiograph, size, window=self.window, field=self.field)
 
     def inputs(
         self, values: NDArray[np.uint8], extents: NDArray[np.int16], zoom: float = 1.0, degrees: float = 0.0
@@ -114,20 +89,14 @@ class Preprocessing:
         if unknown:
             raise ValueError(f"preprocessing parameters that this program does not know: {sorted(unknown)}")
         plain: dict[str, Any] = {key: tuple(v) if isinstance(v, list) else v for key, v in values.items()}
-        return cls(**plain)
+        # Versions from before the field was found do not say so.
+        return cls(**({"field": False} | plain))
 
     @property
     def framing(self) -> str:
         """Name of a folder for framed pictures: it states all that ``frame`` depends on."""
         window = "depth" if self.window is None else "-".join(f"{percentile:g}" for percentile in self.window)
-        return f"{STORED}-{window}"
-
-    def _window(self, radiograph: Radiograph) -> tuple[float, float]:
-        if self.window is None:
-            return 0.0, 2.0**radiograph.bits - 1
-        step = max(1, int((radiograph.pixels.size / _SAMPLES) ** 0.5))
-        low, high = np.percentile(radiograph.pixels[::step, ::step], self.window)
-        return float(low), float(high)
+        return f"{STORED}-{window}{'-field' if self.field else ''}-{_FRAMING}"
 
 
 def sampled(values: Tensor, extents: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:
@@ -154,27 +123,3 @@ def windowed(pictures: Tensor) -> Tensor:
     sample = pictures[:, ::3, ::3].flatten(1)
     low, high = torch.quantile(sample, torch.tensor([0.005, 0.995]), dim=1).unbind()
     return ((pictures - low[:, None, None]) / (high - low).clamp(min=0.05)[:, None, None]).clamp(0, 1)
-
-
-def _binned(pixels: NDArray[np.uint16], longest: int) -> NDArray[np.float32]:
-    """Means of k x k pixels, k the largest that leaves at least ``longest``; a remainder at the edge is dropped.
-
-    Adding strided views is four times faster than any resampling of the whole image.
-    """
-    k = max(1, max(pixels.shape) // longest)
-    k = min(k, *pixels.shape)
-    rows, columns = pixels.shape[0] // k * k, pixels.shape[1] // k * k
-    lines = np.zeros((rows // k, columns), np.uint32)
-    for offset in range(k):
-        lines += pixels[offset:rows:k, :columns]
-    sums = np.zeros((rows // k, columns // k), np.uint32)
-    for offset in range(k):
-        sums += lines[:, offset::k]
-    return sums.astype(np.float32) / np.float32(k * k)
-
-
-def _resampled(values: NDArray[np.float32], longest: int) -> NDArray[np.float32]:
-    """Antialiased resampling to ``longest`` pixels along the longest side, up or down."""
-    scale = longest / max(values.shape)
-    rows, columns = (max(1, round(side * scale)) for side in values.shape)
-    return np.asarray(Image.fromarray(values).resize((columns, rows), Image.Resampling.BILINEAR))

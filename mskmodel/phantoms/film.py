@@ -37,7 +37,7 @@ def finish(image: Image, side: str, rng: np.random.Generator) -> Image:
             _write(image, str(rng.choice(_TEXTS)), rng, int(rng.integers(9, 16)), rng.uniform(0.6, 1.0))
     if rng.random() < 0.15:
         _edge(image, rng)
-    if rng.random() < 0.12:
+    if rng.random() < 0.2:
         image = _matted(image, rng)
     return image
 
@@ -51,10 +51,10 @@ def beside(left: Image, right: Image, rng: np.random.Generator) -> Image:
 
 
 def _collimated(image: Image, rng: np.random.Generator) -> Image:
-    """Blades that shade each side by up to an eighth, a little askew, over black or, seldom, white."""
+    """Blades that shade each side by up to an eighth, askew, over black or, seldom, white."""
     rows, columns = image.shape
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
-    angle = np.radians(rng.normal(0, 2.5))
+    angle = np.radians(rng.normal(0, 2.5 if rng.random() < 0.8 else 9.0))
     across = (x - columns / 2) * np.cos(angle) + (y - rows / 2) * np.sin(angle)
     along = (y - rows / 2) * np.cos(angle) - (x - columns / 2) * np.sin(angle)
     shaded = rng.uniform(-0.05, 0.13, 4)
@@ -63,7 +63,7 @@ def _collimated(image: Image, rng: np.random.Generator) -> Image:
         np.minimum(rows * (0.5 - shaded[2]) - along, rows * (0.5 - shaded[3]) + along),
     )
     lit = np.clip(inside / rng.uniform(0.6, 2.5) + 0.5, 0, 1)
-    outside = rng.uniform(0.85, 1.0) if rng.random() < 0.06 else rng.uniform(0.0, 0.06)
+    outside = rng.uniform(0.85, 1.0) if rng.random() < 0.12 else rng.uniform(0.0, 0.06)
     leaked = outside + (rng.uniform(0, 0.15) * image if outside < 0.5 else 0.0)
     shaded_film: Image = (image * lit + leaked * (1 - lit)).astype(np.float32)
     return shaded_film
@@ -162,7 +162,7 @@ def _edge(image: Image, rng: np.random.Generator) -> None:
 
 
 def _matted(image: Image, rng: np.random.Generator) -> Image:
-    """A border of one shade round the whole film."""
-    pads = (rng.uniform(0, 0.15, 4) * max(image.shape)).astype(int)
-    shade = rng.uniform(0.9, 1.0) if rng.random() < 0.12 else rng.uniform(0.0, 0.05)
+    """A border of one shade round the whole film, up to a quarter of its side wide: a plate's, or padding."""
+    pads = (rng.uniform(0, rng.choice([0.1, 0.25]), 4) * max(image.shape)).astype(int)
+    shade = rng.uniform(0.9, 1.0) if rng.random() < 0.3 else rng.uniform(0.0, 0.1)
     return np.pad(image, ((pads[0], pads[1]), (pads[2], pads[3])), constant_values=np.float32(shade))

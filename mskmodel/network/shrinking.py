@@ -1,0 +1,32 @@
+"""Shrinking a radiograph to the few hundred pixels that matter, in as few passes over memory as possible."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+__all__ = ["halved", "resampled"]
+
+
+def halved(pixels: NDArray[np.uint16], bits: int, rows: int, columns: int) -> NDArray[np.float32]:
+    """Halve each side as often as it keeps at least ``rows`` or ``columns``; every pixel is a mean of those it covers.
+
+    ``bits``: bits of ``pixels``, (r, c), in whose units the means are returned. A remainder at the edge is dropped.
+    Halving is many times faster than any other resampling: it is done by vector instructions.
+    """
+    # Means are rounded to integers, so that few bits would lose some of what noise makes visible.
+    shift = 16 - bits if bits < 16 and (len(pixels) >= 2 * rows or pixels.shape[1] >= 2 * columns) else 0
+    means = pixels << np.uint16(shift) if shift else pixels
+    while True:
+        down, across = 1 + (len(means) >= 2 * rows), 1 + (means.shape[1] >= 2 * columns)
+        if down == across == 1:
+            return np.asarray(means.astype(np.float32) * np.float32(2.0**-shift))
+        r, c = len(means) // down, means.shape[1] // across
+        means = np.asarray(cv2.resize(means[: r * down, : c * across], (c, r), interpolation=cv2.INTER_AREA))
+
+
+def resampled(values: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
+    """Antialiased resampling to (rows, columns), up or down."""
+    return np.asarray(Image.fromarray(values).resize((columns, rows), Image.Resampling.BILINEAR))
