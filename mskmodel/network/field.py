@@ -22,7 +22,7 @@ _Mask = NDArray[np.uint8]
 
 #: Percentiles of the grey values between which a border is constant, and by which share of that range it may differ.
 _RANGE: Final = (0.5, 99.5)
-_TOLERANCE: Final = 0.04
+_TOLERANCE: Final = 0.02
 #: A bright border goes along a side for at least this share of it: thick parts of a body are bright in a corner, too.
 _BRIGHT: Final = 0.6
 #: A field is not smaller than this share of the picture, nor than this share of a side.
