@@ -42,14 +42,19 @@ class Limits:
 class Radiograph:
     """The pixels of one projection and the few header values that a label is compared with.
 
-    ``pixels``: (rows, columns) uint16, writable, values 0..2**bits-1, bright = dense (as MONOCHROME2),
-    whatever the file's photometric interpretation and sign were. No modality or VOI transformation is applied.
+    ``pixels``: (rows, columns) uint16, writable, values 0..2**bits-1, bright = dense, as a viewer shows them but for
+    the window: polarity and lookup tables are applied, padding around the picture is 0.
     Header values are terms of known tables, ``other`` for any other text, ``""`` where the file does not say.
     """
 
     pixels: NDArray[np.uint16]
-    #: Bits Stored, 1..16.
+    #: Bits that ``pixels`` take, 1..16: Bits Stored, or what a lookup table gives.
     bits: int
+    #: Height of a pixel divided by its width, 1/8..8; 1 where the file does not say, or says what cannot be.
+    aspect: float = 1.0
+    #: Polygons, each (n, 2) of x and y as shares 0..1 of width and height: what lies outside any of them is not shown.
+    #: From display shutter or collimator; empty where the whole picture is shown.
+    outlines: tuple[NDArray[np.float32], ...] = ()
     #: UIDs; empty for a PNG or JPEG file.
     sop_class: str = ""
     transfer_syntax: str = ""

@@ -1,8 +1,9 @@
 """The elements of a data set, one after the other, as they lie in the bytes (PS3.5 section 7).
 
 The bytes come from anywhere, and a general parser can be made to allocate gigabytes by nested or countless tiny
-elements. This walk looks at the top level once, skips other elements without looking inside (sequences of undefined
-length by counting), keeps only short values, and stops at Pixel Data.
+elements. This walk looks at one level once, skips other elements without looking inside (sequences of undefined length
+by counting), keeps only short values, and stops at Pixel Data. A sequence that matters is kept as bytes: its first item
+is one more such walk.
 """
 
 from __future__ import annotations
@@ -17,11 +18,12 @@ from pydicom.valuerep import VR
 
 from mskmodel.radiograph import Undecodable
 
-__all__ = ["PIXEL_DATA", "UNDEFINED", "CutShortError", "ElementWalk", "Encoding", "encoding_at"]
+__all__ = ["PIXEL_DATA", "UNDEFINED", "CutShortError", "ElementWalk", "Encoding", "encoding_at", "first_item_values"]
 
 #: The length of what ends with a delimiter.
 UNDEFINED: Final = 0xFFFFFFFF
 PIXEL_DATA: Final = 0x7FE00010
+_ITEM: Final = 0xFFFEE000
 _ITEM_END: Final = 0xFFFEE00D
 _SEQUENCE_END: Final = 0xFFFEE0DD
 #: Group FFFE in either byte order: items and delimiters have no value representation.
@@ -35,8 +37,8 @@ _VRS: Final = frozenset(vr.value.encode() for vr in VR if len(vr.value) == 2)
 _SHORT: Final = (_VRS - _LONG) | {b"??", b"  ", b"\0\0", b"--"}
 #: A radiograph has a few hundred elements, with private ones a few thousand.
 _MAX_ELEMENTS: Final = 200_000
-#: The longest value that is kept, bytes.
-_MAX_VALUE: Final = 256
+#: The longest value that is kept, bytes: the vertices of a polygon are the longest.
+_MAX_VALUE: Final = 2048
 
 
 class CutShortError(Undecodable):
@@ -74,10 +76,19 @@ class ElementWalk:
     Args:
         view: the elements, from their first byte.
         keep: tags whose values are kept, the first where a tag comes twice.
+        sequences: tags of sequences whose bytes are kept, in the same way.
+        longest: the longest value that is kept, bytes.
     """
 
-    def __init__(self, view: memoryview, keep: AbstractSet[int]) -> None:
-        self._view, self._keep = view, keep
+    def __init__(
+        self,
+        view: memoryview,
+        keep: AbstractSet[int],
+        *,
+        sequences: AbstractSet[int] = frozenset(),
+        longest: int = _MAX_VALUE,
+    ) -> None:
+        self._view, self._keep, self._sequences, self._longest = view, keep, sequences, longest
         self.encoding = encoding_at(view)
         order = ">" if self.encoding.big_endian else "<"
         self._plain = struct.Struct(order + "HHI")
@@ -87,6 +98,8 @@ class ElementWalk:
         #: Where the next element begins; behind Pixel Data's header once that is met.
         self.position = 0
         self.values: dict[int, bytes] = {}
+        #: What lies in the sequences: items, and a delimiter at the end of some.
+        self.items: dict[int, memoryview] = {}
         #: Length of Pixel Data as its header gives it; None if it was not met.
         self.pixel_length: int | None = None
         #: Its value representation, empty where VR is implicit.
@@ -109,12 +122,15 @@ class ElementWalk:
             if tag == PIXEL_DATA:
                 self.pixel_length, self.pixel_vr = length, vr
                 return
+            begin = self.position
             if length == UNDEFINED:
                 self._skip_undefined(vr)
-                continue
-            if tag in self._keep and length <= _MAX_VALUE:
-                self.values.setdefault(tag, bytes(self._view[self.position : self.position + length]))
-            self._advance(length)
+            else:
+                self._advance(length)
+                if tag in self._keep and length <= self._longest:
+                    self.values.setdefault(tag, bytes(self._view[begin : self.position]))
+            if tag in self._sequences:
+                self.items.setdefault(tag, self._view[begin : self.position])
 
     def tags(self, count: int) -> list[int]:
         """The next ``count`` tags. Raises as `walk` does, also where there are fewer."""
@@ -175,3 +191,22 @@ class ElementWalk:
         self.position += length
         if self.position > len(self._view):
             raise CutShortError("the file is cut short in its header")
+
+
+def first_item_values(
+    items: memoryview, keep: AbstractSet[int], *, big_endian: bool, longest: int
+) -> tuple[dict[int, bytes], Encoding]:
+    """The values of a sequence's first item, at most ``longest`` bytes each, and how they are written down.
+
+    ``items``: what lies in the sequence. Raises ``Undecodable`` where there is no item, or it is damaged.
+    """
+    try:
+        group, number, length = struct.unpack_from(">HHI" if big_endian else "<HHI", items)
+    except struct.error as error:
+        raise CutShortError("the file is cut short in its header") from error
+    if group << 16 | number != _ITEM:
+        raise Undecodable("a sequence holds no item")
+    inside = items[8:] if length == UNDEFINED else items[8 : 8 + length]
+    walk = ElementWalk(inside, keep, longest=longest)
+    walk.walk(before=_ITEM)
+    return walk.values, walk.encoding

@@ -16,8 +16,11 @@ from pydicom import uid
 from pydicom.datadict import dictionary_description
 
 from mskmodel.dicom import terms
+from mskmodel.dicom.aspect import pixel_aspect
 from mskmodel.dicom.decoding import ENCAPSULATED, NATIVE, PixelLayout, decode_encapsulated, decode_native
 from mskmodel.dicom.frames import first_frame
+from mskmodel.dicom.grey_values import as_shown
+from mskmodel.dicom.outlines import shown_outlines
 from mskmodel.dicom.raster import is_picture, read_picture
 from mskmodel.dicom.recognition import pixel_syntax
 from mskmodel.dicom.scan import Scan, is_dicom, scan_data_set, scan_meta
@@ -39,9 +42,9 @@ _DEFAULT_LIMITS: Final = Limits()
 def read_radiograph(data: bytes, limits: Limits = _DEFAULT_LIMITS, transfer_syntax: str = "") -> Radiograph:
     """Return the radiograph in a DICOM file.
 
-    MONOCHROME1 is inverted, signed samples are shifted to begin at 0, bits outside Bits Stored are dropped, and of
-    samples with more than 16 bits the highest 16 are kept. Raises ``Skipped`` or ``Undecodable``, never anything else.
-    It takes a few times the memory of the image, whose size ``limits`` bound.
+    Signed samples are shifted to begin at 0, bits outside Bits Stored are dropped, and of samples with more than 16
+    bits the highest 16 are kept; then pixels become what a viewer shows, but for the window. Raises ``Skipped`` or
+    ``Undecodable``, never anything else. It takes a few times the memory of the image, whose size ``limits`` bound.
 
     ``transfer_syntax`` is what else is known of a file that may lack File Meta Information, as Orthanc knows it.
     """
@@ -57,17 +60,21 @@ def read_radiograph(data: bytes, limits: Limits = _DEFAULT_LIMITS, transfer_synt
     if not syntax:
         raise Skipped(f"unsupported transfer syntax: {terms.uid_name(announced)}")
     layout = _layout(scan, limits)
-    pixels, note = _pixels(scan, layout, syntax, announced)
+    stored, note = _stored_values(scan, layout, syntax, announced)
+    pixels, bits, notes = as_shown(stored, scan, bits=layout.bits_stored, signed=layout.signed)
+    aspect = pixel_aspect(scan)
     return Radiograph(
         pixels=pixels,
-        bits=layout.bits_stored,
+        bits=bits,
+        aspect=aspect,
+        outlines=shown_outlines(scan, layout.rows, layout.columns, aspect),
         sop_class=sop_class,
         transfer_syntax=syntax,
         modality=terms.modality(scan.text("Modality")),
         body_part=terms.body_part(scan.text("BodyPartExamined")),
         view_position=terms.view_position(scan.text("ViewPosition")),
         laterality=terms.laterality(scan.text("ImageLaterality") or scan.text("Laterality")),
-        note=note,
+        note="; ".join([note, *notes] if note else notes),
     )
 
 
@@ -150,8 +157,8 @@ def _size(scan: Scan, keyword: str) -> int:
     return number
 
 
-def _pixels(scan: Scan, layout: PixelLayout, syntax: str, announced: str) -> tuple[NDArray[np.uint16], str]:
-    """Decoded pixels, bright = dense (as MONOCHROME2), and what a person should know of them."""
+def _stored_values(scan: Scan, layout: PixelLayout, syntax: str, announced: str) -> tuple[NDArray[np.uint16], str]:
+    """Decoded pixels in offset binary, and what a person should know of them."""
     if syntax in ENCAPSULATED:
         frame, frames = first_frame(scan.pixel_data())
         pixels = decode_encapsulated(frame, layout, syntax)
@@ -160,9 +167,6 @@ def _pixels(scan: Scan, layout: PixelLayout, syntax: str, announced: str) -> tup
         if not frames and announced in ENCAPSULATED:
             raise Undecodable("the pixel data are not stored in the way that the transfer syntax says")
         pixels = decode_native(scan.pixel_data(layout.native_bytes), layout)
-    if _photometric(scan) == "MONOCHROME1":
-        # Flipping every bit is 2**bits - 1 - value, in place.
-        pixels ^= np.uint16(2**layout.bits_stored - 1)
     return pixels, _SURPLUS.format(frames) if frames > 1 else ""
 
 

@@ -7,6 +7,7 @@ File Meta Information, or both.
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -31,31 +32,59 @@ _FIRST_GROUPS: Final = (b"\x02\0", b"\0\x02", b"\x08\0", b"\0\x08")
 #: Elements in ascending order by which such a file is told from other files, and bytes in which they must lie.
 _TELLING_ELEMENTS, _TELLING_BYTES = 3, 4096
 
-_KEPT: Final = frozenset(
-    tag
-    for keyword in (
-        "SOPClassUID",
-        "SOPInstanceUID",
-        "Modality",
-        "BodyPartExamined",
-        "ViewPosition",
-        "Laterality",
-        "ImageLaterality",
-        "SamplesPerPixel",
-        "PhotometricInterpretation",
-        "NumberOfFrames",
-        "Rows",
-        "Columns",
-        "BitsAllocated",
-        "BitsStored",
-        "HighBit",
-        "PixelRepresentation",
-        "MediaStorageSOPClassUID",
-        "MediaStorageSOPInstanceUID",
-        "TransferSyntaxUID",
-    )
-    if (tag := tag_for_keyword(keyword)) is not None
+
+def _tags(*keywords: str) -> frozenset[int]:
+    return frozenset(tag for keyword in keywords if (tag := tag_for_keyword(keyword)) is not None)
+
+
+_KEPT: Final = _tags(
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "Modality",
+    "BodyPartExamined",
+    "ViewPosition",
+    "Laterality",
+    "ImageLaterality",
+    "SamplesPerPixel",
+    "PhotometricInterpretation",
+    "NumberOfFrames",
+    "Rows",
+    "Columns",
+    "BitsAllocated",
+    "BitsStored",
+    "HighBit",
+    "PixelRepresentation",
+    "PixelPaddingValue",
+    "PixelPaddingRangeLimit",
+    "PixelSpacing",
+    "ImagerPixelSpacing",
+    "NominalScannedPixelSpacing",
+    "PixelAspectRatio",
+    "RescaleIntercept",
+    "RescaleSlope",
+    "PresentationLUTShape",
+    "ShutterShape",
+    "ShutterLeftVerticalEdge",
+    "ShutterRightVerticalEdge",
+    "ShutterUpperHorizontalEdge",
+    "ShutterLowerHorizontalEdge",
+    "CenterOfCircularShutter",
+    "RadiusOfCircularShutter",
+    "VerticesOfThePolygonalShutter",
+    "CollimatorShape",
+    "CollimatorLeftVerticalEdge",
+    "CollimatorRightVerticalEdge",
+    "CollimatorUpperHorizontalEdge",
+    "CollimatorLowerHorizontalEdge",
+    "CenterOfCircularCollimator",
+    "RadiusOfCircularCollimator",
+    "VerticesOfThePolygonalCollimator",
+    "MediaStorageSOPClassUID",
+    "MediaStorageSOPInstanceUID",
+    "TransferSyntaxUID",
 )
+#: Sequences whose items matter.
+_KEPT_SEQUENCES: Final = _tags("ModalityLUTSequence", "VOILUTSequence")
 
 
 @dataclass(frozen=True)
@@ -75,6 +104,8 @@ class Scan:
     encoding: Encoding = field(default_factory=Encoding)
     is_deflated: bool = False
     values: dict[int, bytes] = field(default_factory=dict)
+    #: What lies in the sequences that matter.
+    items: dict[int, memoryview] = field(default_factory=dict)
     #: False where the data set ends without Pixel Data.
     has_pixel_data: bool = False
     #: Length of Pixel Data; None where it is undefined, as of encapsulated frames.
@@ -101,6 +132,23 @@ class Scan:
         if len(value) < 2:
             return None
         return int.from_bytes(value[:2], "big" if self.encoding.big_endian else "little")
+
+    def decimals(self, keyword: str) -> tuple[float, ...]:
+        """Return the finite numbers of a Decimal or Integer String, none where one of them is no such number."""
+        try:
+            found = tuple(float(part) for part in self._value(keyword).decode("ascii").strip(" \0").split("\\"))
+        except ValueError:
+            return ()
+        return found if all(map(math.isfinite, found)) else ()
+
+    def words(self, keyword: str) -> frozenset[str]:
+        """Return the values of a Code String, in capital letters."""
+        return frozenset(word.strip().upper() for word in self.text(keyword).split("\\"))
+
+    def sequence(self, keyword: str) -> memoryview | None:
+        """Return what lies in a sequence, None where the data set does not have it."""
+        tag = tag_for_keyword(keyword)
+        return None if tag is None else self.items.get(tag)
 
     def _value(self, keyword: str) -> bytes:
         tag = tag_for_keyword(keyword)
@@ -181,14 +229,14 @@ def scan_data_set(data: bytes, meta: FileMeta, *, before: int | None = None) -> 
     if not _begins_with_elements(view) if said_deflated else _is_deflated(view):
         inflater = Inflater(view)
         view = memoryview(inflater.inflate(_MAX_DEFLATED_HEADER))
-    walk = ElementWalk(view, _KEPT)
+    walk = ElementWalk(view, _KEPT, sequences=_KEPT_SEQUENCES)
     try:
         walk.walk() if before is None else walk.walk(before=before)
     except CutShortError as error:
         if inflater is not None and not inflater.is_at_end:
             raise Skipped("over the size limit: the deflated header goes on for more than 16 MB") from error
         raise
-    scan = Scan(walk.encoding, is_deflated=inflater is not None, values=walk.values)
+    scan = Scan(walk.encoding, is_deflated=inflater is not None, values=walk.values, items=walk.items)
     if walk.pixel_length is not None:
         scan.has_pixel_data = walk.pixel_length > 0
         scan.pixel_bytes = None if walk.pixel_length == UNDEFINED else walk.pixel_length
