@@ -24,7 +24,7 @@ _NAMES: Final = {_MODALITY: "modality", _VOI: "VOI"}
 #: A table is tried on every 16th row and column.
 _STEP: Final = 16
 #: Pixels that go through a table at once: what looks them up needs eight bytes for each.
-_AT_ONCE: Final = 2**20
+_AT_ONCE: Final = 2**18
 
 
 def as_shown(
