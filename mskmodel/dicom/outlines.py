@@ -52,9 +52,15 @@ def _shapes(scan: Scan, module: str, rows: int, columns: int, aspect: float) -> 
         yield found
 
 
+def _coordinates(scan: Scan, keyword: str) -> tuple[float, ...]:
+    """The numbers of an Integer String, none where one is beyond what it can hold (PS3.5 6.2)."""
+    numbers = scan.decimals(keyword)
+    return numbers if all(abs(number) <= 2**31 for number in numbers) else ()
+
+
 def _rectangle(scan: Scan, module: str, rows: int, columns: int) -> Outline | None:
     edges = [
-        scan.decimals(f"{module}{edge}")
+        _coordinates(scan, f"{module}{edge}")
         for edge in ("LeftVerticalEdge", "RightVerticalEdge", "UpperHorizontalEdge", "LowerHorizontalEdge")
     ]
     if any(len(edge) != 1 for edge in edges):
@@ -68,7 +74,7 @@ def _rectangle(scan: Scan, module: str, rows: int, columns: int) -> Outline | No
 
 
 def _circle(scan: Scan, module: str, rows: int, columns: int, aspect: float) -> Outline | None:
-    centre, radius = scan.decimals(f"CenterOfCircular{module}"), scan.decimals(f"RadiusOfCircular{module}")
+    centre, radius = _coordinates(scan, f"CenterOfCircular{module}"), _coordinates(scan, f"RadiusOfCircular{module}")
     if len(centre) != 2 or len(radius) != 1 or radius[0] <= 0:
         return None
     x, y = (centre[1] - 0.5) / columns, (centre[0] - 0.5) / rows
@@ -83,7 +89,7 @@ def _circle(scan: Scan, module: str, rows: int, columns: int, aspect: float) -> 
 
 
 def _polygon(scan: Scan, module: str, rows: int, columns: int) -> Outline | None:
-    numbers = scan.decimals(f"VerticesOfThePolygonal{module}")
+    numbers = _coordinates(scan, f"VerticesOfThePolygonal{module}")
     if len(numbers) < 6 or len(numbers) % 2:
         return None
     pairs = zip(numbers[::2], numbers[1::2], strict=True)

@@ -51,7 +51,8 @@ def read(
                 if keyword.endswith("Shape"):
                     names.setdefault(keyword, []).append(value)
                 else:
-                    setattr(ds, keyword, value)
+                    # Whatever text a file says.
+                    ds.add_new(keyword, "LO" if isinstance(value, str) else "IS", value)
         for keyword, values in names.items():
             setattr(ds, keyword, values)
         ds.ImagerPixelSpacing = list(spacing)
@@ -127,6 +128,7 @@ NOTHING = {
     "small circle": circle("Shutter", 48, 40, 5),
     "circle elsewhere": circle("Shutter", 500, 500, 600),
     "circle around all": circle("Shutter", 48, 40, 2_000_000_000),
+    "endless circle": circle("Shutter", 48, 40, 1) | {"RadiusOfCircularShutter": "1e308"},
     "two vertices": polygon("Shutter", 1, 1, 90, 70),
     "half a vertex": polygon("Shutter", 1, 1, 1, 70, 90, 70, 90),
     "a line": polygon("Shutter", 1, 1, 50, 40, 90, 80),
