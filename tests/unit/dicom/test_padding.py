@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from mskmodel.dicom.encoding import LOSSY, WRITABLE, encode_pixels
 from mskmodel.dicom.reading import read_radiograph
 from tests.dicom_files import bits_for, edited
-from tests.unit.dicom.test_grey_values import lookup_table
+from tests.lookup_tables import lookup_table
 
 ROWS, COLUMNS, MARGIN = 60, 50, 12
 LOSSLESS = sorted(WRITABLE - set(LOSSY))
