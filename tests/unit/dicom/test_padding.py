@@ -116,6 +116,20 @@ def test_a_range_counts_with_both_ends(turned: bool, signed: bool) -> None:
     assert not pixels[:MARGIN].any() and not pixels[:, :MARGIN].any()
 
 
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_a_range_that_begins_at_black_is_black(photometric: str) -> None:
+    ends = (4095, 4000) if photometric == "MONOCHROME1" else (0, 95)
+    margin = np.random.default_rng(0).integers(min(ends), max(ends) + 1, (ROWS, COLUMNS))
+
+    def change(ds: Dataset) -> None:
+        ds.PhotometricInterpretation = photometric
+        declared(ds, *ends)
+
+    pixels = read_radiograph(with_pixels(framed(12, margin), change)).pixels
+
+    assert not pixels[:MARGIN].any() and not pixels[:, -MARGIN:].any()
+
+
 def test_the_same_value_inside_the_picture_is_its_own() -> None:
     value = int(picture(12)[ROWS // 2, COLUMNS // 2])
 
