@@ -65,7 +65,3 @@ class Radiograph:
     laterality: str = ""
     #: What a person should know of how the file was read, as a reason says it; mostly nothing.
     note: str = ""
-    #: Height of a pixel divided by its width.
-    aspect: float = 1.0
-    #: Polygons outside of which nothing is shown, (n, 2) each: x and y as shares 0..1 of width and height.
-    outlines: tuple[NDArray[np.float32], ...] = ()

@@ -1,15 +1,16 @@
-"""From a radiograph to the picture that is kept of it: cut to the exposed field, shrunk, windowed, padded to a square."""
+"""From a radiograph to the picture that is kept of it: cut to the exposed field, shrunk, windowed, made a square."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.network.field import Polygon, box_of, exposed_field, filled, grey_window
+from mskmodel.network.field import Polygon, box_of, exposed_field, filled
+from mskmodel.network.grey_window import grey_window
 from mskmodel.network.shrinking import halved, resampled
 from mskmodel.radiograph import Radiograph
 
@@ -19,10 +20,12 @@ __all__ = ["STORED", "Picture", "framed"]
 STORED: Final = 288
 #: Pixels are halved as long as this multiple of the wanted size is left; a proper resampling does the rest.
 _OVERSAMPLING: Final = 2
-#: The field is looked for in a picture of at least this many pixels along the longest side.
+#: The field is looked for in a picture of at least this many pixels along the longest side, where there are as many.
 _FIELD_SIZE: Final = 288
 #: Percentiles of a whole picture are taken over about this many pixels.
 _SAMPLES: Final = 65_536
+
+_Number = TypeVar("_Number", np.uint16, np.float32)
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,9 +41,7 @@ class Picture:
     columns: int
 
 
-def framed(
-    radiograph: Radiograph, size: int = STORED, *, window: tuple[float, float] | None, field: bool
-) -> Picture:
+def framed(radiograph: Radiograph, size: int = STORED, *, window: tuple[float, float] | None, field: bool) -> Picture:
     """Cut to the field, shrink to ``size`` along the longest side, window, pad to a square; the true aspect is kept.
 
     ``window``: percentiles of the pixel values that become black and white, None for the whole range of the bit depth.
@@ -49,25 +50,17 @@ def framed(
     """
     pixels = radiograph.pixels
     shrunk = _shrunk(radiograph, pixels, size)
-    polygon, inside = None, None
-    if field:
-        aspect = radiograph.aspect * (len(pixels) / len(shrunk)) / (pixels.shape[1] / shrunk.shape[1])
-        polygon, inside = exposed_field(_for_the_field(shrunk), aspect, radiograph.outlines)
+    polygon, inside = _field(radiograph, shrunk) if field else (None, None)
     low, high = _window(radiograph, window, inside)
     if polygon is not None:
-        top, bottom, left, right = box_of(polygon, *pixels.shape)
-        pixels = pixels[top:bottom, left:right]
-        a, b, c, d = box_of(polygon, *shrunk.shape)
-        shrunk = shrunk[a:b, c:d]
+        pixels, shrunk = _cut(pixels, polygon), _cut(shrunk, polygon)
     rows, columns = _extent(radiograph, pixels, size)
-    if (shrunk.shape[0] < rows and shrunk.shape[0] < len(pixels)) or (
-        shrunk.shape[1] < columns and shrunk.shape[1] < pixels.shape[1]
-    ):
+    if len(shrunk) < min(rows, len(pixels)) or shrunk.shape[1] < min(columns, pixels.shape[1]):
         shrunk = _shrunk(radiograph, pixels, size)
-    values = resampled(shrunk, rows, columns)
-    values = np.clip((values - low) * (255 / max(high - low, 1.0)) + 0.5, 0, 255).astype(np.uint8)
+    values = (resampled(shrunk, rows, columns) - low) * (255 / max(high - low, 1.0))
+    values = np.clip(values + 0.5, 0, 255).astype(np.uint8)
     if polygon is not None:
-        values *= filled(_within(polygon), values.shape)
+        values *= filled(_within_its_box(polygon), values.shape)
     square = np.zeros((size, size), np.uint8)
     top, left = (size - rows) // 2, (size - columns) // 2
     square[top : top + rows, left : left + columns] = values
@@ -85,13 +78,16 @@ def _shrunk(radiograph: Radiograph, pixels: NDArray[np.uint16], size: int) -> ND
     return halved(pixels, radiograph.bits, *_extent(radiograph, pixels, size * _OVERSAMPLING))
 
 
-def _for_the_field(shrunk: NDArray[np.float32]) -> NDArray[np.float32]:
-    while max(shrunk.shape) >= 2 * _FIELD_SIZE and min(shrunk.shape) > 1:
-        rows, columns = shrunk.shape[0] // 2, shrunk.shape[1] // 2
-        shrunk = np.asarray(
-            cv2.resize(shrunk[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
-        )
-    return shrunk
+def _field(radiograph: Radiograph, shrunk: NDArray[np.float32]) -> tuple[Polygon | None, NDArray[np.float32]]:
+    """The field, and the grey values inside."""
+    small = shrunk
+    while max(small.shape) >= 2 * _FIELD_SIZE and min(small.shape) > 1:
+        rows, columns = small.shape[0] // 2, small.shape[1] // 2
+        halves = cv2.resize(small[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
+        small = np.asarray(halves, np.float32)
+    rows, columns = radiograph.pixels.shape
+    aspect = radiograph.aspect * (rows / len(shrunk)) / (columns / shrunk.shape[1])
+    return exposed_field(small, aspect, radiograph.outlines)
 
 
 def _window(
@@ -106,7 +102,12 @@ def _window(
     return float(low), float(high)
 
 
-def _within(polygon: Polygon) -> Polygon:
-    """The polygon as shares of its own box."""
+def _cut(pixels: NDArray[_Number], polygon: Polygon) -> NDArray[_Number]:
+    top, bottom, left, right = box_of(polygon, *pixels.shape)
+    return pixels[top:bottom, left:right]
+
+
+def _within_its_box(polygon: Polygon) -> Polygon:
+    """The polygon with shares of its own box instead of the picture's."""
     least, most = polygon.min(0), polygon.max(0)
-    return np.asarray((polygon - least) / np.maximum(most - least, 1e-9), np.float32)
+    return np.asarray((polygon - least) / (most - least), np.float32)

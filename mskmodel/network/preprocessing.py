@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from functools import lru_cache
 from typing import Any
 
 import cv2
@@ -62,9 +63,7 @@ class Preprocessing:
         ``zoom``: above 1 is nearer; below 1 is farther, with black around. ``degrees``: rotation, counterclockwise.
         For a picture that augmentation leaves unchanged, training has the same input, to the last bit.
         """
-        cos, sin = math.cos(math.radians(degrees)) / zoom, math.sin(math.radians(degrees)) / zoom
-        read_at = torch.tensor([[cos, -sin, 0], [sin, cos, 0]]).expand(len(values), 2, 3)
-        grid = F.affine_grid(read_at, [len(values), 1, self.size, self.size], align_corners=False)
+        grid = _grid(self.size, zoom, degrees).expand(len(values), -1, -1, -1)
         pictures, _ = sampled(torch.from_numpy(values), torch.from_numpy(extents), grid)
         return np.stack([self.enhance(picture) for picture in windowed(pictures).numpy()])
 
@@ -97,6 +96,13 @@ class Preprocessing:
         """Name of a folder for framed pictures: it states all that ``frame`` depends on."""
         window = "depth" if self.window is None else "-".join(f"{percentile:g}" for percentile in self.window)
         return f"{STORED}-{window}{'-field' if self.field else ''}-{_FRAMING}"
+
+
+@lru_cache(maxsize=16)
+def _grid(size: int, zoom: float, degrees: float) -> Tensor:
+    """Where a look reads, (1, size, size, 2) of -1..1. It takes as long to make as to read there."""
+    cos, sin = math.cos(math.radians(degrees)) / zoom, math.sin(math.radians(degrees)) / zoom
+    return F.affine_grid(torch.tensor([[[cos, -sin, 0], [sin, cos, 0]]]), [1, 1, size, size], align_corners=False)
 
 
 def sampled(values: Tensor, extents: Tensor, grid: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,13 +18,14 @@ def halved(pixels: NDArray[np.uint16], bits: int, rows: int, columns: int) -> ND
     """
     # Means are rounded to integers, so that few bits would lose some of what noise makes visible.
     shift = 16 - bits if bits < 16 and (len(pixels) >= 2 * rows or pixels.shape[1] >= 2 * columns) else 0
-    means = pixels << np.uint16(shift) if shift else pixels
+    means: NDArray[np.uint16] = pixels << np.uint16(shift) if shift else pixels
     while True:
         down, across = 1 + (len(means) >= 2 * rows), 1 + (means.shape[1] >= 2 * columns)
         if down == across == 1:
             return np.asarray(means.astype(np.float32) * np.float32(2.0**-shift))
         r, c = len(means) // down, means.shape[1] // across
-        means = np.asarray(cv2.resize(means[: r * down, : c * across], (c, r), interpolation=cv2.INTER_AREA))
+        halves = cv2.resize(means[: r * down, : c * across], (c, r), interpolation=cv2.INTER_AREA)
+        means = np.asarray(halves, np.uint16)
 
 
 def resampled(values: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:

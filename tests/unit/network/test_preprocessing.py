@@ -35,7 +35,7 @@ def test_any_shape_becomes_a_square_input_of_finite_values(rows: int, columns: i
 
 
 def test_the_aspect_is_kept_and_the_rest_is_black() -> None:
-    picture = Preprocessing().frame(a_radiograph(1000, 500), size=224)
+    picture = Preprocessing(field=False).frame(a_radiograph(1000, 500), size=224)
 
     assert (picture.rows, picture.columns) == (224, 112)
     assert not picture.values[:, :56].any()
