@@ -55,7 +55,7 @@ class Radiograph:
     #: Polygons, each (n, 2) of x and y as shares 0..1 of width and height: what lies outside any of them is not shown.
     #: From display shutter or collimator; empty where the whole picture is shown.
     outlines: tuple[NDArray[np.float32], ...] = ()
-    #: UIDs; empty for a PNG or JPEG file.
+    #: UIDs; empty for a picture that is no DICOM file.
     sop_class: str = ""
     transfer_syntax: str = ""
     modality: str = ""

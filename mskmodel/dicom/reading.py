@@ -79,7 +79,7 @@ def read_radiograph(data: bytes, limits: Limits = _DEFAULT_LIMITS, transfer_synt
 
 
 def read_image(path: Path | str, limits: Limits = _DEFAULT_LIMITS) -> Radiograph:
-    """Return the radiograph in a DICOM, PNG or JPEG file, told apart by content.
+    """Return the radiograph in a DICOM file or a picture, told apart by content.
 
     Raises ``Skipped`` or ``Undecodable`` as :func:`read_radiograph` does, and ``OSError`` where the file cannot
     be read at all.
@@ -91,7 +91,7 @@ def read_image(path: Path | str, limits: Limits = _DEFAULT_LIMITS) -> Radiograph
         return read_radiograph(data, limits)
     if is_picture(data):
         return read_picture(data, limits)
-    raise Undecodable("neither a DICOM, a PNG nor a JPEG file")
+    raise Undecodable("neither a DICOM file nor a picture")
 
 
 def _check_file_size(size: int, limits: Limits) -> None:

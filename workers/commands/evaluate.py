@@ -22,7 +22,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command()
-@click.option("--images", required=True, type=_FOLDER, help="Folder of DICOM, PNG or JPEG files.")
+@click.option("--images", required=True, type=_FOLDER, help="Folder of DICOM files or pictures.")
 @click.option("--labels", required=True, type=_FILE, help="CSV: file, label (none = none of the classes).")
 @click.option("--model", help="A version's name or directory; without it, the one that is served.")
 @device_option

@@ -53,10 +53,10 @@ def command(
     as_json: bool,
     **tls: Any,
 ) -> None:
-    """Send files, and all DICOM, PNG and JPEG files in folders, by C-STORE.
+    """Send files, and all DICOM files and pictures (PNG, JPEG, TIFF...) in folders, by C-STORE.
 
-    DICOM files are sent unchanged, but for a meta header that is missing or contradicts the data set. PNG and JPEG
-    files are wrapped as DX first. Exit 1 if any was not stored.
+    DICOM files are sent unchanged, but for a meta header that is missing or contradicts the data set. Pictures are
+    wrapped as DX first. Exit 1 if any was not stored.
     """
     from workers.pacs.outgoing import collect
     from workers.pacs.send import STORED, SendError, Target
@@ -74,7 +74,7 @@ def command(
         outgoing = collect(paths)
         if not (outgoing.files or outgoing.unsendable):
             _print_left_out(outgoing)
-            raise click.ClickException("nothing to send: no DICOM, PNG or JPEG file was found there")
+            raise click.ClickException("nothing to send: no DICOM file and no picture was found there")
         start = time.monotonic()
         sent = _send_with_progress(outgoing, replace(target, tls=security), senders, wait)
     except (SendError, StackError) as error:

@@ -42,7 +42,7 @@ class OutgoingFile:
 
     @property
     def is_picture(self) -> bool:
-        """Whether it is a PNG or JPEG file, which is wrapped as DX before it is sent."""
+        """Whether it is a picture such as a PNG file, which is wrapped as DX before it is sent."""
         return not self.sop_instance
 
 
@@ -87,7 +87,7 @@ def _look_at(path: Path, outgoing: Outgoing, *, named: bool) -> None:
             _add_dicom(path, beginning, outgoing)
         else:
             where = outgoing.unsendable if named else outgoing.left_out
-            where.append((path, "neither a DICOM, a PNG nor a JPEG file" if beginning else "empty"))
+            where.append((path, "neither a DICOM file nor a picture" if beginning else "empty"))
     except NotClassifiable as error:
         outgoing.unsendable.append((path, error.reason))
     except OSError as error:
@@ -153,7 +153,7 @@ def announced(file: OutgoingFile) -> Iterator[Path]:
 
 
 def wrapped(path: Path) -> Dataset:
-    """A PNG or JPEG as a DX data set; the same file gives the same SOP Instance UID, whatever its name.
+    """A picture as a DX data set; the same file gives the same SOP Instance UID, whatever its name.
 
     The file's name and path do not go into it, since they may contain patients' names.
 

@@ -1,4 +1,4 @@
-"""Sends radiographs over DICOM (C-STORE): DICOM files unchanged, PNG and JPEG files wrapped as DX.
+"""Sends radiographs over DICOM (C-STORE): DICOM files unchanged, pictures wrapped as DX.
 
 Files are read one at a time and in pieces, so a folder of any size can be sent. A receiver that goes away is waited
 for.
@@ -36,7 +36,7 @@ def send(
     patience: float = PATIENCE,
     on_waiting: Callable[[str], None] | None = None,
 ) -> list[Sent]:
-    """Send files, and all DICOM, PNG and JPEG files in folders; returns the result of each.
+    """Send files, and all DICOM files and pictures in folders; returns the result of each.
 
     Args:
         senders: associations in parallel.

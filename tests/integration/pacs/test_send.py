@@ -170,7 +170,7 @@ def test_a_named_file_that_cannot_be_sent_is_a_failure(tmp_path: Path) -> None:
         ("broken.png", FAILED),
     ]
     assert [sent.reason for sent in results] == [
-        "neither a DICOM, a PNG nor a JPEG file",
+        "neither a DICOM file nor a picture",
         "cannot be read: No such file or directory",
         "the image is damaged",
     ]
@@ -379,10 +379,10 @@ def test_what_is_left_out_is_named_with_the_reason(tmp_path: Path) -> None:
         listed = json.loads(CliRunner().invoke(command, [*arguments, "--json"]).stdout)
 
     assert shown.exit_code == 0, shown.output
-    assert f"left out: {folder / 'notes.txt'}: neither a DICOM, a PNG nor a JPEG file" in shown.stderr
+    assert f"left out: {folder / 'notes.txt'}: neither a DICOM file nor a picture" in shown.stderr
     assert {Path(one["file"]).name: one["reason"] for one in listed["left_out"]} == {
         "DICOMDIR": "a DICOMDIR lists instances, but is none",
-        "notes.txt": "neither a DICOM, a PNG nor a JPEG file",
+        "notes.txt": "neither a DICOM file nor a picture",
         "nothing": "empty",
         "pipe": "not a file",
     }

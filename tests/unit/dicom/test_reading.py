@@ -286,5 +286,5 @@ def test_a_png_file_over_the_size_limit_is_skipped(tmp_path: Path) -> None:
 def test_a_text_file_is_no_image(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing to see")
 
-    with pytest.raises(Undecodable, match="neither a DICOM, a PNG nor a JPEG"):
+    with pytest.raises(Undecodable, match="neither a DICOM file nor a picture"):
         read_image(tmp_path / "notes.txt")
