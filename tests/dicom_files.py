@@ -180,7 +180,7 @@ def _make_rgb(ds: Dataset) -> None:
     ds.PhotometricInterpretation = "RGB"
     ds.PlanarConfiguration = 0
     ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
-    ds.PixelData = bytes(ROWS * COLUMNS * 3)
+    ds.PixelData = bytes((200, 40, 40)) * (ROWS * COLUMNS)
 
 
 def _make_64_bits(ds: Dataset) -> None:

@@ -17,6 +17,7 @@ from pydicom.datadict import dictionary_description
 
 from mskmodel.dicom import terms
 from mskmodel.dicom.aspect import pixel_aspect
+from mskmodel.dicom.colour import COLOURED
 from mskmodel.dicom.decoding import ENCAPSULATED, NATIVE, PixelLayout, decode_encapsulated, decode_native
 from mskmodel.dicom.frames import first_frame
 from mskmodel.dicom.grey_values import as_shown
@@ -105,14 +106,17 @@ def _check_sop_class(sop_class: str) -> None:
 
 
 def _layout(scan: Scan, limits: Limits) -> PixelLayout:
-    """Read the Image Pixel attributes; refuse what is not one grey frame of a size within the limits."""
+    """Read the Image Pixel attributes; refuse what cannot be one grey frame of a size within the limits."""
     if not scan.has_pixel_data:
         raise Skipped("no pixel data")
     _check_frames(scan.text("NumberOfFrames"))
     _check_photometric(scan)
-    rows, columns = _size(scan, "Rows"), _size(scan, "Columns")
-    if rows * columns > limits.max_pixels:
-        raise Skipped(f"over the size limit: {rows} x {columns} pixels, the limit is {limits.max_pixels:,} in all")
+    rows, columns, samples = _size(scan, "Rows"), _size(scan, "Columns"), _samples(scan)
+    if rows * columns * samples > limits.max_pixels:
+        each = f" of {samples} samples" if samples > 1 else ""
+        raise Skipped(
+            f"over the size limit: {rows} x {columns} pixels{each}, the limit is {limits.max_pixels:,} in all"
+        )
     allocated, stored = _size(scan, "BitsAllocated"), _size(scan, "BitsStored")
     if allocated not in (8, 16, 32):
         raise Skipped(f"unsupported pixel format: {allocated} bits allocated")
@@ -125,7 +129,19 @@ def _layout(scan: Scan, limits: Limits) -> PixelLayout:
     signed = scan.number("PixelRepresentation") == 1
     # In big endian, words of 16 bits are swapped, whatever the size of a sample (PS3.5 A.3); OB and the like are bytes.
     swapped = scan.encoding.big_endian and (allocated > 8 or scan.pixel_vr == b"OW")
-    return PixelLayout(rows, columns, allocated, min(stored, 16), high_bit, signed, swapped)
+    planar, halved = scan.number("PlanarConfiguration") == 1, samples == 3 and _photometric(scan) == "YBR_FULL_422"
+    return PixelLayout(
+        rows,
+        columns,
+        allocated,
+        min(stored, 16),
+        high_bit,
+        signed,
+        swapped,
+        samples=samples,
+        planar=planar,
+        halved=halved,
+    )
 
 
 def _check_frames(frames: str) -> None:
@@ -138,16 +154,22 @@ _COLOUR: Final = frozenset({"RGB", "ARGB", "CMYK", "HSV", "XYB", "PALETTE COLOR"
 
 
 def _check_photometric(scan: Scan) -> None:
-    """CR and DX are grey by definition (PS3.3 A.2, C.8.11.3): a colour image shows something else."""
+    """Radiographs are grey, but some are written as colour (RGB, YCbCr): the pixels tell."""
     photometric = _photometric(scan)
-    if photometric in _COLOUR or photometric.startswith("YBR_") or (scan.number("SamplesPerPixel") or 1) > 1:
-        raise Skipped("a colour image, not a radiograph")
+    if _samples(scan) == 3 and (photometric == "RGB" or photometric.startswith("YBR_")):
+        return
+    if photometric in _COLOUR or photometric.startswith("YBR_") or _samples(scan) > 1:
+        raise Skipped(COLOURED)
     if photometric not in ("MONOCHROME1", "MONOCHROME2"):
         raise Undecodable("the header does not say whether high values are white or black (Photometric Interpretation)")
 
 
 def _photometric(scan: Scan) -> str:
     return scan.text("PhotometricInterpretation").upper()
+
+
+def _samples(scan: Scan) -> int:
+    return scan.number("SamplesPerPixel") or 1
 
 
 def _size(scan: Scan, keyword: str) -> int:

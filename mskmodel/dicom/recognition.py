@@ -11,7 +11,7 @@ from typing import Final
 from pydicom import config, uid
 
 from mskmodel.dicom.codestream import BadCodestreamError, jpeg_start
-from mskmodel.dicom.codestream_jpeg_2000 import JP2_FILE
+from mskmodel.dicom.codestream_jpeg_2000 import JP2_FILE, jpeg_2000_codestream
 from mskmodel.dicom.decoding import ENCAPSULATED, NATIVE, same_codec
 from mskmodel.dicom.frames import first_fragment
 from mskmodel.dicom.scan import Scan
@@ -51,14 +51,20 @@ def _frame_syntax(frame: memoryview) -> str:
     beginning = bytes(frame[:8])
     if beginning.startswith(b"\xff\xd8"):
         return _jpeg_syntax(frame)
-    if beginning == JP2_FILE[:8]:
-        return uid.JPEG2000
-    if beginning.startswith(_JPEG_2000):
-        (capabilities,) = struct.unpack_from(">H", bytes(frame[6:8]).ljust(2, b"\0"))
-        return uid.HTJ2K if capabilities & _HIGH_THROUGHPUT else uid.JPEG2000
+    if beginning == JP2_FILE[:8] or beginning.startswith(_JPEG_2000):
+        return _jpeg_2000_syntax(frame)
     # The header of RLE: the number of segments, and the first one's offset, which is the header's length (PS3.5 G.5).
     segments, offset = struct.unpack("<II", beginning.ljust(8, b"\0"))
     return uid.RLELossless if 1 <= segments <= 15 and offset == 64 else ""
+
+
+def _jpeg_2000_syntax(frame: memoryview) -> str:
+    try:
+        codestream = bytes(jpeg_2000_codestream(frame)[:8])
+    except BadCodestreamError:
+        return uid.JPEG2000
+    (capabilities,) = struct.unpack_from(">H", codestream[6:8].ljust(2, b"\0"))
+    return uid.HTJ2K if capabilities & _HIGH_THROUGHPUT else uid.JPEG2000
 
 
 def _jpeg_syntax(frame: memoryview) -> str:

@@ -47,6 +47,7 @@ _KEPT: Final = _tags(
     "ImageLaterality",
     "SamplesPerPixel",
     "PhotometricInterpretation",
+    "PlanarConfiguration",
     "NumberOfFrames",
     "Rows",
     "Columns",

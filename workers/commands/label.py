@@ -20,7 +20,7 @@ __all__ = ["command"]
 @device_option
 @json_option
 def command(files: tuple[Path, ...], model: str | None, device: str, as_json: bool) -> None:
-    """Label radiographs: FILES in DICOM, or pictures such as PNG, JPEG and TIFF. Exit 1 if any of them could not be read."""
+    """Label radiographs: DICOM FILES or pictures (PNG, JPEG, TIFF...). Exit 1 if any of them could not be read."""
     from workers.terminal.chosen_version import load_classifier
 
     classifier = load_classifier(model, device)

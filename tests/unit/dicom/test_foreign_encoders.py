@@ -140,6 +140,18 @@ def test_a_jp2_file_in_place_of_its_codestream(said: str, tmp_path: Path) -> Non
             read_radiograph(with_codestream(cells, whole[:size], uid.JPEG2000Lossless))
 
 
+@pytest.mark.parametrize("said", [uid.HTJ2KLossless, uid.HTJ2KLosslessRPCL, uid.HTJ2K, uid.JPEG2000Lossless])
+def test_a_high_throughput_file_in_place_of_its_codestream(said: str, tmp_path: Path) -> None:
+    cells = Cells(16, 12)
+    codestream = htj2k("-reversible", "true", cells=cells, folder=tmp_path)
+    boxes = [b"jP  \r\n\x87\n", b"ftypjph \0\0\0\0jph ", b"jp2h", b"jp2c" + codestream]
+    whole = b"".join((len(box) + 4).to_bytes(4, "big") + box for box in boxes)
+
+    data = with_codestream(cells, whole, said)
+    assert_read(data, cells)
+    assert read_radiograph(data).transfer_syntax == (uid.HTJ2K if said == uid.JPEG2000Lossless else said)
+
+
 @pytest.mark.parametrize("cells", [cells for cells in SAMPLES if not cells.signed], ids=str)
 @pytest.mark.parametrize("order", ["RPCL", "LRCP"])
 def test_htj2k(order: str, cells: Cells, tmp_path: Path) -> None:
