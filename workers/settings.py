@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -19,7 +19,10 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from workers.broker_url import BrokerUrl
 from workers.tls import Trust
 
-__all__ = ["KEY_PREFIX", "InvalidSetting", "MissingSetting", "Settings"]
+if TYPE_CHECKING:
+    from mskmodel.dicom.radiograph_kinds import RadiographKinds
+
+__all__ = ["KEY_PREFIX", "InvalidSetting", "MissingSetting", "Settings", "radiograph_kinds"]
 
 PREFIX = "MSK_"
 #: What the names of Celery's keys and channels in the broker begin with, where the site does not say.
@@ -81,6 +84,14 @@ def _certificates(file: Path) -> Path:
     return file
 
 
+def _kinds(text: str) -> str:
+    """The text itself. Raises ValueError where it is no list of kinds of radiographs."""
+    from mskmodel.dicom.radiograph_kinds import RadiographKinds
+
+    RadiographKinds.of(text)
+    return text
+
+
 def _split(names: str) -> frozenset[str]:
     return frozenset(name.strip().casefold() for name in names.split(",")) - {""}
 
@@ -99,6 +110,7 @@ CaFile = Annotated[
 Switch = Annotated[bool, Field(description="true or false")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number of seconds above 0")]
 Days = Annotated[int, Field(ge=0, description="a whole number of days, 0 for never")]
+Kinds = Annotated[str, AfterValidator(_kinds), Field(description="a list like CR, DX, SC/CR, SC/DX, SC/RG")]
 Senders = Annotated[frozenset[str], BeforeValidator(_split)]
 WebhookSecret = Annotated[str, AfterValidator(_webhook_secret)]
 
@@ -132,6 +144,15 @@ class Settings(BaseModel):
     """Whoever sends an archive: AE titles, users of Orthanc and IP addresses, in lower case."""
     new_senders: Senders = frozenset()
     """Whoever sends old studies that are needed now, such as prefetched priors."""
+    radiographs: Kinds | None = None
+    """What counts as a radiograph, as a list; None for `BY_DEFAULT`."""
+
+    @property
+    def kinds(self) -> "RadiographKinds":
+        """What counts as a radiograph."""
+        from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
+
+        return RadiographKinds.of(self.radiographs) if self.radiographs else BY_DEFAULT
 
     @property
     def trust(self) -> Trust:
@@ -160,6 +181,18 @@ class Settings(BaseModel):
         field = cls.model_fields[name.removeprefix(PREFIX).lower()]
         value = first["input"].rpartition("@")[2].partition("?")[0] if field.repr else None
         raise InvalidSetting(name, value, str(field.description))
+
+
+def radiograph_kinds(environment: Mapping[str, str] = os.environ) -> "RadiographKinds":
+    """What counts as a radiograph, for a command that needs no other setting. Raises InvalidSetting."""
+    from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
+
+    name = f"{PREFIX}RADIOGRAPHS"
+    text = environment.get(name)
+    try:
+        return RadiographKinds.of(text) if text else BY_DEFAULT
+    except ValueError:
+        raise InvalidSetting(name, text, str(Settings.model_fields["radiographs"].description)) from None
 
 
 @cache

@@ -58,6 +58,12 @@ def serving() -> Any:
     return Serving(Registry(settings.models), settings.device)
 
 
+@cache
+def kinds() -> Any:
+    """What counts as a radiograph, read once."""
+    return Settings.from_environment().kinds
+
+
 @shared_task(
     name=LABEL_TASK,
     bind=True,
@@ -73,7 +79,7 @@ def label(self: Any, instance_ids: list[str], queue: str) -> None:
     from workers.labelling.labeller import Labeller
 
     # One version labels all that this run holds, even if another one is promoted meanwhile.
-    labeller = Labeller(orthanc(), ledger(), serving().classifier())
+    labeller = Labeller(orthanc(), ledger(), serving().classifier(), kinds())
     run = labeller.label(self.request.id, instance_ids, queue, CHUNK)
     for (its_queue, seconds), later in run.later.items():
         hint(self.app, later, its_queue, countdown=seconds)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mskmodel.data.labels_file import Labelled
 from mskmodel.data.same_picture import Once
+from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
 from mskmodel.dicom.reading import read_image
 from mskmodel.network.preprocessing import STORED, Picture, Preprocessing
 from mskmodel.radiograph import NotClassifiable
@@ -112,17 +113,18 @@ def read_pictures(
     classes: Sequence[str],
     preprocessing: Preprocessing,
     progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
+    kinds: RadiographKinds = BY_DEFAULT,
 ) -> Reading:
     """Read and frame every file once, however often it is listed and under whatever names.
 
-    Files that cannot be read are returned with the reason, and the others are read. Raises TableError where the same
-    picture has two labels.
+    ``kinds``: what counts as a radiograph. Files that cannot be read are returned with the reason, and the others are
+    read. Raises TableError where the same picture has two labels.
     """
     pictures, read, unreadable = [], [], []
     once = Once()
     for row in progress(rows):
         try:
-            picture = preprocessing.frame(read_image(row.file))
+            picture = preprocessing.frame(read_image(row.file, kinds=kinds))
         except (NotClassifiable, OSError) as error:
             unreadable.append(Unreadable.because(row.file, error, row.line))
             continue

@@ -12,7 +12,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from pydicom import uid
 from pydicom.datadict import dictionary_description
 
 from mskmodel.dicom import terms
@@ -22,25 +21,20 @@ from mskmodel.dicom.decoding import ENCAPSULATED, NATIVE, PixelLayout, decode_en
 from mskmodel.dicom.frames import first_frame
 from mskmodel.dicom.grey_values import as_shown
 from mskmodel.dicom.outlines import shown_outlines
+from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
 from mskmodel.dicom.raster import is_picture, read_picture
 from mskmodel.dicom.recognition import pixel_syntax
 from mskmodel.dicom.scan import Scan, is_dicom, scan_data_set, scan_meta
 from mskmodel.radiograph import Limits, Radiograph, Skipped, Undecodable
 
-__all__ = ["RADIOGRAPH_SOP_CLASSES", "read_image", "read_radiograph"]
-
-RADIOGRAPH_SOP_CLASSES: Final[frozenset[str]] = frozenset(
-    {
-        uid.ComputedRadiographyImageStorage,
-        uid.DigitalXRayImageStorageForPresentation,
-        uid.DigitalXRayImageStorageForProcessing,
-    }
-)
+__all__ = ["read_image", "read_radiograph"]
 
 _DEFAULT_LIMITS: Final = Limits()
 
 
-def read_radiograph(data: bytes, limits: Limits = _DEFAULT_LIMITS, transfer_syntax: str = "") -> Radiograph:
+def read_radiograph(
+    data: bytes, limits: Limits = _DEFAULT_LIMITS, transfer_syntax: str = "", kinds: RadiographKinds = BY_DEFAULT
+) -> Radiograph:
     """Return the radiograph in a DICOM file.
 
     Signed samples are shifted to begin at 0, bits outside Bits Stored are dropped, and of samples with more than 16
@@ -48,12 +42,13 @@ def read_radiograph(data: bytes, limits: Limits = _DEFAULT_LIMITS, transfer_synt
     ``Undecodable``, never anything else. It takes a few times the memory of the image, whose size ``limits`` bound.
 
     ``transfer_syntax`` is what else is known of a file that may lack File Meta Information, as Orthanc knows it.
+    ``kinds``: what counts as a radiograph.
     """
     _check_file_size(len(data), limits)
     meta = scan_meta(data)
     scan = scan_data_set(data, meta)
     sop_class = scan.text("SOPClassUID") or meta.sop_class
-    _check_sop_class(sop_class)
+    kinds.check(sop_class, scan.text("Modality"))
     announced = meta.transfer_syntax or transfer_syntax
     syntax = pixel_syntax(scan, announced)
     if not syntax and announced in NATIVE:
@@ -79,7 +74,7 @@ def read_radiograph(data: bytes, limits: Limits = _DEFAULT_LIMITS, transfer_synt
     )
 
 
-def read_image(path: Path | str, limits: Limits = _DEFAULT_LIMITS) -> Radiograph:
+def read_image(path: Path | str, limits: Limits = _DEFAULT_LIMITS, kinds: RadiographKinds = BY_DEFAULT) -> Radiograph:
     """Return the radiograph in a DICOM file or a picture, told apart by content.
 
     Raises ``Skipped`` or ``Undecodable`` as :func:`read_radiograph` does, and ``OSError`` where the file cannot
@@ -89,7 +84,7 @@ def read_image(path: Path | str, limits: Limits = _DEFAULT_LIMITS) -> Radiograph
     _check_file_size(path.stat().st_size, limits)
     data = path.read_bytes()
     if is_dicom(data):
-        return read_radiograph(data, limits)
+        return read_radiograph(data, limits, kinds=kinds)
     if is_picture(data):
         return read_picture(data, limits)
     raise Undecodable("neither a DICOM file nor a picture")
@@ -98,11 +93,6 @@ def read_image(path: Path | str, limits: Limits = _DEFAULT_LIMITS) -> Radiograph
 def _check_file_size(size: int, limits: Limits) -> None:
     if size > limits.max_file_bytes:
         raise Skipped(f"over the size limit: {size:,} bytes, the limit is {limits.max_file_bytes:,}")
-
-
-def _check_sop_class(sop_class: str) -> None:
-    if sop_class and sop_class not in RADIOGRAPH_SOP_CLASSES:
-        raise Skipped(f"not a radiograph: {terms.uid_name(sop_class)}")
 
 
 def _layout(scan: Scan, limits: Limits) -> PixelLayout:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from mskmodel.data.dataset import Unreadable
 from mskmodel.data.labels_file import Labelled
 from mskmodel.data.same_picture import Once
+from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
 from mskmodel.dicom.reading import read_image
 from mskmodel.judging.intervals import Interval, auroc_interval, mean_of_rates, wilson
 from mskmodel.radiograph import NotClassifiable
@@ -135,17 +136,18 @@ def answers(
     classifier: Classifier,
     rows: Sequence[Labelled],
     progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
+    kinds: RadiographKinds = BY_DEFAULT,
 ) -> Answers:
     """Classify every picture once, whatever its files are called; the result lists the other rows.
 
-    Raises TableError where the same picture has two labels.
+    ``kinds``: what counts as a radiograph. Raises TableError where the same picture has two labels.
     """
     once = Once()
     images, read, labels, unreadable, logits = [], [], [], [], []
     index = {key: number for number, key in enumerate(classifier.classes)}
     for row in progress(rows):
         try:
-            image = classifier.prepare(read_image(row.file))
+            image = classifier.prepare(read_image(row.file, kinds=kinds))
         except (NotClassifiable, OSError) as error:
             unreadable.append(Unreadable.because(row.file, error, row.line))
             continue

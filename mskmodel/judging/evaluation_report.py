@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
 from mskmodel.dicom.reading import read_image
 from mskmodel.judging import plots
 from mskmodel.judging.evaluation import Answers, Evaluation, Judgement
@@ -48,8 +49,18 @@ _EXPLAINED = (
 _SHOWN = 256
 
 
-def evaluation_page(classifier: Classifier, images: Path, said: Answers, result: Evaluation, lead: str) -> str:
-    """The report as an HTML page. ``images``: folder that file names are relative to. Reads files of mistakes again."""
+def evaluation_page(
+    classifier: Classifier,
+    images: Path,
+    said: Answers,
+    result: Evaluation,
+    lead: str,
+    kinds: RadiographKinds = BY_DEFAULT,
+) -> str:
+    """The report as an HTML page. ``images``: folder that file names are relative to. Reads files of mistakes again.
+
+    ``kinds``: what counts as a radiograph.
+    """
     judged = Judgement.of(said.logits, said.labels, classifier.decision)
     sections = [Section("Figures", [_EXPLAINED, figure_table(result)]), Section("Classes", [class_table(result)])]
     if len(judged.labels):
@@ -60,7 +71,7 @@ def evaluation_page(classifier: Classifier, images: Path, said: Answers, result:
 
     def look(row: int) -> tuple[NDArray[np.uint8], str]:
         file = said.rows[row].file
-        return _thumbnail(file, classifier.preprocessing), _within(file, images)
+        return _thumbnail(file, classifier.preprocessing, kinds), _within(file, images)
 
     sections.append(Section("Mistakes", mistakes(judged, classifier.classes, look)))
     if said.unreadable:
@@ -162,10 +173,10 @@ def mistakes(
     return [f"{len(rows)} of {len(judged.labels)} images, the surest mistakes first.", Pictures(pictures)]
 
 
-def _thumbnail(file: Path, preprocessing: Preprocessing) -> NDArray[np.uint8]:
+def _thumbnail(file: Path, preprocessing: Preprocessing, kinds: RadiographKinds) -> NDArray[np.uint8]:
     """As the network sees it, without padding and enhancement; black where it cannot be read any more."""
     try:
-        picture = preprocessing.frame(read_image(file), _SHOWN)
+        picture = preprocessing.frame(read_image(file, kinds=kinds), _SHOWN)
     except (NotClassifiable, OSError):
         return np.zeros((1, 1), np.uint8)
     return unpadded(picture.values, picture.rows, picture.columns)

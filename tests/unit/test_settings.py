@@ -56,6 +56,8 @@ def test_the_doctor_names_it_among_what_else_is_missing() -> None:
     [
         ("MSK_ORTHANC_URL", "pacs"),
         ("MSK_ORTHANC_URL", "http:pacs:8042"),
+        ("MSK_RADIOGRAPHS", "CR, MR"),
+        ("MSK_RADIOGRAPHS", ","),
         ("MSK_ORTHANC_URL", "http://:8042"),
         ("MSK_ORTHANC_URL", "http://pacs:eight"),
         ("MSK_ORTHANC_URL", "http://pacs:80420"),

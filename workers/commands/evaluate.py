@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.settings import radiograph_kinds
 from workers.terminal.bars import through
 from workers.terminal.options import device_option
 from workers.terminal.output_file import OutputFile, write
@@ -46,9 +47,10 @@ def command(
     from mskmodel.judging.evaluation import answers, score
     from workers.terminal.chosen_version import load_classifier
 
+    kinds = radiograph_kinds()
     classifier = load_classifier(model, device)
     rows = read_labels(labels, images, classifier.classes)
-    said = answers(classifier, rows, through("radiographs"))
+    said = answers(classifier, rows, through("radiographs"), kinds)
     result = score(said.logits, said.labels, classifier.classes, classifier.decision, said.unreadable)
     if json_file:
         write(json_file, json.dumps(_as_json(classifier.version, result), indent=1, allow_nan=False))
@@ -57,7 +59,7 @@ def command(
     if report:
         from mskmodel.judging.evaluation_report import evaluation_page
 
-        write(report, evaluation_page(classifier, images, said, result, _lead(classifier.version, result)))
+        write(report, evaluation_page(classifier, images, said, result, _lead(classifier.version, result), kinds))
     if result.count + result.none_count == 0:
         raise SystemExit(1)
 

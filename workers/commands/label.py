@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.settings import radiograph_kinds
 from workers.terminal.options import device_option, json_option
 
 if TYPE_CHECKING:
+    from mskmodel.dicom.radiograph_kinds import RadiographKinds
     from mskmodel.registry.classifier import Classifier
 
 __all__ = ["command"]
@@ -23,8 +25,9 @@ def command(files: tuple[Path, ...], model: str | None, device: str, as_json: bo
     """Label radiographs: DICOM FILES or pictures (PNG, JPEG, TIFF...). Exit 1 if any of them could not be read."""
     from workers.terminal.chosen_version import load_classifier
 
+    kinds = radiograph_kinds()
     classifier = load_classifier(model, device)
-    answers = [_answer(classifier, file) for file in files]
+    answers = [_answer(classifier, kinds, file) for file in files]
     if as_json:
         click.echo(json.dumps({"model": classifier.version, "files": answers}, allow_nan=False))
     else:
@@ -33,7 +36,7 @@ def command(files: tuple[Path, ...], model: str | None, device: str, as_json: bo
         raise SystemExit(1)
 
 
-def _answer(classifier: "Classifier", file: Path) -> dict[str, Any]:
+def _answer(classifier: "Classifier", kinds: "RadiographKinds", file: Path) -> dict[str, Any]:
     from mskmodel.data.dataset import Unreadable
     from mskmodel.dicom.reading import read_image
     from mskmodel.radiograph import NotClassifiable
@@ -48,7 +51,7 @@ def _answer(classifier: "Classifier", file: Path) -> dict[str, Any]:
     }
     answer["error"] = None
     try:
-        radiograph = read_image(file)
+        radiograph = read_image(file, kinds=kinds)
         said = classifier.classify([classifier.prepare(radiograph)])[0]
     except (NotClassifiable, OSError) as error:
         return answer | {"error": Unreadable.because(file, error).reason}

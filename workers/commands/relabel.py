@@ -27,10 +27,11 @@ PASSES = 3
 @click.command()
 @click.option("--older", is_flag=True, help="All that a version other than the served one labelled.")
 @click.option("--failed", is_flag=True, help="All that failed, whatever the reason.")
+@click.option("--skipped", is_flag=True, help="All that were skipped, if MSK_RADIOGRAPHS now names their SOP class.")
 @click.option("--wait", is_flag=True, help="Wait until it is done. Ctrl-C ends the waiting, not the work.")
 @state_option
 @json_option
-def command(older: bool, failed: bool, wait: bool, state: Path | None, as_json: bool) -> None:
+def command(older: bool, failed: bool, skipped: bool, wait: bool, state: Path | None, as_json: bool) -> None:
     """Enqueue instances to be labelled again, behind all new studies; truths stay.
 
     It may be stopped and run again at any time: instances that are done or already wait are left out.
@@ -42,21 +43,22 @@ def command(older: bool, failed: bool, wait: bool, state: Path | None, as_json: 
     from workers.pacs import OrthancClient
     from workers.stack.discovery import find_settings
 
-    if not (older or failed):
-        raise click.UsageError("say what is to be labelled again: --older, --failed or both")
+    if not (older or failed or skipped):
+        raise click.UsageError("say what is to be labelled again: --older, --failed, --skipped or several of them")
     settings = find_settings(state)
     version = str(read_manifest(Registry(settings.models).promoted())["version"])
     orthanc = OrthancClient.of(settings)
     ledger, app = Ledger.of(settings), publisher(settings)
 
-    def enqueue_with_progress(*, failed: bool = False) -> "Relabelling":
+    def enqueue_with_progress(*, failed: bool = False, skipped: bool = False) -> "Relabelling":
+        wanted = Wanted(version, older, failed, settings.kinds if skipped else None)
         with counting("looking", orthanc.statistics().instances) as show:
-            return relabel(app, orthanc, ledger, Wanted(version, older, failed), show)
+            return relabel(app, orthanc, ledger, wanted, show)
 
-    result = enqueue_with_progress(failed=failed)
+    result = enqueue_with_progress(failed=failed, skipped=skipped)
     _print(version, result, as_json)
     if wait:
-        # What fails again now is not asked for once more.
+        # What fails or is skipped again now is not asked for once more.
         _wait(version, result, ledger, enqueue_with_progress)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from workers.settings import radiograph_kinds
 from workers.terminal.bars import TrainingBar, through
 from workers.terminal.options import chosen_device, device_option
 from workers.terminal.skip_option import skip_rules
@@ -198,7 +199,7 @@ def _read(folder: Path, labels: Path, rows: "Sequence[Labelled]", keys: tuple[st
     from mskmodel.data.dataset import read_pictures
     from mskmodel.network.preprocessing import Preprocessing
 
-    reading = read_pictures(rows, keys, Preprocessing(), through("reading"))
+    reading = read_pictures(rows, keys, Preprocessing(), through("reading"), radiograph_kinds())
     for one in reading.unreadable:
         click.echo(str(one), err=True)
     if not reading.rows:

@@ -168,7 +168,7 @@ def _export_folder(orthanc: "OrthancClient", settings: "Settings", target: Path)
         raise click.ClickException("patient keys need a permanent secret: set MSK_MODELS to a folder that keeps it")
     try:
         with in_steps() as tell:
-            written, left_out = export_folder(orthanc, settings.models, target, tell)
+            written, left_out = export_folder(orthanc, settings.models, target, tell, settings.kinds)
     except OSError as error:
         raise click.ClickException(f"{target} cannot be written: {error.strerror}") from error
     click.echo(f"{written} images in {target}, de-identified; pixels are unchanged")

@@ -15,6 +15,7 @@ from pydicom import dcmread
 from mskmodel.data.labels_file import file_named
 from mskmodel.data.patient_key import SiteSecret, is_held_out
 from mskmodel.data.snapshot import LeftOut
+from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
 from mskmodel.dicom.reading import read_radiograph
 from mskmodel.dicom.scan import is_dicom
 from mskmodel.radiograph import Limits, NotClassifiable, Skipped
@@ -40,12 +41,15 @@ class FolderError(TruthError):
     """A folder cannot be written, or there is nothing to export."""
 
 
-def export_folder(orthanc: OrthancClient, root: Path, folder: Path, progress: Progress) -> tuple[int, list[LeftOut]]:
+def export_folder(
+    orthanc: OrthancClient, root: Path, folder: Path, progress: Progress, kinds: RadiographKinds = BY_DEFAULT
+) -> tuple[int, list[LeftOut]]:
     """Write every image that has a truth, and `TABLE`; returns their number, and what was left out and why.
 
     Args:
         root: folder of the model registry, which holds the site's secret.
         folder: new or empty. Images become ``<patient>/<image>.dcm`` in it.
+        kinds: what counts as a radiograph.
 
     Raises:
         FolderError: the folder is not empty, or no image could be written.
@@ -62,7 +66,7 @@ def export_folder(orthanc: OrthancClient, root: Path, folder: Path, progress: Pr
     for done, (instance_id, truth) in enumerate(said.items(), 1):
         try:
             above = parents[instance_id]
-            data = _deidentified(orthanc, secret, instance_id, above)
+            data = _deidentified(orthanc, secret, instance_id, above, kinds)
         except (KeyError, OrthancNotFound):
             left_out.append(LeftOut(instance_id, "it was deleted from Orthanc"))
         except (NotClassifiable, OrthancRefused) as reason:
@@ -80,7 +84,9 @@ def export_folder(orthanc: OrthancClient, root: Path, folder: Path, progress: Pr
     return len(rows), left_out
 
 
-def _deidentified(orthanc: OrthancClient, secret: SiteSecret, instance_id: str, above: Parents) -> bytes:
+def _deidentified(
+    orthanc: OrthancClient, secret: SiteSecret, instance_id: str, above: Parents, kinds: RadiographKinds
+) -> bytes:
     """The de-identified file. Raises NotClassifiable if it cannot be trained on, or may show a name."""
     patient = secret.patient(above.patient)
     replace = {
@@ -91,7 +97,7 @@ def _deidentified(orthanc: OrthancClient, secret: SiteSecret, instance_id: str, 
         "SOPInstanceUID": secret.uid("instance", instance_id),
     }
     data = orthanc.anonymized(instance_id, replace, _OVERLAYS)
-    read_radiograph(data, Limits())
+    read_radiograph(data, Limits(), kinds=kinds)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # they are in the file's own words, such as a character set that nobody knows
         burned_in = dcmread(BytesIO(data), stop_before_pixels=True).get("BurnedInAnnotation", "NO")

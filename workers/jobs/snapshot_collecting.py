@@ -9,6 +9,7 @@ from pathlib import Path
 from mskmodel.data.patient_key import SiteSecret
 from mskmodel.data.pixel_cache import PixelCache
 from mskmodel.data.snapshot import LeftOut, Row, Snapshot, write_snapshot
+from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
 from mskmodel.dicom.reading import read_radiograph
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.radiograph import Limits, NotClassifiable
@@ -32,6 +33,7 @@ def collect_snapshot(
     preprocessing: Preprocessing,
     instances: Sequence[str] | None = None,
     progress: Progress = lambda step, done, total: None,  # noqa: ARG005
+    kinds: RadiographKinds = BY_DEFAULT,
 ) -> Snapshot:
     """Write a snapshot of every instance that has a truth, or of those of `instances` that have one.
 
@@ -41,6 +43,7 @@ def collect_snapshot(
     Args:
         root: folder of the model registry, which holds the pixel cache and the site's secret for patient keys.
         directory: of the snapshot; it must not hold one yet.
+        kinds: what counts as a radiograph.
 
     Raises:
         SnapshotError: no instance can be used.
@@ -52,7 +55,7 @@ def collect_snapshot(
     said, unusable = truths(orthanc, instances, progress)
     parents = orthanc.parents_of(list(said))
     gone = {instance_id: _DELETED for instance_id in said if instance_id not in parents}
-    images = _Images(orthanc, PixelCache(root, preprocessing), {**unusable, **gone})
+    images = _Images(orthanc, PixelCache(root, preprocessing), {**unusable, **gone}, kinds)
     present = [instance_id for instance_id in said if instance_id in parents]
     images.read(present, lambda done: progress("reading images", done, len(present)))
     rows = [Row(i, md5, said[i].label, secret.patient(parents[i].patient)) for i, md5 in images.md5s.items()]
@@ -73,10 +76,12 @@ def collect_snapshot(
 class _Images:
     """Puts images into the cache. ``md5s``: of the files of those that are there; ``unusable``: why others are not."""
 
-    def __init__(self, orthanc: OrthancClient, cache: PixelCache, unusable: Mapping[str, str]) -> None:
+    def __init__(
+        self, orthanc: OrthancClient, cache: PixelCache, unusable: Mapping[str, str], kinds: RadiographKinds
+    ) -> None:
         self.cache, self.unusable = cache, dict(unusable)
         self.md5s: dict[str, str] = {}
-        self._orthanc, self._limits = orthanc, Limits()
+        self._orthanc, self._limits, self._kinds = orthanc, Limits(), kinds
 
     def read(self, instances: Sequence[str], progress: Callable[[int], None]) -> None:
         """Read them all. One that Orthanc delivers at no try, while it delivers others, is unusable too.
@@ -99,7 +104,7 @@ class _Images:
     def _refusal_of(self, instance_id: str) -> OrthancError | None:
         """Read one; returns why Orthanc did not deliver it although it answers otherwise. Raises OrthancError."""
         try:
-            self.md5s[instance_id] = _cached(self._orthanc, instance_id, self.cache, self._limits)
+            self.md5s[instance_id] = _cached(self._orthanc, instance_id, self.cache, self._limits, self._kinds)
         except OrthancNotFound:
             self.unusable[instance_id] = _DELETED
         except (NotClassifiable, TooLarge) as reason:
@@ -119,11 +124,11 @@ class _Images:
             self._orthanc.statistics()
 
 
-def _cached(orthanc: OrthancClient, instance_id: str, cache: PixelCache, limits: Limits) -> str:
+def _cached(orthanc: OrthancClient, instance_id: str, cache: PixelCache, limits: Limits, kinds: RadiographKinds) -> str:
     """Put the pixels into the cache, unless they are there already; returns the MD5 of their file."""
     md5 = orthanc.file_identity(instance_id)
     if cache.find(md5) is None:
         data = orthanc.file(instance_id, limits.max_file_bytes)
         md5 = hashlib.md5(data, usedforsecurity=False).hexdigest()  # the file may have been replaced in between
-        cache.add(md5, read_radiograph(data, limits))
+        cache.add(md5, read_radiograph(data, limits, kinds=kinds))
     return md5

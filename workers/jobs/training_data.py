@@ -10,6 +10,7 @@ import numpy as np
 from mskmodel.data.dataset import STORED, Pictures
 from mskmodel.data.rehearsal import rehearsal
 from mskmodel.data.snapshot import MANIFEST, Snapshot
+from mskmodel.dicom.radiograph_kinds import RadiographKinds
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry import Registry, read_manifest
 from mskmodel.training.loop import Source
@@ -62,7 +63,13 @@ class Data:
 
 
 def collect(
-    run: JobRun, orthanc: OrthancClient, registry: Registry, request: JobRequest, plan: Plan, folder: Path
+    run: JobRun,
+    orthanc: OrthancClient,
+    registry: Registry,
+    request: JobRequest,
+    plan: Plan,
+    folder: Path,
+    kinds: RadiographKinds,
 ) -> Data:
     """Collect the snapshot, the phantoms, and the hold-outs of both; existing parts are reused.
 
@@ -74,7 +81,7 @@ def collect(
     """
     assert registry.root is not None
     preprocessing = _preprocessing(registry, plan)
-    snapshot = _snapshot(run, orthanc, registry.root, request, plan, preprocessing, folder / "snapshot")
+    snapshot = _snapshot(run, orthanc, registry.root, request, plan, preprocessing, folder / "snapshot", kinds)
     rows = [(row.label, row.held_out) for row in snapshot.rows]
     expected = dict.fromkeys(plan.classes, request.minimum) if request.rehearsal else {}
     check_labels(rows, plan.classes, request.minimum, expected)  # before the phantoms, which take minutes
@@ -115,6 +122,7 @@ def _snapshot(
     plan: Plan,
     preprocessing: Preprocessing,
     directory: Path,
+    kinds: RadiographKinds,
 ) -> Snapshot:
     if (directory / MANIFEST).exists():
         return Snapshot(directory)
@@ -122,7 +130,9 @@ def _snapshot(
     def progress(step: str, done: int, total: int) -> None:
         run.note(phase=f"snapshot: {step}", done=done, total=total)
 
-    snapshot = collect_snapshot(orthanc, root, directory, plan.classes, preprocessing, request.instances, progress)
+    snapshot = collect_snapshot(
+        orthanc, root, directory, plan.classes, preprocessing, request.instances, progress, kinds
+    )
     left_out = f", {len(snapshot.left_out)} left out" if snapshot.left_out else ""
     run.note(f"{len(snapshot.rows)} images, {len(snapshot.held_out_rows)} of them held out{left_out}", SNAPSHOT)
     return snapshot

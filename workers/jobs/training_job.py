@@ -118,7 +118,7 @@ def _do(run: JobRun, settings: Settings) -> None:
             _promote_or_refuse(run, registry, request, version)
             return
         plan = until_there_is_room(run, lambda: Plan.of(folder, registry, request))
-        data = until_there_is_room(run, lambda: collect(run, orthanc, registry, request, plan, folder))
+        data = until_there_is_room(run, lambda: collect(run, orthanc, registry, request, plan, folder, settings.kinds))
         until_there_is_room(run, (folder / "collected").touch)
         device = _device(settings.device)
         team = Team.joined(device)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
 from mskmodel.radiograph import Limits, Skipped, Undecodable
 from mskmodel.registry.classifier import Classifier
 from workers.broker.messages import CHUNK
@@ -35,8 +36,15 @@ BACKFILL_BATCH = 4
 class Labeller:
     """Labels instances with one version of the model and one Orthanc client."""
 
-    def __init__(self, orthanc: OrthancClient, ledger: Ledger, classifier: Classifier) -> None:
-        self._orthanc, self._ledger, self._classifier = orthanc, ledger, classifier
+    def __init__(
+        self,
+        orthanc: OrthancClient,
+        ledger: Ledger,
+        classifier: Classifier,
+        kinds: RadiographKinds = BY_DEFAULT,
+    ) -> None:
+        """``kinds``: what counts as a radiograph."""
+        self._orthanc, self._ledger, self._classifier, self._kinds = orthanc, ledger, classifier, kinds
         self._limits = Limits()
         self._endings = Endings(orthanc, ledger, Witnesses(orthanc, ledger, self._limits))
 
@@ -132,7 +140,7 @@ class Labeller:
 
     def _fetch_and_decode(self, run: Run, instance: Instance) -> Prepared | None:
         try:
-            ready = prepare(self._orthanc, self._classifier, self._limits, instance)
+            ready = prepare(self._orthanc, self._classifier, self._limits, self._kinds, instance)
         except (Skipped, TooLarge) as skipped:
             outcome = instance.skipped(str(skipped))
         except Undecodable as failure:

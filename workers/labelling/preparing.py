@@ -8,9 +8,9 @@ from contextlib import contextmanager
 
 from billiard.exceptions import SoftTimeLimitExceeded
 
-from mskmodel.dicom.reading import RADIOGRAPH_SOP_CLASSES, read_radiograph
-from mskmodel.dicom.terms import uid_name
-from mskmodel.radiograph import Limits, NotClassifiable, Radiograph, Skipped, Undecodable
+from mskmodel.dicom.radiograph_kinds import RadiographKinds
+from mskmodel.dicom.reading import read_radiograph
+from mskmodel.radiograph import Limits, NotClassifiable, Radiograph, Undecodable
 from mskmodel.registry.classifier import Classifier
 from workers.labelling.blame import Step, expect_file, step
 from workers.labelling.instance import Instance, Prepared
@@ -21,7 +21,9 @@ __all__ = ["prepare"]
 log = logging.getLogger(__name__)
 
 
-def prepare(orthanc: OrthancClient, classifier: Classifier, limits: Limits, instance: Instance) -> Prepared:
+def prepare(
+    orthanc: OrthancClient, classifier: Classifier, limits: Limits, kinds: RadiographKinds, instance: Instance
+) -> Prepared:
     """Make the instance ready for the model.
 
     Raises:
@@ -29,9 +31,7 @@ def prepare(orthanc: OrthancClient, classifier: Classifier, limits: Limits, inst
         NotClassifiable, TooLarge, MemoryError: it delivers one that cannot be classified.
     """
     instance_id, milliseconds = instance.claim.instance_id, {}
-    sop_class = instance.metadata.get("SopClassUid", "")
-    if sop_class and sop_class not in RADIOGRAPH_SOP_CLASSES:
-        raise Skipped(f"not a radiograph: {uid_name(sop_class)}")
+    _check_kind(orthanc, kinds, instance)
     started = time.perf_counter()
     with step(Step.FETCH, orthanc, instance_id):
         data = orthanc.file(instance_id, limits.max_file_bytes)
@@ -40,7 +40,7 @@ def prepare(orthanc: OrthancClient, classifier: Classifier, limits: Limits, inst
         with _expecting_anything(instance_id):
             started = time.perf_counter()
             # What Orthanc knows counts for a file that does not say it itself.
-            radiograph = read_radiograph(data, limits, instance.metadata.get("TransferSyntax", ""))
+            radiograph = read_radiograph(data, limits, instance.metadata.get("TransferSyntax", ""), kinds)
             milliseconds["decode"] = _milliseconds_since(started)
             started = time.perf_counter()
             pixels = classifier.prepare(radiograph)
@@ -52,6 +52,20 @@ def prepare(orthanc: OrthancClient, classifier: Classifier, limits: Limits, inst
     if radiograph.note:
         log.warning("instance-read-with-note instance=%s note=%s", instance_id, radiograph.note)
     return Prepared(instance, pixels, _header(radiograph), milliseconds, radiograph.note or None)
+
+
+def _check_kind(orthanc: OrthancClient, kinds: RadiographKinds, instance: Instance) -> None:
+    """Raise NotClassifiable for what is no radiograph by what Orthanc knows: its file is not fetched.
+
+    The modality, which takes another request, tells apart what comes as Secondary Capture: much of it is ultrasound,
+    and a file of 100 MB takes 300 times as long.
+    """
+    sop_class = instance.metadata.get("SopClassUid", "")
+    kinds.check(sop_class, None)
+    if kinds.depends_on_modality(sop_class):
+        with step(Step.LOOK_UP, orthanc, instance.claim.instance_id):
+            modality = orthanc.modality(instance.claim.instance_id)
+        kinds.check(sop_class, modality)
 
 
 @contextmanager

@@ -5,9 +5,11 @@ from dataclasses import dataclass
 
 from celery import Celery
 
+from mskmodel.dicom.radiograph_kinds import RadiographKinds
+from mskmodel.radiograph import Skipped
 from workers.broker.queues import BACKFILL
 from workers.ledger import Ledger, enqueue
-from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, Outcome
+from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.pacs import OrthancClient
 
 __all__ = ["Relabelling", "Wanted", "relabel"]
@@ -28,12 +30,24 @@ class Wanted:
     """All that another version labelled or abstained on."""
     failed: bool
     """All that failed, whatever the reason."""
+    skipped: RadiographKinds | None = None
+    """All that were skipped and may be radiographs of these kinds."""
 
-    def includes(self, outcome: Outcome) -> bool:
-        """Whether an instance with this outcome is meant."""
+    def includes(self, outcome: Outcome, sop_class: str) -> bool:
+        """Whether an instance with this outcome and SOP class is meant."""
         if outcome.status == FAILED:
             return self.failed
+        if outcome.status == SKIPPED:
+            return self.skipped is not None and _may_be(self.skipped, sop_class)
         return self.older and outcome.status in (LABELLED, NEEDS_REVIEW) and outcome.model != self.version
+
+
+def _may_be(kinds: RadiographKinds, sop_class: str) -> bool:
+    try:
+        kinds.check(sop_class, None)
+    except Skipped:
+        return False
+    return True
 
 
 @dataclass
@@ -64,7 +78,7 @@ def relabel(
     result, seen, since = Relabelling(), set[str](), 0
     while page := orthanc.metadata_page(since, PAGE):
         fresh = {instance_id: metadata for instance_id, metadata in page.items() if instance_id not in seen}
-        _enqueue_page(app, ledger, wanted, fresh, result)
+        _enqueue_page(app, orthanc, ledger, wanted, fresh, result)
         seen = set(page)
         since += PAGE - OVERLAP
         progress(since)
@@ -72,7 +86,12 @@ def relabel(
 
 
 def _enqueue_page(
-    app: Celery, ledger: Ledger, wanted: Wanted, page: dict[str, dict[str, str]], result: Relabelling
+    app: Celery,
+    orthanc: OrthancClient,
+    ledger: Ledger,
+    wanted: Wanted,
+    page: dict[str, dict[str, str]],
+    result: Relabelling,
 ) -> None:
     # An instance that was finished since its metadata were read is enqueued in vain; the worker closes it unlabelled.
     entries = ledger.entries(page)
@@ -81,7 +100,12 @@ def _enqueue_page(
         outcome, entry = Outcome.of(metadata), entries.get(instance_id)
         if entry is not None and not entry.failed:
             result.waiting += 1
-        elif (entry is not None and wanted.failed) or (outcome is not None and wanted.includes(outcome)):
+        elif (entry is not None and wanted.failed) or (
+            outcome is not None and wanted.includes(outcome, metadata.get("SopClassUid", ""))
+        ):
+            if outcome is not None and outcome.status == SKIPPED:
+                # It would count as done. If this ends here, the sweep finds it as one that was never labelled.
+                orthanc.delete_metadata(instance_id, PREDICTION)
             chosen.append(instance_id)
         elif outcome is not None and outcome.model == wanted.version:
             result.current += 1

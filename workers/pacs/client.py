@@ -182,6 +182,13 @@ class OrthancClient:
                 found[instance_id] = Parents(series_id, study_id, patients[study_id])
         return found
 
+    def modality(self, instance_id: str) -> str:
+        """The Modality of its series, as that of the first instance that came; "" where it has none."""
+        path = f"{_path(instance_id)}/series"
+        found = self._http.json("GET", path)
+        with _shape_of(path):
+            return str(found["MainDicomTags"].get("Modality", ""))
+
     def study_dates(self, instance_ids: Sequence[str]) -> dict[str, str]:
         """The Study Date of each instance, "" where it has none; instances that do not exist are left out."""
         series = self._parents("Instance", "Series", instance_ids)

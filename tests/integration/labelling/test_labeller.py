@@ -16,6 +16,7 @@ import pytest
 import redis
 import requests
 from PIL import Image
+from pydicom import uid
 from pydicom.dataset import Dataset
 
 from mskmodel.dicom.writing import Header, write_dx
@@ -29,6 +30,7 @@ from tests.waiting import until
 from workers.broker.celery_app import publisher
 from workers.broker.queues import BACKFILL, LABEL
 from workers.labelling.labeller import MAX_DEATHS, Labeller
+from workers.labelling.relabelling import Wanted, relabel
 from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, TRUTH, Outcome
 from workers.pacs import OrthancClient, OrthancError
@@ -258,3 +260,51 @@ def test_a_worker_without_its_device_ends_with_the_reason(parts: Parts) -> None:
     assert ended.returncode == 1
     assert "cuda:7" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def secondary_capture(name: str, modality: str) -> bytes:
+    def change(ds: Dataset) -> None:
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = uid.SecondaryCaptureImageStorage
+        ds.Modality = modality
+
+    return dicom_files.edited(name, change)
+
+
+def test_secondary_capture_is_labelled_or_skipped_by_its_modality(parts: Parts) -> None:
+    x_ray = parts.orthanc.upload(secondary_capture("film", "RG"))
+    screenshot = parts.orthanc.upload(secondary_capture("screenshot", "OT"))
+    fetched = []
+
+    class Counting(OrthancClient):
+        def file(self, instance_id: str, max_bytes: int) -> bytes:
+            fetched.append(instance_id)
+            return super().file(instance_id, max_bytes)
+
+    counting = Counting(parts.server.url, parts.server.user, parts.server.password)
+    classifier = Classifier.load(Registry(None).promoted(), "cpu")
+    parts.ledger.open([x_ray, screenshot], LABEL)
+    Labeller(counting, parts.ledger, classifier).label("run", [x_ray, screenshot], LABEL, 16)
+
+    assert parts.outcome(x_ray).status in (LABELLED, NEEDS_REVIEW)
+    skipped = parts.outcome(screenshot)
+    assert skipped.status == SKIPPED
+    assert skipped.reason == "not a radiograph: Secondary Capture Image Storage with the modality OT"
+    assert fetched == [x_ray]
+
+
+def test_what_a_site_counts_as_a_radiograph_later_is_labelled_by_relabelling(parts: Parts) -> None:
+    screenshot = parts.orthanc.upload(secondary_capture("later", "OT"))
+    ct = parts.orthanc.upload(next(file.data for file in dicom_files.other_files() if file.name == "CT"))
+    parts.label(screenshot, ct)
+    celery = publisher(Settings.from_environment(parts.environment))
+    environment = parts.environment | {"MSK_RADIOGRAPHS": "CR, DX, SC/OT"}
+    kinds = Settings.from_environment(environment).kinds
+
+    relabel(celery, parts.orthanc, parts.ledger, Wanted("none", older=False, failed=False, skipped=kinds))
+
+    waiting = parts.ledger.due(BACKFILL, 1000)
+    assert screenshot in waiting and ct not in waiting
+    classifier = Classifier.load(Registry(None).promoted(), "cpu")
+    Labeller(parts.orthanc, parts.ledger, classifier, kinds).label("run", [screenshot], BACKFILL, 16)
+    assert parts.outcome(screenshot).status in (LABELLED, NEEDS_REVIEW)
+    assert parts.outcome(ct).status == SKIPPED

@@ -271,10 +271,10 @@ for name, mode in KINDS:
         chance, mutant = random.Random(f"{name} {mode} {number}"), bytearray(whole)
         high = chance.choice((64, len(mutant)))
         for _ in range(chance.choice((1, 2, 8))):
-            at = chance.randrange(4, high) % len(mutant)
+            at = chance.randrange(4, high) % (len(mutant) or 1)
             match chance.randrange(4):
-                case 0: mutant[at] ^= 1 << chance.randrange(8)
-                case 1: mutant[at] = chance.choice((0, 127, 128, 255))
+                case 0: mutant[at : at + 1] = chance.randbytes(1)
+                case 1: mutant[at : at + 1] = bytes((chance.choice((0, 127, 128, 255)),))
                 case 2: mutant[at : at + chance.randrange(1, 20)] = chance.randbytes(chance.randrange(20))
                 case 3: del mutant[max(at, 20) :]
         try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from workers.settings import radiograph_kinds
 from workers.terminal.bars import through
 from workers.terminal.options import check_together, device_option, json_option
 
@@ -90,7 +91,7 @@ def _answers(classifier: "Classifier", rows: "Sequence[Labelled]", images: Path)
 
     truths = {row.file: row.label for row in rows}
     known = [row if row.label in classifier.classes else replace(row, label=None) for row in rows]
-    found = answers(classifier, known, through("radiographs"))
+    found = answers(classifier, known, through("radiographs"), radiograph_kinds())
     files = [row.file for row in found.rows]
     names = [name_within(file, images) for file in files]
     told = [truths[file] for file in files]
