@@ -104,13 +104,11 @@ BrokerAddress = Annotated[
 KeyPrefix = Annotated[
     str, AfterValidator(_key_prefix), Field(description=f"a prefix like {KEY_PREFIX} that does not begin with msk:")
 ]
-CaFile = Annotated[
-    Path, AfterValidator(_certificates), Field(description="a readable file of certificates in PEM format")
-]
+CaFile = Annotated[Path, AfterValidator(_certificates)]
 Switch = Annotated[bool, Field(description="true or false")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number of seconds above 0")]
 Days = Annotated[int, Field(ge=0, description="a whole number of days, 0 for never")]
-Kinds = Annotated[str, AfterValidator(_kinds), Field(description="a list like CR, DX, SC/CR, SC/DX, SC/RG")]
+Kinds = Annotated[str, AfterValidator(_kinds)]
 Senders = Annotated[frozenset[str], BeforeValidator(_split)]
 WebhookSecret = Annotated[str, AfterValidator(_webhook_secret)]
 
@@ -126,7 +124,7 @@ class Settings(BaseModel):
     broker_url: BrokerAddress = Field(repr=False)
     key_prefix: KeyPrefix = KEY_PREFIX
     """What the names of Celery's keys and channels begin with, so that another application's are left alone."""
-    ca_file: CaFile | None = None
+    ca_file: CaFile | None = Field(None, description="a readable file of certificates in PEM format")
     tls_verify: Switch = True
     webhook_secret: WebhookSecret | None = Field(
         None, repr=False, description="whsec_ and the base64 of 24 bytes or more"
@@ -144,7 +142,7 @@ class Settings(BaseModel):
     """Whoever sends an archive: AE titles, users of Orthanc and IP addresses, in lower case."""
     new_senders: Senders = frozenset()
     """Whoever sends old studies that are needed now, such as prefetched priors."""
-    radiographs: Kinds | None = None
+    radiographs: Kinds | None = Field(None, description="a list like CR, DX, SC/CR, SC/DX, SC/RG")
     """What counts as a radiograph, as a list; None for `BY_DEFAULT`."""
 
     @property

@@ -96,6 +96,7 @@ def test_what_cannot_be_meant_is_refused_by_name_and_without_its_password(name: 
     with pytest.raises(InvalidSetting, match=name) as refused:
         Settings.from_environment(WHOLE | {name: value})
     assert "very-secret" not in str(refused.value)
+    assert not str(refused.value).endswith("None")
 
 
 @pytest.mark.parametrize("url", ["https://u:p@pacs/orthanc/", "http://[::1]:8042", "http://10.0.0.1"])

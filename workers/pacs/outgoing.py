@@ -27,6 +27,9 @@ __all__ = ["Outgoing", "OutgoingFile", "announced", "collect", "wrapped"]
 #: Bytes of a file's beginning that hold what it is: nearly always, and always.
 _BEGINNING, _LONG_BEGINNING = 4096, 1_048_576
 
+#: Rows and Columns have 16 bits.
+_LONGEST_SIDE = 65_535
+
 
 @dataclass(frozen=True)
 class OutgoingFile:
@@ -162,6 +165,8 @@ def wrapped(path: Path) -> Dataset:
         OSError: it cannot be read.
     """
     radiograph = read_image(path)
+    if max(radiograph.pixels.shape) > _LONGEST_SIDE:
+        raise Skipped(f"a side is longer than DICOM can hold, {_LONGEST_SIDE:,} pixels")
     digest = sha256(path.read_bytes()).hexdigest()
     pixels = radiograph.pixels.astype(np.uint8) if radiograph.bits == 8 else radiograph.pixels
     header = Header(identity=f"picture {digest}", patient_id=f"PICTURE-{digest[:12]}", patient_name="Picture^Wrapped")

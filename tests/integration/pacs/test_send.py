@@ -149,6 +149,37 @@ def test_pictures_are_wrapped_as_dx_with_a_uid_that_depends_on_their_content(tmp
         assert ds.Modality == "DX"
 
 
+@pytest.mark.parametrize("name", ["a.bmp", "a.gif", "a.tif", "a.webp", "a.jp2", "a.pgm"])
+def test_pictures_of_every_format_are_wrapped_as_dx(name: str, tmp_path: Path) -> None:
+    deep = name.endswith(("tif", "jp2", "pgm"))
+    Image.fromarray(gradient(16) if deep else gradient(8).astype(np.uint8)).save(
+        tmp_path / name, **({"lossless": True} if name == "a.webp" else {})
+    )
+    (tmp_path / name).rename(tmp_path / "picture")
+    with receiving() as receiver:
+        (sent,) = send([tmp_path], receiver.target)
+
+    assert sent.status == STORED
+    ds = dcmread(BytesIO(receiver.stored[sent.sop_instance_uid]), force=True)
+    assert (ds.SOPClassUID, ds.Modality, ds.BitsStored) == (DX_PRESENTATION, "DX", 16 if deep else 8)
+    stored = np.frombuffer(ds.PixelData, "<u2" if deep else "u1", gradient(8).size).reshape(gradient(8).shape)
+    assert np.array_equal(stored, gradient(16 if deep else 8))
+
+
+def test_pictures_that_cannot_be_one_dx_are_failures_with_a_reason(tmp_path: Path) -> None:
+    image = Image.fromarray(gradient(8).astype(np.uint8))
+    image.save(tmp_path / "film.gif", save_all=True, append_images=[image.rotate(90)])
+    image.save(tmp_path / "pages.tif", save_all=True, append_images=[image])
+    Image.new("L", (70_000, 2)).save(tmp_path / "wide.bmp")
+    with receiving() as receiver:
+        results = {sent.path.name: sent.reason for sent in send([tmp_path], receiver.target)}
+
+    assert not receiver.stored
+    several = "a file of several pictures: only single ones are labelled"
+    wide = "a side is longer than DICOM can hold, 65,535 pixels"
+    assert results == {"film.gif": several, "pages.tif": several, "wide.bmp": wide}
+
+
 def test_folders_are_walked_and_files_of_other_kinds_are_left_out(tmp_path: Path) -> None:
     write_all(tmp_path / "a", numbered(2))
     (tmp_path / "a" / "b").mkdir()
