@@ -37,8 +37,8 @@ _FORMATS: Final = {
 }
 #: Bytes that these take.
 _BEGINNING: Final = 18
-#: TIFF: a page that is a smaller copy of another one; 0 is white.
-_SUBFILE_TYPE, _REDUCED, _PHOTOMETRIC, _WHITE_IS_ZERO = 254, 1, 262, 0
+#: Tags of TIFF, and values: a page that is a smaller copy of another one; 0 is white.
+_SUBFILE_TYPE, _REDUCED, _PHOTOMETRIC, _WHITE_IS_ZERO, _TILE_WIDTH, _TILE_LENGTH = 254, 1, 262, 0, 322, 323
 #: Pages that are looked at for another picture.
 _MAX_PAGES: Final = 32
 _MAX_COMPONENTS: Final = 4
@@ -65,6 +65,8 @@ def read_picture(data: bytes, limits: Limits) -> Radiograph:
                 _check_jpeg_2000(data, limits)
             with Image.open(BytesIO(data), formats=(found,)) as image:
                 _check_size(image.width, image.height, limits)
+                if isinstance(image, TiffImagePlugin.TiffImageFile):  # a tile may be larger than the picture
+                    _check_size(image.tag_v2.get(_TILE_WIDTH, 0), image.tag_v2.get(_TILE_LENGTH, 0), limits)
                 if _has_others(image, found):
                     raise Skipped("a file of several pictures: only single ones are labelled")
                 return _radiograph(image)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 import subprocess
 import sys
+import zlib
 from io import BytesIO
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +106,36 @@ def test_tiff_is_read_in_every_compression_and_with_white_as_zero(mode: str, com
 
     assert np.array_equal(plain.pixels, inverted.pixels)
     assert plain.pixels[0, 0] < plain.pixels[-1, -1]
+
+
+def tiled(tiles: list[bytes], side: int) -> bytes:
+    """A TIFF of the gradient's size in deflated tiles, which Pillow does not write."""
+    # Width, length, bits, compression (deflate), photometric, samples, tile width and length, offsets, byte counts.
+    offsets = list(accumulate((len(tile) for tile in tiles[:-1]), initial=8))
+    values = {256: [COLUMNS], 257: [ROWS], 258: [8], 259: [8], 262: [1], 277: [1], 322: [side], 323: [side]}
+    values |= {324: offsets, 325: [len(tile) for tile in tiles]}
+    body, after = b"".join(tiles), b""
+    directory, end = struct.pack("<H", len(values)), 8 + len(body) + 2 + 12 * len(values) + 4
+    for tag, numbers in values.items():
+        packed = struct.pack(f"<{len(numbers)}I", *numbers)
+        directory += struct.pack("<HHI", tag, 4, len(numbers))
+        directory += packed if len(numbers) == 1 else struct.pack("<I", end + len(after))
+        after += b"" if len(numbers) == 1 else packed
+    return struct.pack("<2sHI", b"II", 42, 8 + len(body)) + body + directory + bytes(4) + after
+
+
+@pytest.mark.parametrize("side", [32, 96])
+def test_tiff_in_tiles_is_read(side: int) -> None:
+    padded = np.pad(GREY, ((0, -ROWS % side), (0, -COLUMNS % side)))
+    corners = [(y, x) for y in range(0, padded.shape[0], side) for x in range(0, padded.shape[1], side)]
+    tiles = [zlib.compress(padded[y : y + side, x : x + side].tobytes()) for y, x in corners]
+
+    assert np.array_equal(read_picture(tiled(tiles, side), LIMITS).pixels, GREY)
+
+
+def test_a_tile_that_is_larger_than_the_limit_is_not_inflated() -> None:
+    with pytest.raises(Skipped, match="over the size limit"):
+        read_picture(tiled([zlib.compress(bytes(10**7))], 60_000), LIMITS)
 
 
 @pytest.mark.parametrize("compression", ["group3", "group4"])
