@@ -71,6 +71,11 @@ class Recipe:
     folds: int = 5
     threshold: float = 0.5  # of calibrated confidence; by fold, 52 of 53 labels of images of the classes were right
 
+    def with_looks(self, looks: int) -> Recipe:
+        """The same recipe for a model that takes 1 or 2 looks."""
+        pretraining, finetuning = (replace(settings, looks=looks) for settings in (self.pretraining, self.finetuning))
+        return replace(self, pretraining=pretraining, finetuning=finetuning)
+
 
 @dataclass(frozen=True, eq=False)
 class Real:

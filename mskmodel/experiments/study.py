@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from mskmodel.data.cases import Cases, split
 from mskmodel.data.dataset import Pictures
 from mskmodel.judging.evaluation import Evaluation, Judgement, score
-from mskmodel.network.alexnet import AlexNet, mirrored_logits, with_outputs
+from mskmodel.network.alexnet import AlexNet, with_outputs
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.network.weights import StartingWeights
 from mskmodel.registry.decision import Decision
@@ -190,7 +190,7 @@ def _augmented(
 
 def _mirrored(model: AlexNet, inputs: Tensor, device: torch.device) -> NDArray[np.float32]:
     """Logits, (n, classes): the mean of each input and its mirror image."""
-    logits = [mirrored_logits(model, some.to(device)).cpu() for some in torch.split(inputs, _BATCH)]
+    logits = [model.logits(some.to(device)).cpu() for some in torch.split(inputs, _BATCH)]
     return torch.cat(logits).numpy()
 
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from mskmodel.data.dataset import Pictures
 from mskmodel.judging.active_learning import Candidate, doubtful, suggest
+from mskmodel.network.alexnet import in_looks
 from mskmodel.registry.classifier import Classifier
 
 __all__ = ["ARCHIVE", "ARMS", "MEASURES", "Mean", "Plan", "PoolTooSmall", "Site", "features_of", "mean_of", "run"]
@@ -130,18 +131,21 @@ class Site:
 
 @torch.inference_mode()
 def features_of(classifier: Classifier, pictures: Pictures, progress: Callable[[int], None]) -> NDArray[np.float32]:
-    """Inputs of the last layer, (n, hidden): the mean of a picture and its mirror image.
+    """Inputs of the last layer, (n, hidden): the mean over the version's looks.
 
     ``progress`` is called with the number of pictures done.
     """
     model, parts = classifier.model, []
+
+    def hidden(images: Tensor) -> Tensor:
+        answer: Tensor = model.head[:-1](model.avgpool(model.features(images)).flatten(1))
+        return answer
+
     for first in range(0, len(pictures), _BATCH):
         some = slice(first, first + _BATCH)
         prepared = classifier.preprocessing.inputs(pictures.values[some], pictures.extents[some])
         images = torch.from_numpy(prepared).to(classifier.device)
-        both = torch.cat([images, images.flip(3)])
-        hidden: Tensor = model.head[:-1](model.avgpool(model.features(both)).flatten(1))
-        parts.append(hidden.view(2, len(images), -1).mean(0).cpu())
+        parts.append(in_looks(hidden, model.architecture.looks, images).cpu())
         progress(min(first + _BATCH, len(pictures)))
     return np.asarray(torch.cat(parts).numpy() if parts else np.zeros((0, model.architecture.hidden[-1]), np.float32))
 

@@ -7,22 +7,27 @@ singular value decomposition of a trained layer (Girshick, "Fast R-CNN", section
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["FEATURES", "AlexNet", "Architecture", "expanded", "factorised", "mirrored_logits", "with_outputs"]
+__all__ = ["FEATURES", "LOOKS", "AlexNet", "Architecture", "expanded", "factorised", "in_looks", "with_outputs"]
 
+#: How often a version may look: at a picture alone, or at its mirror image too.
+LOOKS = (1, 2)
 #: 256 channels of 6 x 6 after the last pooling.
 FEATURES = 256 * 6 * 6
 
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of the head. ``outputs``: one for each class and, last, one for none of the classes."""
+    """Sizes of the head. ``outputs``: one for each class and, last, one for none of the classes.
+
+    Raises ValueError for a number of looks that is not one of ``LOOKS``.
+    """
 
     outputs: int
     #: Widths of the hidden layers: (4096, 4096) is the original.
@@ -30,6 +35,13 @@ class Architecture:
     #: Rank of each hidden layer; 0 = full.
     ranks: tuple[int, ...] = (0,)
     dropout: float = 0.5
+    #: 1: the answer is that to the picture. 2: the mean of those to the picture and to its mirror image.
+    looks: int = 2
+
+    def __post_init__(self) -> None:
+        """Check the looks."""
+        if self.looks not in LOOKS:
+            raise ValueError(f"a version takes 1 or 2 looks, not {self.looks}")
 
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``model.json``."""
@@ -37,12 +49,13 @@ class Architecture:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Architecture:
-        """From ``to_json``."""
+        """From ``to_json``; versions that do not say how often they look take two looks."""
         return cls(
             outputs=int(values["outputs"]),
             hidden=tuple(values["hidden"]),
             ranks=tuple(values["ranks"]),
             dropout=float(values["dropout"]),
+            looks=int(values.get("looks", 2)),
         )
 
 
@@ -61,6 +74,10 @@ class AlexNet(nn.Module):
         features: Tensor = self.avgpool(self.features(images))
         logits: Tensor = self.head(features.flatten(1))
         return logits
+
+    def logits(self, images: Tensor) -> Tensor:
+        """Logits to decide by, (n, outputs) float32, from as many looks as the architecture says."""
+        return in_looks(self, self.architecture.looks, images)
 
 
 def _convolutions() -> nn.Sequential:
@@ -97,22 +114,21 @@ def _linear(inputs: int, outputs: int, rank: int) -> nn.Module:
 
 
 @torch.inference_mode()
-def mirrored_logits(model: AlexNet, images: Tensor) -> Tensor:
-    """Logits to decide by, (n, outputs): the mean of those of a picture and of its mirror image.
+def in_looks(network: Callable[[Tensor], Tensor], looks: int, images: Tensor) -> Tensor:
+    """What ``network`` makes of (n, c, size, size) images, (n, width) float32: the mean over the looks.
 
     A mirror image is of the same class, and the mean of two answers is better than one.
     """
+    seen = torch.cat([images, images.flip(3)]) if looks == 2 else images
     layout = torch.channels_last if images.device.type == "cpu" else torch.contiguous_format
-    both = torch.cat([images, images.flip(3)]).contiguous(memory_format=layout)
-    logits: Tensor = model(both).float()
-    return logits.view(2, len(images), -1).mean(0)
+    answers = network(seen.contiguous(memory_format=layout)).float()
+    return answers.view(looks, len(images), -1).mean(0)
 
 
 @torch.no_grad()
 def factorised(model: AlexNet, ranks: tuple[int, ...]) -> AlexNet:
     """The same network with hidden layers of at most these ranks (0 = as it is): smaller, nearly the same answers."""
-    old = model.architecture
-    new = AlexNet(Architecture(old.outputs, old.hidden, ranks, old.dropout))
+    new = AlexNet(replace(model.architecture, ranks=ranks))
     new.features.load_state_dict(model.features.state_dict())
     for source, target in zip(model.head, new.head, strict=True):
         if isinstance(target, nn.Sequential) and isinstance(source, nn.Linear):
@@ -142,7 +158,7 @@ def _decompose(layer: nn.Linear, pair: nn.Sequential) -> None:
 def expanded(model: AlexNet) -> AlexNet:
     """The same network with its thin pairs multiplied out, so that it can be trained further."""
     old = model.architecture
-    new = AlexNet(Architecture(old.outputs, old.hidden, tuple(0 for _ in old.hidden), old.dropout))
+    new = AlexNet(replace(old, ranks=tuple(0 for _ in old.hidden)))
     new.features.load_state_dict(model.features.state_dict())
     for source, target in zip(model.head, new.head, strict=True):
         if isinstance(source, nn.Sequential) and isinstance(target, nn.Linear):
@@ -159,8 +175,7 @@ def expanded(model: AlexNet) -> AlexNet:
 @torch.no_grad()  # not inference mode: the new network is trained further
 def with_outputs(model: AlexNet, outputs: int) -> AlexNet:
     """The same network with a fresh last layer for other classes."""
-    old = model.architecture
-    new = AlexNet(Architecture(outputs, old.hidden, old.ranks, old.dropout))
+    new = AlexNet(replace(model.architecture, outputs=outputs))
     new.features.load_state_dict(model.features.state_dict())
     for source, target in list(zip(model.head, new.head, strict=True))[:-1]:
         target.load_state_dict(source.state_dict())

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from mskmodel.network.alexnet import AlexNet, Architecture, mirrored_logits
+from mskmodel.network.alexnet import AlexNet, Architecture
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.radiograph import Radiograph
 from mskmodel.registry.decision import Classification, Decision, NotANumber
@@ -79,7 +79,7 @@ class Classifier:
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 3, size, size) prepared radiographs to (n, classes + 1)."""
-        return np.asarray(mirrored_logits(self.model, torch.from_numpy(images).to(self.device)).cpu().numpy())
+        return np.asarray(self.model.logits(torch.from_numpy(images).to(self.device)).cpu().numpy())
 
     def _ask(self) -> None:
         """Raise RegistryError unless the answers to the known pictures are numbers."""

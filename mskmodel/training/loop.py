@@ -57,6 +57,7 @@ class TrainingSettings:
     dropout: float = 0.5  # before each hidden layer of a new model; a model trained further keeps its own
     hidden: tuple[int, ...] = (1024,)  # widths of the head; (4096, 4096) is the original
     ranks: tuple[int, ...] = (128,)  # of the finished model's hidden layers, 0 = full
+    looks: int = 2  # of a new model: 1 = at the picture, 2 = at its mirror image too; one trained further keeps its own
     seed: int = 1
     threads: int = 2
     augmentation: Augmentation = field(default_factory=Augmentation)
@@ -102,7 +103,7 @@ def new_model(classes: Sequence[str], settings: TrainingSettings, start: Mapping
     """AlexNet with the given ImageNet weights wherever their shapes fit, and a fresh head elsewhere."""
     torch.manual_seed(settings.seed)
     ranks = tuple(0 for _ in settings.hidden)
-    architecture = Architecture(len(classes) + 1, settings.hidden, ranks, settings.dropout)
+    architecture = Architecture(len(classes) + 1, settings.hidden, ranks, settings.dropout, settings.looks)
     model = AlexNet(architecture)
     own = model.state_dict()
     # torchvision's hidden layers are classifier.1 and .4; ours are head.1 and head.4.

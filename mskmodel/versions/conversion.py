@@ -14,7 +14,7 @@ from torch import Tensor
 
 from mskmodel.data.dataset import Pictures
 from mskmodel.judging.evaluation import score
-from mskmodel.network.alexnet import AlexNet, expanded, factorised, mirrored_logits, with_outputs
+from mskmodel.network.alexnet import AlexNet, expanded, factorised, with_outputs
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
@@ -40,7 +40,7 @@ def logits_of(model: AlexNet, pictures: Pictures, preprocessing: Preprocessing) 
     for first in range(0, len(pictures), _BATCH):
         part = slice(first, first + _BATCH)
         images = preprocessing.inputs(pictures.values[part], pictures.extents[part])
-        rows.append(mirrored_logits(model, torch.from_numpy(images)).numpy())
+        rows.append(model.logits(torch.from_numpy(images)).numpy())
     return np.concatenate(rows)
 
 

@@ -64,6 +64,12 @@ _Folder = tuple[Path, Path]
     "--none-weight", type=click.FloatRange(0), help="How often none of the classes is drawn, relative to one class."
 )
 @click.option(
+    "--looks",
+    type=click.IntRange(1, 2),
+    help="1: look at the picture alone; 2: at its mirror image too, which takes twice the time. Without it, as the "
+    "version to continue from does, else 2.",
+)
+@click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
     help="Lowest confidence that gives a label; without it, the operating point is chosen on the hold-out.",
@@ -83,6 +89,7 @@ def command(
     classes: str | None,
     start: str | None,
     weights: Path | None,
+    looks: int | None,
     threshold: float | None,
     device: str,
     registry: Path,
@@ -118,6 +125,9 @@ def command(
         for (folder, _, share), reading in zip(sources, training, strict=True)
     ]
     model, origin = _starting_model(keys, settings, start, weights)
+    if looks is not None:
+        model.architecture = replace(model.architecture, looks=looks)
+    settings = replace(settings, looks=model.architecture.looks)
     kept = Registry(registry)
     kept.check_writable()
     with TrainingBar() as bar:

@@ -65,7 +65,7 @@ class Start:
         model = model_of_version(base, plan.classes)  # first of all: it refuses a damaged version
         manifest = read_manifest(base)
         shape = Architecture.from_json(manifest["architecture"])
-        settings = replace(settings, hidden=shape.hidden, ranks=shape.ranks)
+        settings = replace(settings, hidden=shape.hidden, ranks=shape.ranks, looks=shape.looks)
         same = tuple(manifest["classes"]) == plan.classes
         decision = Decision(**manifest["decision"]) if same else Decision()
         return cls(model, settings, f"version {plan.base}", decision)

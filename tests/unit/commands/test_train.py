@@ -149,6 +149,27 @@ def small(pictures: Path, registry: Path, *more: str) -> tuple[str, ...]:
     )  # fmt: skip
 
 
+def test_a_version_looks_as_often_as_it_was_told_to_or_as_the_version_that_it_continues(pictures: Path) -> None:
+    registry = pictures / "models"
+    command = small(pictures, registry)
+
+    def made(*more: str) -> Path:
+        result = msk(*command, *more)
+        assert result.exit_code == 0, result.output
+        return registry / result.stdout.strip().splitlines()[-1]
+
+    def looks(version: Path) -> set[int]:
+        manifest = read_manifest(version)
+        return {manifest["architecture"]["looks"], manifest["training"]["looks"]}
+
+    once = made("--looks", "1")
+
+    assert looks(once) == {1}
+    assert looks(made("--start", str(once))) == {1}
+    assert looks(made("--start", str(once), "--looks", "2")) == {2}
+    assert looks(made()) == {2}
+
+
 def test_a_registry_that_cannot_be_written_is_found_out_before_the_training(
     pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

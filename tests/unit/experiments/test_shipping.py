@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from click.testing import CliRunner
 from PIL import Image
 from safetensors.torch import save_file
@@ -74,6 +75,22 @@ def test_the_recipe_makes_a_version_that_serves_and_resumes_where_it_was_stopped
     steps.clear()
     made()
     assert set(steps) == {"all"}
+
+
+def test_a_model_that_is_made_for_one_look_is_calibrated_and_served_with_one(tmp_path: Path) -> None:
+    recipe = RECIPE.with_looks(1)
+    base = shipping.pretrained(recipe, data(), START, tmp_path, lambda *_: None)
+    logits = shipping.by_folds(replace(recipe, kept=1.0), data(), base, tmp_path, lambda *_: None)
+    tensors, manifest = shipping.version(recipe, data(), base, Decision(), START, lambda *_: None)
+    registry = Registry(tmp_path / "models")
+    served = Classifier.load(registry.find(registry.register(tensors, manifest)), "cpu")
+
+    images = Preprocessing().inputs(data().real.pictures.values, data().real.pictures.extents)
+    with torch.inference_mode():
+        once = finished(copy.deepcopy(base), recipe.finetuning)(torch.from_numpy(images)).numpy()
+        served_once = served.model(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(logits, once, atol=1e-5)
+    np.testing.assert_allclose(served.logits(images), served_once, atol=1e-5)
 
 
 def test_a_model_that_keeps_all_of_the_pretrained_weights_answers_as_they_do(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """The network: torchvision's AlexNet, whole or with thin layers."""
 
+from dataclasses import replace
+
+import pytest
 import torch
 import torchvision
 
@@ -53,9 +56,43 @@ def test_other_classes_keep_everything_but_the_last_layer() -> None:
 
 
 def test_the_architecture_survives_json() -> None:
-    unusual = Architecture(21, hidden=(4096, 512), ranks=(128, 0))
+    unusual = Architecture(21, hidden=(4096, 512), ranks=(128, 0), looks=1)
 
     assert Architecture.from_json(unusual.to_json()) == unusual
+
+
+def test_a_version_that_does_not_say_how_often_it_looks_takes_two_looks() -> None:
+    values = Architecture(21).to_json()
+    del values["looks"]
+
+    assert Architecture.from_json(values).looks == 2
+
+
+@pytest.mark.parametrize("looks", [0, 3, -1])
+def test_another_number_of_looks_is_refused(looks: int) -> None:
+    with pytest.raises(ValueError, match=f"1 or 2 looks, not {looks}"):
+        Architecture.from_json(Architecture(21).to_json() | {"looks": looks})
+
+
+def test_one_look_is_at_the_picture_and_a_second_one_at_its_mirror_image() -> None:
+    model = AlexNet(Architecture(3, hidden=(16,), looks=1)).eval()
+    images, mirrored = a_batch(), a_batch().flip(3)
+
+    once = model.logits(images)
+    model.architecture = replace(model.architecture, looks=2)
+    twice = model.logits(images)
+
+    with torch.inference_mode():
+        torch.testing.assert_close(once, model(images), atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(twice, (model(images) + model(mirrored)) / 2, atol=1e-5, rtol=1e-4)
+        assert not torch.allclose(once, twice, atol=1e-4)
+
+
+def test_a_model_keeps_its_looks_whatever_is_made_of_it() -> None:
+    model = AlexNet(Architecture(3, hidden=(16,), looks=1))
+
+    for made in (factorised(model, (4,)), expanded(factorised(model, (4,))), with_outputs(model, 5)):
+        assert made.architecture.looks == 1
 
 
 def test_a_model_that_is_expanded_or_has_other_outputs_can_be_trained_further() -> None:

