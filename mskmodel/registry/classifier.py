@@ -11,10 +11,12 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from mskmodel.network.alexnet import AlexNet, Architecture
+from mskmodel.network.alexnet import AlexNet, Architecture, in_looks
 from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.network.single_channel import SingleChannel
 from mskmodel.radiograph import Radiograph
 from mskmodel.registry.decision import Classification, Decision, NotANumber
+from mskmodel.registry.execution import Network, fastest
 from mskmodel.registry.known_pictures import known_pictures
 from mskmodel.registry.version import WEIGHTS, RegistryError, read_manifest
 
@@ -40,6 +42,10 @@ class Classifier:
         self.device = device
         layout = torch.channels_last if device.type == "cpu" else torch.contiguous_format
         self.model: AlexNet = model.float().to(device).to(memory_format=layout).eval()
+        self._single: SingleChannel | None = None
+        if device.type == "cpu":
+            self._single = SingleChannel(model, preprocessing.size, preprocessing.mean, preprocessing.std)
+        self._network: Network = self._single or self.model
 
     @classmethod
     def load(cls, directory: Path, device: str = "auto") -> Classifier:
@@ -79,7 +85,26 @@ class Classifier:
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 3, size, size) prepared radiographs to (n, classes + 1)."""
-        return np.asarray(self.model.logits(torch.from_numpy(images).to(self.device)).cpu().numpy())
+        return self._logits(self._network, images)
+
+    def hasten(self) -> None:
+        """On a processor, answer from now on in the fastest way there that agrees with float32; takes a second.
+
+        Figures would depend on the machine: it is for labelling only.
+        """
+        if self._single is None:
+            return
+        known = [self.prepare(picture) for picture in known_pictures()]
+
+        def ask(network: Network, count: int) -> NDArray[np.float64]:
+            pictures = np.stack([known[number % len(known)] for number in range(count)])
+            return self.decision.probabilities(self._logits(network, pictures))
+
+        self._network = fastest(self._single, self.preprocessing.size, ask)
+
+    def _logits(self, network: Network, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        seen = torch.from_numpy(images if self._single is None else images[:, :1]).to(self.device)
+        return np.asarray(in_looks(network, self.model.architecture.looks, seen).cpu().numpy())
 
     def _ask(self) -> None:
         """Raise RegistryError unless the answers to the known pictures are numbers."""

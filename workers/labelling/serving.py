@@ -71,7 +71,9 @@ class Serving:
     def _load(self, name: str) -> Classifier:
         directory = self._registry.find(name)
         check_weights(directory)
-        return Classifier.load(directory, self._device)
+        classifier = Classifier.load(directory, self._device)
+        classifier.hasten()
+        return classifier
 
     def _complain(self, error: Exception) -> None:
         if str(error) != self._complaint:
