@@ -57,6 +57,7 @@ def from_memory(files: list[bytes], ready: Any, start: Any) -> None:
     from mskmodel.registry.classifier import Classifier
 
     classifier = Classifier.load(Registry(None).promoted(), "cpu")
+    classifier.hasten()
     classifier.classify([classifier.prepare(read_radiograph(files[0]))])
     ready.release()
     start.wait()
