@@ -88,7 +88,7 @@ class Classifier:
         return self._logits(self._network, images)
 
     def hasten(self) -> None:
-        """On a processor, answer from now on in the fastest way there that agrees with float32; takes a second.
+        """On a processor, answer from now on in the fastest way there that agrees with float32; takes a second or two.
 
         Figures would depend on the machine: it is for labelling only.
         """

@@ -43,7 +43,7 @@ _log = logging.getLogger(__name__)
 
 
 def fastest(network: SingleChannel, size: int, ask: Callable[[Network, int], NDArray[np.float64]]) -> Network:
-    """The fastest way to execute the network here whose answers agree with float32; takes one second on an idle core.
+    """The fastest way to execute the network here whose answers agree with float32; takes one to two seconds.
 
     Args:
         size: side of the pictures, pixels.

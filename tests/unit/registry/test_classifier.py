@@ -168,3 +168,17 @@ def test_an_answer_that_is_no_number_is_left_to_a_person_and_its_neighbours_are_
     assert np.isfinite([probability for _, probability in before.top5 + after.top5]).all()
     with pytest.raises(NotANumber):
         shipped.decision.probabilities(shipped.logits(np.stack([sound, broken])))
+
+
+def test_a_version_of_one_look_answers_to_the_picture_alone(tmp_path: Path, shipped: Classifier) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "version")
+    path = tmp_path / "version" / MANIFEST
+    manifest = json.loads(path.read_text())
+    path.write_text(json.dumps(manifest | {"architecture": manifest["architecture"] | {"looks": 1}}))
+    once = Classifier.load(tmp_path / "version", "cpu")
+    image = shipped.prepare(a_radiograph(500, 400))[None]
+
+    mirrored = once.logits(image[:, :, :, ::-1].copy())
+
+    np.testing.assert_allclose((once.logits(image) + mirrored) / 2, shipped.logits(image), atol=1e-4)
+    assert np.abs(once.logits(image) - mirrored).max() > 0.01
