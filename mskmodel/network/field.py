@@ -26,8 +26,9 @@ _Mask = NDArray[np.uint8]
 _SIZE, _FEWEST = 160, 8
 #: Percentiles of the field's grey values, and the share of their range by which values of a border may differ.
 _RANGE, _TOLERANCE = (0.5, 99.5), 0.02
-#: Values that are brighter than the range by more than this share of it are of markers and metal.
-_TOO_BRIGHT: Final = 0.075
+#: Values that are brighter than the range by more than this share of it are of markers and metal, unless most of what
+#: the border leaves is as bright.
+_TOO_BRIGHT, _MOSTLY = 0.075, 0.5
 #: A bright border goes along a side for at least this share of it: thick parts of a body are bright in a corner, too.
 _ALONG: Final = 0.6
 #: What is left of the picture and smaller than this share of the largest part is a marker on the border.
@@ -35,7 +36,9 @@ _PART: Final = 0.2
 #: A field is not smaller than this share of the picture, nor than this share of a side.
 _LEAST_AREA, _LEAST_SIDE = 0.04, 0.15
 #: Borders inside borders that are looked for.
-_ROUNDS: Final = 5
+_ROUNDS: Final = 6
+#: A field is small in a look where a side is below this share of the look's, and is then looked at grown so much.
+_SMALL, _GROWTH = 0.75, 1.1
 #: By how much of its circumference a field with four corners may differ from four straight sides.
 _ROUNDED: Final = 0.01
 
@@ -61,7 +64,9 @@ def exposed_field(
         smaller = look.without_border()
         if smaller is None or not _is_plausible(smaller):
             break
-        field = smaller
+        # Of a field that is small in the look, the next look shows more exactly where it ends.
+        is_small = (np.ptp(smaller, axis=0) < _SMALL * look.extent).any()
+        field = _intersection([field, _grown(smaller)]) if is_small else smaller
         look = _Look.at(picture, aspect, field)
     return None if field is _WHOLE else field, look.values()
 
@@ -104,7 +109,9 @@ class _Look:
         return cls(field, np.asarray(grey, np.float32), filled((field - corner) / extent, shape), corner, extent)
 
     def values(self) -> NDArray[np.float32]:
-        return self.grey[self.inside > 0]
+        """Grey values of the field, but along its edge, where they are mixed with others."""
+        within = cv2.erode(self.inside, _SQUARE, iterations=2, borderType=cv2.BORDER_CONSTANT, borderValue=0)
+        return self.grey[within > 0]
 
     def without_border(self) -> Polygon | None:
         """The field without the border that reaches its corners; None where there is none."""
@@ -112,7 +119,9 @@ class _Look:
         border = self._border(low, high)
         if border is None:
             return None
-        border |= self.grey > high + (high - low) * _TOO_BRIGHT
+        too_bright = (self.grey > high + (high - low) * _TOO_BRIGHT) & (border == 0)
+        if np.count_nonzero(too_bright) < _MOSTLY * np.count_nonzero(border == 0):
+            border |= too_bright
         # One pixel more, in which border and field are mixed.
         kept = np.asarray(cv2.dilate(border, _SQUARE) == 0, np.uint8)
         kept = _largest_parts(np.asarray(cv2.morphologyEx(kept, cv2.MORPH_OPEN, _SQUARE), np.uint8))
@@ -120,9 +129,7 @@ class _Look:
         if not contours:
             return None
         hull = cv2.convexHull(np.concatenate(contours)).reshape(-1, 2)
-        # From the middles of pixels to their outer edges.
-        hull = hull + 0.5 + 0.5 * np.sign(hull - (hull.min(0) + hull.max(0)) / 2)
-        shares = hull / np.array(kept.shape[::-1]) * self.extent + self.corner
+        shares = (hull + 0.5) / np.array(kept.shape[::-1]) * self.extent + self.corner
         return _intersection([self.field, np.asarray(shares, np.float32)])
 
     def _border(self, low: float, high: float) -> _Mask | None:
@@ -170,6 +177,11 @@ def _intersection(polygons: Sequence[Polygon]) -> Polygon:
         # OpenCV may name the corners twice.
         common = cv2.convexHull(np.asarray(shared, np.float32))
     return np.asarray(common, np.float32).reshape(-1, 2)
+
+
+def _grown(field: Polygon) -> Polygon:
+    middle = (field.min(0) + field.max(0)) / 2
+    return np.asarray(middle + _GROWTH * (field - middle), np.float32)
 
 
 def _is_plausible(field: Polygon) -> bool:
