@@ -48,15 +48,18 @@ def framed(radiograph: Radiograph, size: int = STORED, *, window: tuple[float, f
     ``field``: whether the picture is cut to its exposed field, and the percentiles taken from inside.
     Grey values have a meaning only within one image: detectors and vendors have no scale in common.
     """
-    pixels = radiograph.pixels
-    shrunk = _shrunk(radiograph, pixels, size)
+    pixels, bits = radiograph.pixels, radiograph.bits
+    height, width = len(pixels) * radiograph.aspect, float(pixels.shape[1])
+    shrunk = halved(pixels, bits, *_extent(height, width, size * _OVERSAMPLING))
     polygon, inside = _field(radiograph, shrunk) if field else (None, None)
     low, high = _window(radiograph, window, inside)
     if polygon is not None:
         pixels, shrunk = _cut(pixels, polygon), _cut(shrunk, polygon)
-    rows, columns = _extent(radiograph, pixels, size)
+        across, down = np.ptp(polygon, axis=0).tolist()
+        height, width = height * down, width * across
+    rows, columns = _extent(height, width, size)
     if len(shrunk) < min(rows, len(pixels)) or shrunk.shape[1] < min(columns, pixels.shape[1]):
-        shrunk = _shrunk(radiograph, pixels, size)
+        shrunk = halved(pixels, bits, *_extent(height, width, size * _OVERSAMPLING))
     values = (resampled(shrunk, rows, columns) - low) * (255 / max(high - low, 1.0))
     values = np.clip(values + 0.5, 0, 255).astype(np.uint8)
     if polygon is not None:
@@ -67,15 +70,10 @@ def framed(radiograph: Radiograph, size: int = STORED, *, window: tuple[float, f
     return Picture(square, rows, columns)
 
 
-def _extent(radiograph: Radiograph, pixels: NDArray[np.uint16], longest: int) -> tuple[int, int]:
-    """Rows and columns of square pixels, with ``longest`` along the longer side."""
-    height, width = len(pixels) * radiograph.aspect, float(pixels.shape[1])
+def _extent(height: float, width: float, longest: int) -> tuple[int, int]:
+    """Rows and columns with ``longest`` along the longer side."""
     scale = longest / max(height, width)
     return max(1, round(height * scale)), max(1, round(width * scale))
-
-
-def _shrunk(radiograph: Radiograph, pixels: NDArray[np.uint16], size: int) -> NDArray[np.float32]:
-    return halved(pixels, radiograph.bits, *_extent(radiograph, pixels, size * _OVERSAMPLING))
 
 
 def _field(radiograph: Radiograph, shrunk: NDArray[np.float32]) -> tuple[Polygon | None, NDArray[np.float32]]:

@@ -93,9 +93,9 @@ def test_training_evaluation_and_serving_see_the_same_numbers(tmp_path: Path, ro
     train(looking(), [Source("one", pictures, 1.0)], Preprocessing(), settings)
     logits_of(looking().eval(), pictures, Preprocessing())
     classifier = Classifier("v", ("one",), looking(), Preprocessing(), Decision(), torch.device("cpu"))
-    classifier.classify([classifier.prepare(read_image(file))])
+    served = torch.from_numpy(classifier.prepare(read_image(file)))
 
-    trained, evaluated, served = (images[0] for images in seen)
+    trained, evaluated = (images[0] for images in seen)
     torch.testing.assert_close(trained, served, rtol=0, atol=0)
     torch.testing.assert_close(evaluated, served, rtol=0, atol=0)
 
