@@ -66,8 +66,8 @@ class Recipe:
 
     @property
     def preprocessing(self) -> Preprocessing:
-        """Preprocessing that windows by the bit depth or, for ``augmented``, by the image's percentiles."""
-        return Preprocessing() if self.augmented else Preprocessing(window=None)
+        """Preprocessing that windows by the bit depth, of the whole image; for ``augmented``, this program's own."""
+        return Preprocessing() if self.augmented else Preprocessing(window=None, field=False)
 
     @property
     def looks(self) -> tuple[tuple[float, float], ...]:

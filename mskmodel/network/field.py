@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mskmodel.network.grey_window import grey_window
 
-__all__ = ["Polygon", "box_of", "exposed_field", "filled"]
+__all__ = ["ExposedField", "Polygon", "box_of", "exposed_field", "filled"]
 
 #: (n, 2) float32: x and y of the corners as shares 0..1 of a picture's width and height.
 Polygon = NDArray[np.float32]
@@ -48,15 +48,28 @@ _FLOODED: Final = 2
 _FLOOD: Final = 4 | cv2.FLOODFILL_MASK_ONLY | cv2.FLOODFILL_FIXED_RANGE | _FLOODED << 8
 
 
-def exposed_field(
-    picture: NDArray[np.float32], aspect: float = 1.0, outlines: Sequence[Polygon] = ()
-) -> tuple[Polygon | None, NDArray[np.float32]]:
+@dataclass(frozen=True, eq=False)
+class ExposedField:
+    """A field: convex, and free of pixels that are mixed with a border."""
+
+    polygon: Polygon
+    box: Polygon
+    """Upper left and lower right corner of the box around it, where the border is most likely to end."""
+    values: NDArray[np.float32]
+    """Grey values inside, (n,)."""
+
+    @property
+    def within_its_box(self) -> Polygon:
+        """The polygon with shares of its box instead of the picture's."""
+        return np.asarray((self.polygon - self.box[0]) / (self.box[1] - self.box[0]), np.float32)
+
+
+def exposed_field(picture: NDArray[np.float32], aspect: float = 1.0, outlines: Sequence[Polygon] = ()) -> ExposedField:
     """Find the field in a small picture, (rows, columns) of some 300 pixels or more along the longest side.
 
     ``aspect``: height of a pixel divided by its width. ``outlines``: polygons outside of which nothing is shown.
-    Returns the field, None for the whole picture, and the grey values inside, (n,).
     """
-    field = _WHOLE
+    field, mixed = _WHOLE, np.zeros(2, np.float32)
     if outlines and _is_plausible(shown := _intersection([_WHOLE, *outlines])):
         field = shown
     look = _Look.at(picture, aspect, field)
@@ -66,13 +79,14 @@ def exposed_field(
             break
         # Of a field that is small in the look, the next look shows more exactly where it ends.
         is_small = (np.ptp(smaller, axis=0) < _SMALL * look.extent).any()
-        field = _intersection([field, _grown(smaller)]) if is_small else smaller
+        field, mixed = _intersection([field, _grown(smaller)]) if is_small else smaller, look.pixel
         look = _Look.at(picture, aspect, field)
-    return None if field is _WHOLE else field, look.values()
+    box = np.stack([field.min(0) - mixed, field.max(0) + mixed]).clip(0, 1)
+    return ExposedField(field, np.asarray(box, np.float32), look.values())
 
 
 def box_of(polygon: Polygon, rows: int, columns: int) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of the polygon in a picture of that size; at least one pixel."""
+    """Top, bottom, left and right of a polygon in a picture of that size; at least one pixel."""
     (left, top), (right, bottom) = polygon.min(0).tolist(), polygon.max(0).tolist()
     first, start = min(round(top * rows), rows - 1), min(round(left * columns), columns - 1)
     return first, max(round(bottom * rows), first + 1), start, max(round(right * columns), start + 1)
@@ -108,10 +122,15 @@ class _Look:
         extent = np.array([right - left, bottom - top], np.float32) / size
         return cls(field, np.asarray(grey, np.float32), filled((field - corner) / extent, shape), corner, extent)
 
+    @property
+    def pixel(self) -> NDArray[np.float32]:
+        """Width and height of a pixel of the look, as shares of the picture."""
+        return np.asarray(self.extent / np.array(self.inside.shape[::-1]), np.float32)
+
     def values(self) -> NDArray[np.float32]:
         """Grey values of the field, but along its edge, where they are mixed with others."""
         within = cv2.erode(self.inside, _SQUARE, iterations=2, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        return self.grey[within > 0]
+        return self.grey[(within if within.any() else self.inside) > 0]
 
     def without_border(self) -> Polygon | None:
         """The field without the border that reaches its corners; None where there is none."""
@@ -123,13 +142,16 @@ class _Look:
         if np.count_nonzero(too_bright) < _MOSTLY * np.count_nonzero(border == 0):
             border |= too_bright
         # One pixel more, in which border and field are mixed.
-        kept = np.asarray(cv2.dilate(border, _SQUARE) == 0, np.uint8)
-        kept = _largest_parts(np.asarray(cv2.morphologyEx(kept, cv2.MORPH_OPEN, _SQUARE), np.uint8))
-        contours, _ = cv2.findContours(kept, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
-        if not contours:
+        kept = cv2.morphologyEx(np.asarray(cv2.dilate(border, _SQUARE) == 0, np.uint8), cv2.MORPH_OPEN, _SQUARE)
+        parts, _ = cv2.findContours(kept, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
+        areas = [cv2.contourArea(part) for part in parts]
+        large = [part for part, area in zip(parts, areas, strict=True) if area >= _PART * max(areas)]
+        if not large:
             return None
-        hull = cv2.convexHull(np.concatenate(contours)).reshape(-1, 2)
-        shares = (hull + 0.5) / np.array(kept.shape[::-1]) * self.extent + self.corner
+        hull = cv2.convexHull(np.concatenate(large)).reshape(-1, 2).astype(np.float32)
+        # Where there is no border, up to the edge.
+        hull = np.where(hull == 0, -0.5, np.where(hull == np.array(kept.shape[::-1]) - 1, hull + 0.5, hull))
+        shares = (hull + 0.5) * self.pixel + self.corner
         return _intersection([self.field, np.asarray(shares, np.float32)])
 
     def _border(self, low: float, high: float) -> _Mask | None:
@@ -158,13 +180,6 @@ class _Look:
             return []
         inward = four + 1.5 * np.sign(four.mean(0) - four)
         return [(min(max(round(x), 0), width - 1), min(max(round(y), 0), height - 1)) for x, y in inward.tolist()]
-
-
-def _largest_parts(mask: _Mask) -> _Mask:
-    count, parts, statistics, _ = cv2.connectedComponentsWithStats(mask, connectivity=4)
-    areas = statistics[1:count, cv2.CC_STAT_AREA]
-    large = np.concatenate([[False], areas >= _PART * areas.max(initial=0)])
-    return np.asarray(large[parts], np.uint8)
 
 
 def _intersection(polygons: Sequence[Polygon]) -> Polygon:

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.network.field import Polygon, box_of, exposed_field, filled
+from mskmodel.network.field import ExposedField, Polygon, box_of, exposed_field, filled
 from mskmodel.network.grey_window import grey_window
-from mskmodel.network.shrinking import halved, resampled
+from mskmodel.network.shrinking import half, halved, resampled
 from mskmodel.radiograph import Radiograph
 
 __all__ = ["STORED", "Picture", "framed"]
@@ -51,19 +50,19 @@ def framed(radiograph: Radiograph, size: int = STORED, *, window: tuple[float, f
     pixels, bits = radiograph.pixels, radiograph.bits
     height, width = len(pixels) * radiograph.aspect, float(pixels.shape[1])
     shrunk = halved(pixels, bits, *_extent(height, width, size * _OVERSAMPLING))
-    polygon, inside = _field(radiograph, shrunk) if field else (None, None)
-    low, high = _window(radiograph, window, inside)
-    if polygon is not None:
-        pixels, shrunk = _cut(pixels, polygon), _cut(shrunk, polygon)
-        across, down = np.ptp(polygon, axis=0).tolist()
+    found = _field(radiograph, shrunk) if field else None
+    low, high = _window(radiograph, window, found)
+    if found:
+        pixels, shrunk = _cut(pixels, found.box), _cut(shrunk, found.box)
+        across, down = np.ptp(found.box, axis=0).tolist()
         height, width = height * down, width * across
     rows, columns = _extent(height, width, size)
     if len(shrunk) < min(rows, len(pixels)) or shrunk.shape[1] < min(columns, pixels.shape[1]):
         shrunk = halved(pixels, bits, *_extent(height, width, size * _OVERSAMPLING))
     values = (resampled(shrunk, rows, columns) - low) * (255 / max(high - low, 1.0))
     values = np.clip(values + 0.5, 0, 255).astype(np.uint8)
-    if polygon is not None:
-        values *= filled(_within_its_box(polygon), values.shape)
+    if found:
+        values *= filled(found.within_its_box, values.shape)
     square = np.zeros((size, size), np.uint8)
     top, left = (size - rows) // 2, (size - columns) // 2
     square[top : top + rows, left : left + columns] = values
@@ -76,36 +75,27 @@ def _extent(height: float, width: float, longest: int) -> tuple[int, int]:
     return max(1, round(height * scale)), max(1, round(width * scale))
 
 
-def _field(radiograph: Radiograph, shrunk: NDArray[np.float32]) -> tuple[Polygon | None, NDArray[np.float32]]:
-    """The field, and the grey values inside."""
+def _field(radiograph: Radiograph, shrunk: NDArray[np.float32]) -> ExposedField:
     small = shrunk
     while max(small.shape) >= 2 * _FIELD_SIZE and min(small.shape) > 1:
-        rows, columns = small.shape[0] // 2, small.shape[1] // 2
-        halves = cv2.resize(small[: 2 * rows, : 2 * columns], (columns, rows), interpolation=cv2.INTER_AREA)
-        small = np.asarray(halves, np.float32)
+        small = half(small)
     rows, columns = radiograph.pixels.shape
     aspect = radiograph.aspect * (rows / len(shrunk)) / (columns / shrunk.shape[1])
     return exposed_field(small, aspect, radiograph.outlines)
 
 
 def _window(
-    radiograph: Radiograph, window: tuple[float, float] | None, inside: NDArray[np.float32] | None
+    radiograph: Radiograph, window: tuple[float, float] | None, field: ExposedField | None
 ) -> tuple[float, float]:
     if window is None:
         return 0.0, 2.0**radiograph.bits - 1
-    if inside is not None:
-        return grey_window(inside, window)
+    if field:
+        return grey_window(field.values, window)
     step = max(1, int((radiograph.pixels.size / _SAMPLES) ** 0.5))
     low, high = np.percentile(radiograph.pixels[::step, ::step], window)
     return float(low), float(high)
 
 
-def _cut(pixels: NDArray[_Number], polygon: Polygon) -> NDArray[_Number]:
-    top, bottom, left, right = box_of(polygon, *pixels.shape)
+def _cut(pixels: NDArray[_Number], box: Polygon) -> NDArray[_Number]:
+    top, bottom, left, right = box_of(box, *pixels.shape)
     return pixels[top:bottom, left:right]
-
-
-def _within_its_box(polygon: Polygon) -> Polygon:
-    """The polygon with shares of its own box instead of the picture's."""
-    least, most = polygon.min(0), polygon.max(0)
-    return np.asarray((polygon - least) / (most - least), np.float32)

@@ -31,10 +31,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     y, x = np.mgrid[0:90, 0:70] / 80
     rows = []
     for number in range(26):
-        shapes = (np.sin(40 * x + random.uniform(0, 6)) > 0, np.hypot(x - 0.5, y - 0.5) < random.uniform(0.1, 0.4))
+        shapes = (
+            np.sin(40 * x + random.uniform(0, 6)) > 0,
+            np.hypot(x - 0.5, random.uniform(0.5, 1.5) * (y - 0.5)) < 0.4,
+        )
         label = ("knee_ap", "foot_lateral")[number // 2 % 2]
         shape = shapes[number // 2 % 2]
-        shape[0, number] = True  # no two are the same
+        shape[45, 10 + number] ^= True  # no two are the same
         Image.fromarray((shape * 200).astype(np.uint8)).save(directory / f"{number}.png")
         rows.append((f"{number}.png", label, f"Quincy^{number // 2}"))
     (directory / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nbroken")
@@ -196,7 +199,7 @@ def test_without_percentiles_the_window_is_the_whole_bit_depth(tmp_path: Path) -
 
     half, whole = (
         read_cases(tmp_path, tmp_path / "labels.csv", ["knee_ap"], one, tmp_path / "kept").pictures.values.max()
-        for one in (Preprocessing(window=None), Preprocessing())
+        for one in (Preprocessing(window=None, field=False), Preprocessing(field=False))
     )
 
     assert half == pytest.approx(127, abs=1)
