@@ -35,6 +35,8 @@ _ALONG: Final = 0.6
 _PART: Final = 0.2
 #: A field is not smaller than this share of the picture, nor than this share of a side.
 _LEAST_AREA, _LEAST_SIDE = 0.04, 0.15
+#: What is left shows something: its grey values range over this share of those before.
+_LEAST_RANGE: Final = 0.005
 #: Borders inside borders that are looked for.
 _ROUNDS: Final = 6
 #: A field is small in a look where a side is below this share of the look's, and is then looked at grown so much.
@@ -77,10 +79,15 @@ def exposed_field(picture: NDArray[np.float32], aspect: float = 1.0, outlines: S
         smaller = look.without_border()
         if smaller is None or not _is_plausible(smaller):
             break
-        # Of a field that is small in the look, the next look shows more exactly where it ends.
-        is_small = (np.ptp(smaller, axis=0) < _SMALL * look.extent).any()
-        field, mixed = _intersection([field, _grown(smaller)]) if is_small else smaller, look.pixel
-        look = _Look.at(picture, aspect, field)
+        within = _Look.at(picture, aspect, smaller)
+        if within.contrast() < _LEAST_RANGE * look.contrast():
+            break
+        mixed = look.pixel
+        if (within.extent < _SMALL * look.extent).any():
+            # The next look shows more exactly where a small field ends.
+            smaller = _intersection([field, _grown(smaller)])
+            within = _Look.at(picture, aspect, smaller)
+        field, look = smaller, within
     box = np.stack([field.min(0) - mixed, field.max(0) + mixed]).clip(0, 1)
     return ExposedField(field, np.asarray(box, np.float32), look.values())
 
@@ -131,6 +138,10 @@ class _Look:
         """Grey values of the field, but along its edge, where they are mixed with others."""
         within = cv2.erode(self.inside, _SQUARE, iterations=2, borderType=cv2.BORDER_CONSTANT, borderValue=0)
         return self.grey[(within if within.any() else self.inside) > 0]
+
+    def contrast(self) -> float:
+        low, high = grey_window(self.values(), _RANGE)
+        return high - low
 
     def without_border(self) -> Polygon | None:
         """The field without the border that reaches its corners; None where there is none."""

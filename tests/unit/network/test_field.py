@@ -171,6 +171,16 @@ def test_a_field_within_much_border_is_as_sharp_as_the_radiograph_is() -> None:
     assert difference(lost, alone) < 12
 
 
+def test_a_silhouette_of_one_grey_is_no_field() -> None:
+    y, x = np.mgrid[0:ROWS, 0:COLUMNS]
+    silhouette = np.where(np.hypot(y - 400, x - 300) < 200, 3000, 0).astype(np.uint16)
+
+    picture = framed(silhouette)
+
+    assert (picture.rows, picture.columns) == (288, 216)
+    assert (picture.values == 255).any()
+
+
 def test_a_version_from_before_keeps_its_whole_pictures() -> None:
     before = Preprocessing().to_json()
     del before["field"]
