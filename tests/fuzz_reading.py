@@ -2,10 +2,11 @@
 
     python -m tests.fuzz_reading [--files N] [--seed S] [--keep FOLDER]
 
-Good and hostile files of every transfer syntax, with tables, shutters, padding and spacings in their headers, and loose
-pictures, are damaged at random, and read. Prints what came of them. Exit status 1 where a process died, took more than
-2 seconds of a processor or 1.5 GB of memory, raised anything but `Skipped` and `Undecodable`, or read something that is
-no radiograph. The same seed gives the same files; ``--keep`` writes those that went wrong.
+Good and hostile files of every transfer syntax, grey and in three channels, with tables, shutters, padding and spacings
+in their headers, and loose pictures, are damaged at random, read, and framed. Prints what came of them. Exit status 1
+where a process died, took more than 2 seconds of a processor or 1.5 GB of memory, raised anything but `Skipped` and
+`Undecodable`, or read something that is no radiograph. The same seed gives the same files; ``--keep`` writes those that
+went wrong.
 """
 
 from __future__ import annotations
@@ -35,10 +36,12 @@ from pydicom.dataset import Dataset
 
 from mskmodel.dicom.encoding import WRITABLE
 from mskmodel.dicom.reading import read_image
+from mskmodel.network.framing import STORED, framed
 from mskmodel.radiograph import Radiograph, Skipped, Undecodable
 from tests.dicom_files import bits_for, edited, gradient, hostile_files, other_files, valid_files
 from tests.odd_files import odd_files
 
+PLAIN: Final = "1.2.840.10008.1.2.1"
 SECONDS: Final = 2
 #: Above what the process has before it reads.
 MEMORY: Final = 1_500_000_000
@@ -115,8 +118,18 @@ def decorate(ds: Dataset, rng: random.Random) -> None:
 
 
 def decorated(rng: random.Random) -> bytes:
+    if rng.random() < 0.15:
+        return edited("fuzz", lambda ds: (decorate(ds, rng), in_three_channels(ds, rng)), transfer_syntax=PLAIN)
     syntax = rng.choice(sorted(WRITABLE))
     return edited("fuzz", lambda ds: decorate(ds, rng), transfer_syntax=syntax, bits=bits_for(syntax))
+
+
+def in_three_channels(ds: Dataset, rng: random.Random) -> None:
+    """Grey as three equal channels, one beside the other or in planes."""
+    ds.SamplesPerPixel, ds.PlanarConfiguration = 3, rng.choice((0, 1))
+    ds.PhotometricInterpretation = rng.choice(("RGB", "YBR_FULL", "YBR_FULL_422"))
+    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 8, 8, 7
+    ds.PixelData = np.repeat(gradient(8).astype(np.uint8)[..., None], 3, 2).tobytes()
 
 
 @cache
@@ -131,7 +144,7 @@ def pictures() -> list[bytes]:
     found = []
     for mode in (np.uint8, np.uint16):
         image = Image.fromarray((gradient(16) >> (8 if mode is np.uint8 else 0)).astype(mode))
-        for kind in ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000", "PPM", "TGA"):
+        for kind in ("PNG", "JPEG", "TIFF", "BMP", "GIF", "WEBP", "JPEG2000", "PPM", "TGA", "AVIF", "PCX", "SGI"):
             buffer = BytesIO()
             try:
                 image.save(buffer, kind)
@@ -238,6 +251,8 @@ def check(radiograph: Radiograph) -> None:
         assert outline.dtype == np.float32 and outline.ndim == 2 and outline.shape[1] == 2
         assert np.isfinite(outline).all() and outline.min() >= 0 and outline.max() <= 1
     assert len(radiograph.note) < 300 and all(character.isprintable() for character in radiograph.note)
+    picture = framed(radiograph, window=(0.5, 99.5), field=True)
+    assert picture.values.shape == (STORED, STORED) and STORED in (picture.rows, picture.columns)
 
 
 def read(path: Path) -> int:
