@@ -139,7 +139,10 @@ class _Look:
     def values(self) -> NDArray[np.float32]:
         """Grey values of the field, but along its edge, where they are mixed with others."""
         within = cv2.erode(self.inside, _SQUARE, iterations=2, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-        return self.grey[(within if within.any() else self.inside) > 0]
+        for mask in (within, self.inside):
+            if mask.any():
+                return self.grey[mask > 0]
+        return self.grey.ravel()
 
     def contrast(self) -> float:
         low, high = grey_window(self.values(), _RANGE)

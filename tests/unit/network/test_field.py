@@ -162,6 +162,24 @@ def test_an_outline_that_leaves_next_to_nothing_does_not_count(outline: list[lis
     assert difference(framed(anatomy(), outlines=(np.array(outline, np.float32),)), framed(anatomy())) == 0
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "outline"),
+    [
+        (40, 2, [[0.47, 0.08], [0.47, 0.69], [0.32, 0.61]]),
+        (2, 161, [[0.29, 0.28], [0.99, 0.32], [0.06, 0.47]]),
+        (1, 1, [[0.1, 0.1], [0.9, 0.1], [0.5, 0.9]]),
+    ],
+)
+def test_an_outline_between_the_middles_of_few_pixels_is_no_error(
+    rows: int, columns: int, outline: list[list[float]]
+) -> None:
+    pixels = np.arange(rows * columns, dtype=np.uint16).reshape(rows, columns)
+
+    picture = framed(pixels, aspect=3.2, outlines=(np.array(outline, np.float32),))
+
+    assert 288 in (picture.rows, picture.columns)
+
+
 def test_a_field_within_much_border_is_as_sharp_as_the_radiograph_is() -> None:
     fine = anatomy(rows=1600, columns=1200)
     fine[::8] = 1800  # lines that vanish where the picture is shrunk before it is cut
