@@ -20,9 +20,6 @@ from mskmodel.radiograph import Radiograph
 
 __all__ = ["STORED", "Picture", "Preprocessing", "sampled", "windowed"]
 
-#: Increase it with every change of how radiographs are framed, so that no older picture is taken for a new one.
-_FRAMING = 2
-
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -93,9 +90,12 @@ class Preprocessing:
 
     @property
     def framing(self) -> str:
-        """Name of a folder for framed pictures: it states all that ``frame`` depends on."""
+        """Name of a folder for framed pictures: it states all that ``frame`` depends on.
+
+        Without the field it is what it always was, so that what was framed for an unfinished job is found.
+        """
         window = "depth" if self.window is None else "-".join(f"{percentile:g}" for percentile in self.window)
-        return f"{STORED}-{window}{'-field' if self.field else ''}-{_FRAMING}"
+        return f"{STORED}-{window}-field" if self.field else f"{STORED}-{window}"
 
 
 @lru_cache(maxsize=16)
