@@ -31,8 +31,6 @@ _RANGE, _TOLERANCE = (0.5, 99.5), 0.02
 _TOO_BRIGHT, _MOSTLY = 0.075, 0.5
 #: A bright border goes along a side for at least this share of it: thick parts of a body are bright in a corner, too.
 _ALONG: Final = 0.6
-#: Beside a border, at least this share of the grey values differs from it by more than this share of the range.
-_ABRUPT_SHARE, _ABRUPT = 0.03, 0.06
 #: What is left of the picture and smaller than this share of the largest part is a marker on the border.
 _PART: Final = 0.2
 #: A field is not smaller than this share of the picture, nor than this share of a side.
@@ -182,12 +180,8 @@ class _Look:
             if border[row, column]:
                 continue
             _, _, _, (_, _, across, down) = cv2.floodFill(grey, mask, (column, row), 0, step, step, _FLOOD)
-            flooded = np.asarray(border == _FLOODED, np.uint8)
-            level = int(grey[row, column])
-            is_border = (level < 128 or max(across / width, down / height) >= _ALONG) and (
-                _ends_abruptly(flooded, grey, border, level)
-            )
-            border[flooded > 0] = is_border
+            is_border = grey[row, column] < 128 or max(across / width, down / height) >= _ALONG
+            border[border == _FLOODED] = is_border
             found |= is_border
         return border if found else None
 
@@ -200,13 +194,6 @@ class _Look:
             return []
         inward = four + 1.5 * np.sign(four.mean(0) - four)
         return [(min(max(round(x), 0), width - 1), min(max(round(y), 0), height - 1)) for x, y in inward.tolist()]
-
-
-def _ends_abruptly(flooded: _Mask, grey: _Mask, border: _Mask, level: int) -> bool:
-    """Whether the grey values beside a flat part are others: a slope has a flat part at its end, too."""
-    beside = (cv2.dilate(flooded, _SQUARE, iterations=2) > 0) & (border == 0)
-    step = np.abs(grey[beside].astype(np.int16) - level) > _ABRUPT * 255
-    return bool(step.any() and step.mean() >= _ABRUPT_SHARE)
 
 
 def _intersection(polygons: Sequence[Polygon]) -> Polygon:
