@@ -179,17 +179,17 @@ def _augmented(
     seen_first = seen(first)
 
     def keep(epoch: Epoch) -> None:
-        answers = [_mirrored(epoch.model, seen_first, device)]
+        answers = [_answers(epoch.model, seen_first, device)]
         if epoch.number == epoch.epochs:
-            answers += [_mirrored(epoch.model, seen(look), device) for look in others]
+            answers += [_answers(epoch.model, seen(look), device) for look in others]
         epochs.append((epoch.loss, np.mean(answers, axis=0)))
 
     train(model, [Source("study", training, 1.0)], preprocessing, settings, report, device, keep)
     return epochs
 
 
-def _mirrored(model: AlexNet, inputs: Tensor, device: torch.device) -> NDArray[np.float32]:
-    """Logits, (n, classes): the mean of each input and its mirror image."""
+def _answers(model: AlexNet, inputs: Tensor, device: torch.device) -> NDArray[np.float32]:
+    """Logits, (n, classes), from the looks that the model takes."""
     logits = [model.logits(some.to(device)).cpu() for some in torch.split(inputs, _BATCH)]
     return torch.cat(logits).numpy()
 

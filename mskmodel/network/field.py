@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import cv2
@@ -80,7 +81,7 @@ def exposed_field(picture: NDArray[np.float32], aspect: float = 1.0, outlines: S
         if smaller is None or not _is_plausible(smaller):
             break
         within = _Look.at(picture, aspect, smaller)
-        if within.contrast() < _LEAST_RANGE * look.contrast():
+        if within.contrast < _LEAST_RANGE * look.contrast:
             break
         mixed = look.pixel
         if (within.extent < _SMALL * look.extent).any():
@@ -142,13 +143,19 @@ class _Look:
                 return self.grey[mask > 0]
         return self.grey.ravel()
 
+    @cached_property
+    def window(self) -> tuple[float, float]:
+        """The field's grey values that would become black and white."""
+        return grey_window(self.values(), _RANGE)
+
+    @property
     def contrast(self) -> float:
-        low, high = grey_window(self.values(), _RANGE)
+        low, high = self.window
         return high - low
 
     def without_border(self) -> Polygon | None:
         """The field without the border that reaches its corners; None where there is none."""
-        low, high = grey_window(self.values(), _RANGE)
+        low, high = self.window
         border = self._border(low, high)
         if border is None:
             return None
