@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 
 from mskmodel.network.grey_window import grey_window
 
-__all__ = ["ExposedField", "Polygon", "box_of", "exposed_field", "filled"]
+__all__ = ["Box", "ExposedField", "Polygon", "exposed_field", "filled", "pixels_of"]
 
 #: (n, 2) float32: x and y of the corners as shares 0..1 of a picture's width and height.
 Polygon = NDArray[np.float32]
+#: (2, 2) float32: the same of a box's upper left and lower right corner.
+Box = NDArray[np.float32]
 _Mask = NDArray[np.uint8]
 
 #: Pixels along the longest side of the field when it is looked at, and the fewest along a side.
@@ -56,8 +58,8 @@ class ExposedField:
     """A field: convex, and free of pixels that are mixed with a border."""
 
     polygon: Polygon
-    box: Polygon
-    """Upper left and lower right corner of the box around it, where the border is most likely to end."""
+    box: Box
+    """The box around it, where the border is most likely to end."""
     values: NDArray[np.float32]
     """Grey values inside, (n,)."""
 
@@ -93,9 +95,9 @@ def exposed_field(picture: NDArray[np.float32], aspect: float = 1.0, outlines: S
     return ExposedField(field, np.asarray(box, np.float32), look.values())
 
 
-def box_of(polygon: Polygon, rows: int, columns: int) -> tuple[int, int, int, int]:
-    """Top, bottom, left and right of a polygon in a picture of that size; at least one pixel."""
-    (left, top), (right, bottom) = polygon.min(0).tolist(), polygon.max(0).tolist()
+def pixels_of(shape: Polygon | Box, rows: int, columns: int) -> tuple[int, int, int, int]:
+    """First and last row, first and last column (the last excluded) of a picture of that size; at least one pixel."""
+    (left, top), (right, bottom) = shape.min(0).tolist(), shape.max(0).tolist()
     first, start = min(round(top * rows), rows - 1), min(round(left * columns), columns - 1)
     return first, max(round(bottom * rows), first + 1), start, max(round(right * columns), start + 1)
 
@@ -120,7 +122,7 @@ class _Look:
 
     @classmethod
     def at(cls, picture: NDArray[np.float32], aspect: float, field: Polygon) -> _Look:
-        top, bottom, left, right = box_of(field, *picture.shape)
+        top, bottom, left, right = pixels_of(field, *picture.shape)
         height, width = (bottom - top) * aspect, float(right - left)
         scale = _SIZE / max(height, width)
         shape = max(_FEWEST, round(height * scale)), max(_FEWEST, round(width * scale))

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.network.field import ExposedField, Polygon, box_of, exposed_field, filled
+from mskmodel.network.field import Box, ExposedField, exposed_field, filled, pixels_of
 from mskmodel.network.grey_window import grey_window
 from mskmodel.network.shrinking import half, halved, resampled
 from mskmodel.radiograph import Radiograph
@@ -96,6 +96,6 @@ def _window(
     return float(low), float(high)
 
 
-def _cut(pixels: NDArray[_Number], box: Polygon) -> NDArray[_Number]:
-    top, bottom, left, right = box_of(box, *pixels.shape)
+def _cut(pixels: NDArray[_Number], box: Box) -> NDArray[_Number]:
+    top, bottom, left, right = pixels_of(box, *pixels.shape)
     return pixels[top:bottom, left:right]

@@ -40,12 +40,11 @@ class Classifier:
         self.preprocessing = preprocessing
         self.decision = decision
         self.device = device
-        layout = torch.channels_last if device.type == "cpu" else torch.contiguous_format
-        self.model: AlexNet = model.float().to(device).to(memory_format=layout).eval()
-        self._single: SingleChannel | None = None
-        if device.type == "cpu":
-            self._single = SingleChannel(model, preprocessing.size, preprocessing.mean, preprocessing.std)
-        self._network: Network = self._single or self.model
+        self.model: AlexNet = model.float().to(memory_format=torch.channels_last).eval()
+        self._single = SingleChannel(model, preprocessing.size, preprocessing.mean, preprocessing.std)
+        self.model.to(device)
+        self._single.to(device)
+        self._network: Network = self._single
 
     @classmethod
     def load(cls, directory: Path, device: str = "auto") -> Classifier:
@@ -92,7 +91,7 @@ class Classifier:
 
         Figures would depend on the machine: it is for labelling only.
         """
-        if self._single is None:
+        if self.device.type != "cpu":
             return
         known = [self.prepare(picture) for picture in known_pictures()]
 
@@ -103,7 +102,7 @@ class Classifier:
         self._network = fastest(self._single, self.preprocessing.size, ask)
 
     def _logits(self, network: Network, images: NDArray[np.float32]) -> NDArray[np.float32]:
-        seen = torch.from_numpy(images if self._single is None else images[:, :1]).to(self.device)
+        seen = torch.from_numpy(images[:, :1]).to(self.device)
         return np.asarray(in_looks(network, self.model.architecture.looks, seen).cpu().numpy())
 
     def _ask(self) -> None:
