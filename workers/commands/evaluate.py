@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.settings import radiograph_kinds
 from workers.terminal.bars import through
 from workers.terminal.options import device_option
 from workers.terminal.output_file import OutputFile, write
@@ -45,6 +44,7 @@ def command(
     """
     from mskmodel.data.labels_file import read_labels
     from mskmodel.judging.evaluation import answers, score
+    from workers.settings import radiograph_kinds
     from workers.terminal.chosen_version import load_classifier
 
     kinds = radiograph_kinds()

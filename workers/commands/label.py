@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.settings import radiograph_kinds
 from workers.terminal.options import device_option, json_option
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ __all__ = ["command"]
 @json_option
 def command(files: tuple[Path, ...], model: str | None, device: str, as_json: bool) -> None:
     """Label radiographs: DICOM FILES or pictures (PNG, JPEG, TIFF...). Exit 1 if any of them could not be read."""
+    from workers.settings import radiograph_kinds
     from workers.terminal.chosen_version import load_classifier
 
     kinds = radiograph_kinds()

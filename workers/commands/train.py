@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from workers.settings import radiograph_kinds
 from workers.terminal.bars import TrainingBar, through
 from workers.terminal.options import chosen_device, device_option
 from workers.terminal.skip_option import skip_rules
@@ -208,6 +207,7 @@ def _listed(folders: Sequence[_Folder], skip: Sequence[str], keys: tuple[str, ..
 def _read(folder: Path, labels: Path, rows: "Sequence[Labelled]", keys: tuple[str, ...]) -> "Reading":
     from mskmodel.data.dataset import read_pictures
     from mskmodel.network.preprocessing import Preprocessing
+    from workers.settings import radiograph_kinds
 
     reading = read_pictures(rows, keys, Preprocessing(), through("reading"), radiograph_kinds())
     for one in reading.unreadable:

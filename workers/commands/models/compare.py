@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.settings import radiograph_kinds
 from workers.terminal.bars import through
 from workers.terminal.options import check_together, device_option, json_option
 
@@ -88,6 +87,7 @@ def _answers(classifier: "Classifier", rows: "Sequence[Labelled]", images: Path)
     from mskmodel.data.labels_file import name_within
     from mskmodel.judging.evaluation import answers
     from mskmodel.versions.comparison import Said
+    from workers.settings import radiograph_kinds
 
     truths = {row.file: row.label for row in rows}
     known = [row if row.label in classifier.classes else replace(row, label=None) for row in rows]
