@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Limits", "NotClassifiable", "Radiograph", "Skipped", "Undecodable"]
+__all__ = ["HeaderCode", "HeaderTexts", "Limits", "NotClassifiable", "Radiograph", "Skipped", "Undecodable"]
 
 
 class NotClassifiable(Exception):
@@ -38,6 +38,44 @@ class Limits:
     max_pixels: int = 100_000_000
 
 
+@dataclass(frozen=True, repr=False)
+class HeaderCode:
+    """One item of a code sequence (PS3.3 table 8.8-1) as the file has it, ``""`` for what it lacks."""
+
+    value: str = ""
+    scheme: str = ""
+    meaning: str = ""
+
+
+@dataclass(frozen=True, repr=False)
+class HeaderTexts:
+    """The free texts and codes of a header that may say what is shown, as the file has them, ``""`` or ``()`` for none.
+
+    They may name the patient: they are read for what they claim, and never shown, kept or sent.
+    """
+
+    body_part: str = ""
+    view_position: str = ""
+    #: Image Laterality, else Laterality.
+    laterality: str = ""
+    #: Anatomic Region Sequence.
+    anatomic_region: tuple[HeaderCode, ...] = ()
+    #: View Code Sequence, and the View Modifier Code Sequence in its item.
+    view_codes: tuple[HeaderCode, ...] = ()
+    #: Study Description; what was requested; what was performed.
+    study_descriptions: tuple[str, ...] = ()
+    #: Procedure Code Sequence, Requested Procedure Code Sequence.
+    procedure_codes: tuple[HeaderCode, ...] = ()
+    series_description: str = ""
+    #: Protocol Name, and other names of the settings with which the picture was taken and processed.
+    protocols: tuple[str, ...] = ()
+    #: Performed Protocol Code Sequence.
+    protocol_codes: tuple[HeaderCode, ...] = ()
+    modality: str = ""
+    #: Station Name, Manufacturer's Model Name.
+    station: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Radiograph:
     """The pixels of one projection and the few header values that a label is compared with.
@@ -65,3 +103,5 @@ class Radiograph:
     laterality: str = ""
     #: What a person should know of how the file was read, as a reason says it; mostly nothing.
     note: str = ""
+    #: What the header says in its own words.
+    texts: HeaderTexts = field(default_factory=HeaderTexts, repr=False)

@@ -1,0 +1,1 @@
+"""What else tells the region and the view of a radiograph: what its header claims."""
