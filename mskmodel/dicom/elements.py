@@ -18,7 +18,7 @@ from pydicom.valuerep import VR
 
 from mskmodel.radiograph import Undecodable
 
-__all__ = ["PIXEL_DATA", "UNDEFINED", "CutShortError", "ElementWalk", "Encoding", "encoding_at", "first_item_values"]
+__all__ = ["PIXEL_DATA", "UNDEFINED", "CutShortError", "ElementWalk", "Encoding", "encoding_at", "first_item"]
 
 #: The length of what ends with a delimiter.
 UNDEFINED: Final = 0xFFFFFFFF
@@ -193,10 +193,15 @@ class ElementWalk:
             raise CutShortError("the file is cut short in its header")
 
 
-def first_item_values(
-    items: memoryview, keep: AbstractSet[int], *, big_endian: bool, longest: int
-) -> tuple[dict[int, bytes], Encoding]:
-    """The values of a sequence's first item, at most ``longest`` bytes each, and how they are written down.
+def first_item(
+    items: memoryview,
+    keep: AbstractSet[int],
+    *,
+    big_endian: bool,
+    sequences: AbstractSet[int] = frozenset(),
+    longest: int = _MAX_VALUE,
+) -> ElementWalk:
+    """A walk through a sequence's first item, at its end; the arguments are the walk's.
 
     ``items``: what lies in the sequence. Raises ``Undecodable`` where there is no item, or it is damaged.
     """
@@ -207,6 +212,6 @@ def first_item_values(
     if group << 16 | number != _ITEM:
         raise Undecodable("a sequence holds no item")
     inside = items[8:] if length == UNDEFINED else items[8 : 8 + length]
-    walk = ElementWalk(inside, keep, longest=longest)
+    walk = ElementWalk(inside, keep, sequences=sequences, longest=longest)
     walk.walk(before=_ITEM)
-    return walk.values, walk.encoding
+    return walk

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.datadict import tag_for_keyword
 
-from mskmodel.dicom.elements import first_item_values
+from mskmodel.dicom.elements import first_item
 from mskmodel.dicom.scan import Scan
 from mskmodel.radiograph import Undecodable
 
@@ -44,11 +44,9 @@ def read_table(scan: Scan, keyword: str, low: int, high: int) -> LookupTable | N
     items = scan.sequence(keyword)
     if not items:
         return None
-    values, encoding = first_item_values(
-        items, {_DESCRIPTOR, _DATA}, big_endian=scan.encoding.big_endian, longest=_MAX_BYTES
-    )
-    order = ">" if encoding.big_endian else "<"
-    descriptor, data = values.get(_DESCRIPTOR, b""), values.get(_DATA, b"")
+    item = first_item(items, {_DESCRIPTOR, _DATA}, big_endian=scan.encoding.big_endian, longest=_MAX_BYTES)
+    order = ">" if item.encoding.big_endian else "<"
+    descriptor, data = item.values.get(_DESCRIPTOR, b""), item.values.get(_DATA, b"")
     if len(descriptor) != 6:
         raise Undecodable("a lookup table is not described")
     count, first, _bits = (int(number) for number in np.frombuffer(descriptor, order + "u2"))

@@ -20,6 +20,7 @@ from mskmodel.dicom.colour import COLOURED
 from mskmodel.dicom.decoding import ENCAPSULATED, NATIVE, PixelLayout, decode_encapsulated, decode_native
 from mskmodel.dicom.frames import first_frame
 from mskmodel.dicom.grey_values import as_shown
+from mskmodel.dicom.header_texts import header_texts
 from mskmodel.dicom.outlines import shown_outlines
 from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
 from mskmodel.dicom.raster import is_picture, read_picture
@@ -71,6 +72,7 @@ def read_radiograph(
         view_position=terms.view_position(scan.text("ViewPosition")),
         laterality=terms.laterality(scan.text("ImageLaterality") or scan.text("Laterality")),
         note="; ".join([note, *notes] if note else notes),
+        texts=header_texts(scan),
     )
 
 

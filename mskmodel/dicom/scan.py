@@ -38,6 +38,7 @@ def _tags(*keywords: str) -> frozenset[int]:
 
 
 _KEPT: Final = _tags(
+    "SpecificCharacterSet",
     "SOPClassUID",
     "SOPInstanceUID",
     "Modality",
@@ -45,6 +46,15 @@ _KEPT: Final = _tags(
     "ViewPosition",
     "Laterality",
     "ImageLaterality",
+    "StudyDescription",
+    "SeriesDescription",
+    "ProtocolName",
+    "AcquisitionDeviceProcessingDescription",
+    "AcquisitionProtocolName",
+    "RequestedProcedureDescription",
+    "PerformedProcedureStepDescription",
+    "StationName",
+    "ManufacturerModelName",
     "SamplesPerPixel",
     "PhotometricInterpretation",
     "PlanarConfiguration",
@@ -85,7 +95,16 @@ _KEPT: Final = _tags(
     "TransferSyntaxUID",
 )
 #: Sequences whose items matter.
-_KEPT_SEQUENCES: Final = _tags("ModalityLUTSequence", "VOILUTSequence")
+_KEPT_SEQUENCES: Final = _tags(
+    "ModalityLUTSequence",
+    "VOILUTSequence",
+    "AnatomicRegionSequence",
+    "ViewCodeSequence",
+    "ProcedureCodeSequence",
+    "RequestedProcedureCodeSequence",
+    "PerformedProtocolCodeSequence",
+    "RequestAttributesSequence",
+)
 
 
 @dataclass(frozen=True)
@@ -124,12 +143,12 @@ class Scan:
 
     def text(self, keyword: str) -> str:
         """Return a text value without padding, ``""`` where it is absent or not plain printable text."""
-        text = self._value(keyword).decode("ascii", "replace").strip(" \0")
+        text = self.value(keyword).decode("ascii", "replace").strip(" \0")
         return text if re.fullmatch(r"[\x20-\x7e]{0,64}", text) else ""
 
     def number(self, keyword: str) -> int | None:
         """Return the (first) 16-bit unsigned value, None where there is none."""
-        value = self._value(keyword)
+        value = self.value(keyword)
         if len(value) < 2:
             return None
         return int.from_bytes(value[:2], "big" if self.encoding.big_endian else "little")
@@ -137,7 +156,7 @@ class Scan:
     def decimals(self, keyword: str) -> tuple[float, ...]:
         """Return the finite numbers of a Decimal or Integer String, none where one of them is no such number."""
         try:
-            found = tuple(float(part) for part in self._value(keyword).decode("ascii").strip(" \0").split("\\"))
+            found = tuple(float(part) for part in self.value(keyword).decode("ascii").strip(" \0").split("\\"))
         except ValueError:
             return ()
         return found if all(map(math.isfinite, found)) else ()
@@ -151,7 +170,8 @@ class Scan:
         tag = tag_for_keyword(keyword)
         return None if tag is None else self.items.get(tag)
 
-    def _value(self, keyword: str) -> bytes:
+    def value(self, keyword: str) -> bytes:
+        """Return a value as it lies in the file, empty where there is none or a long one."""
         tag = tag_for_keyword(keyword)
         return b"" if tag is None else self.values.get(tag, b"")
 
