@@ -66,6 +66,8 @@ VIEW_TERMS: Final[Mapping[str, Mapping[str, float]]] = {
     "outlet": _NOT_OURS,
     "scapular_y": _NOT_OURS,
     "skyline": _NOT_OURS,
+    #: Any other projection with a name of its own: Stryker, Harris, carpal tunnel, swimmer's and so on.
+    "special": _NOT_OURS,
     #: A joint held under stress is seen from the front or from the side.
     "stress": {"ap": 0.5, "lateral": 0.4, OTHER: 0.1},
     "transthoracic": _NOT_OURS,
