@@ -29,7 +29,7 @@ TABLE: Final = "words.csv"
 _NEUTRAL: Final = frozenset({"mul", "la", "dicom", "name"})
 #: Terms that say nothing more where a finer one is named too.
 _COARSE_REGIONS: Final = frozenset({"arm", "leg", "limb", "spine", "whole_body"})
-_COARSE_VIEWS: Final = frozenset({"axial", "stress"})
+_COARSE_VIEWS: Final = frozenset({"stress"})
 #: What an axial view of these is called.
 _AXIAL_OF: Final = {"shoulder": "axillary", "patella": "skyline", "knee": "skyline"}
 #: The most words of a text that are looked at, and how many words after a negation it reaches.
@@ -103,9 +103,8 @@ class Vocabulary:
         implied = frozenset().union(*(word.regions for word in counting if word.kind == "several"))
         regions = _finest(named or implied, _COARSE_REGIONS)
         views = frozenset().union(*(word.views for word in counting))
-        called = {_AXIAL_OF[region] for region in regions & _AXIAL_OF.keys()}
-        if "axial" in views and len(called) == 1:
-            views = views - {"axial"} | called
+        if "axial" in views:
+            views = _axial_named(views, regions)
         sides = frozenset().union(*(word.sides for word in counting))
         return Understood(regions, _finest(views, _COARSE_VIEWS), sides)
 
@@ -195,6 +194,12 @@ def _not_negated(places: Sequence[tuple[Word, ...]]) -> list[Word]:
         reach = _REACH if any(word.kind == "negation" for word in words) else max(reach - 1, 0)
         kept += words
     return kept
+
+
+def _axial_named(views: frozenset[str], regions: frozenset[str]) -> frozenset[str]:
+    """The views with the axial one under the name that it has for these regions, if it has one name."""
+    named = views & frozenset(_AXIAL_OF.values()) or {_AXIAL_OF.get(region, "axial") for region in regions}
+    return views - {"axial"} | named if len(named) == 1 else views
 
 
 def _finest(terms: frozenset[str], coarse: frozenset[str]) -> frozenset[str]:
