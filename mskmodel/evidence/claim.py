@@ -17,13 +17,14 @@ from mskmodel.evidence.tokens import folded, runs
 from mskmodel.evidence.vocabulary import Understood, vocabulary
 from mskmodel.radiograph import HeaderTexts
 
-__all__ = ["FIELDS", "REGION", "VIEW", "Claim", "Claims", "claims_of", "is_code", "understood_of"]
+__all__ = ["BODY_PART", "FIELDS", "REGION", "VIEW", "Claim", "Claims", "claims_of", "is_code", "understood_of"]
 
 REGION, VIEW = "region", "view"
 
+BODY_PART: Final = "body part"
 #: The fields that can claim something, and of which kind they are; ``""``: they are of either.
 FIELDS: Final[Mapping[str, str]] = {
-    "body part": REGION,
+    BODY_PART: REGION,
     "anatomic region": REGION,
     "view position": VIEW,
     "view code": VIEW,
@@ -106,7 +107,7 @@ def is_code(term: str) -> bool:
 def _spoken(texts: HeaderTexts) -> dict[str, list[str]]:
     """The texts of each field."""
     return {
-        "body part": [texts.body_part],
+        BODY_PART: [texts.body_part],
         "anatomic region": [meaning_of(code) for code in texts.anatomic_region],
         "view position": [texts.view_position],
         "view code": [meaning_of(code) for code in texts.view_codes],
@@ -119,7 +120,7 @@ def _spoken(texts: HeaderTexts) -> dict[str, list[str]]:
 def _own_words(texts: HeaderTexts) -> dict[str, str]:
     """The text of each field in which a site writes codes of its own."""
     return {
-        "body part": texts.body_part,
+        BODY_PART: texts.body_part,
         "view position": texts.view_position,
         "series description": texts.series_description,
         "protocol": next(iter(texts.protocols), ""),
