@@ -1,7 +1,8 @@
 """How much of what hospitals really write is understood: counts by language, of texts that people have read.
 
 ``python -m mskmodel.evidence.coverage FILE`` prints them for a table with the columns text, field, language, region,
-view and side; the last three hold the terms that the text means, several joined by ``+``, none where it says nothing.
+view and side; the last three hold the terms that the text means, several joined by ``+``, none where it says nothing. A
+region counts twice: as the term that it is, and as the region of the model that the term goes with most (`MODEL`).
 """
 
 from __future__ import annotations
@@ -14,12 +15,15 @@ from pathlib import Path
 from typing import Final
 
 from mskmodel.evidence.claim import FIELDS, understood_of
+from mskmodel.evidence.terms import OTHER, REGION_TERMS
 from mskmodel.tables.table import read_table
 
-__all__ = ["KINDS", "Count", "ReadText", "coverage", "read_texts", "report"]
+__all__ = ["KINDS", "MODEL", "Count", "ReadText", "coverage", "read_texts", "report"]
 
 #: What a text may say.
 KINDS: Final = ("region", "view", "side")
+#: What the model can tell of a region.
+MODEL: Final = "model's"
 #: How a text that says something was understood.
 _OUTCOMES: Final = ("right", "in part", "wrong", "nothing")
 #: The field that a column of the header counts as; any other is one that may say everything.
@@ -76,21 +80,29 @@ def coverage(texts: Iterable[ReadText]) -> dict[tuple[str, str], Count]:
     for one in texts:
         understood = understood_of(one.field, [one.text])
         said = {"region": understood.regions, "view": understood.views, "side": understood.sides}
-        for kind in KINDS:
+        pairs = {kind: (one.means[kind], said[kind]) for kind in KINDS}
+        pairs[MODEL] = (_of_the_model(one.means["region"]), _of_the_model(said["region"]))
+        for kind, (means, understands) in pairs.items():
             for language in (one.language, "all"):
-                _add(counts.setdefault((language, kind), Count()), one, one.means[kind], said[kind])
+                _add(counts.setdefault((language, kind), Count()), one, means, understands)
     return counts
 
 
 def report(counts: Mapping[tuple[str, str], Count], *, missed: bool = False) -> str:
     """A table of the counts in text; ``missed``: with the texts that were not understood rightly."""
-    lines = [f"{'language':10}{'kind':8}{'texts':>6}" + "".join(f"{one:>9}" for one in (*_OUTCOMES, "invented"))]
+    lines = [f"{'language':12}{'kind':8}{'texts':>6}" + "".join(f"{one:>9}" for one in (*_OUTCOMES, "invented"))]
     for (language, kind), count in sorted(counts.items(), key=lambda item: (item[0][0] == "all", item[0])):
         shares = "".join(f"{count.outcomes[one] / max(count.total, 1):9.3f}" for one in _OUTCOMES)
-        lines.append(f"{language:10}{kind:8}{count.total:6}{shares}{count.invented:9}")
+        lines.append(f"{language:12}{kind:8}{count.total:6}{shares}{count.invented:9}")
         if missed and language != "all":
             lines += [f"    {text}" for text in count.missed]
     return "\n".join(lines)
+
+
+def _of_the_model(terms: frozenset[str]) -> frozenset[str]:
+    """The region that each term goes with most; `OTHER` for terms that are not ours."""
+    weights = (REGION_TERMS.get(term, {OTHER: 1.0}) for term in terms)
+    return frozenset(max(each, key=lambda region: each[region]) for each in weights)
 
 
 def _add(count: Count, text: ReadText, means: frozenset[str], said: frozenset[str]) -> None:

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from mskmodel.evidence.coverage import coverage, read_texts, report
+from mskmodel.evidence.coverage import MODEL, coverage, read_texts, report
+
+#: Texts of hospitals that the vocabulary was made without.
+HELD_OUT = Path(__file__).parents[2] / "data" / "header_strings.csv"
 
 TABLE = """text,field,language,region,view,side,source
 Knie re. seitl.,StudyDescription,de,knee,lateral,R,here
@@ -41,13 +44,25 @@ def test_the_command_prints_a_line_for_each_language_and_kind(tmp_path: Path) ->
     ).stdout
 
     assert [line.split()[:3] for line in printed.splitlines()[1:]] == [
+        ["de", "model's", "4"],
         ["de", "region", "4"],
         ["de", "side", "1"],
         ["de", "view", "1"],
+        ["en", "model's", "1"],
         ["en", "region", "1"],
         ["en", "side", "0"],
         ["en", "view", "1"],
+        ["all", "model's", "5"],
         ["all", "region", "5"],
         ["all", "side", "1"],
         ["all", "view", "2"],
     ]
+
+
+def test_most_of_what_hospitals_wrote_is_understood_and_little_of_it_wrongly() -> None:
+    counts = coverage(read_texts(HELD_OUT))
+    for kind, least, most in ((MODEL, 0.85, 0.02), ("view", 0.75, 0.05), ("side", 0.8, 0.02)):
+        found = counts["all", kind]
+        assert found.total > 150
+        assert found.outcomes["right"] >= least * found.total, kind
+        assert found.outcomes["wrong"] <= most * found.total, kind
