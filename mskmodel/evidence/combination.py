@@ -77,7 +77,7 @@ def combined(
     logs = {HEADER: header} if header.any() else {}
     relatives = heard(_relative(one, reliability) for one in siblings)
     if relatives:
-        logs[SIBLINGS] = sibling_likelihoods(relatives, hypotheses)
+        logs[SIBLINGS] = np.log(sibling_likelihoods(relatives, hypotheses))
     answer = weighed(split[None], sum(logs.values(), np.zeros(len(split)))[None])[0] if logs else split
     regions = answer @ hypotheses.membership(REGION)
     return Combined(

@@ -42,7 +42,7 @@ HANDFUL: Final = 5
 _LITERATURE: Final = 20.0
 #: Share of pictures of which the pixels are taken to know nothing. Abroad they are wrong in 9 to 21 of 100, and often
 #: sure of it; taken as they are, their mistakes would be counted as the header's.
-_LOST: Final = 0.1
+_LOST: Final = 0.2
 #: The estimates have settled when none of the shares of right claims and no count per radiograph moves by more.
 _SETTLED, _ROUNDS = 1e-3, 60
 _DIGITS = 3

@@ -17,8 +17,11 @@ __all__ = ["Relative", "heard", "sibling_likelihoods"]
 
 #: So many siblings are listened to, the surest ones.
 _MOST: Final = 8
-#: Chance that two radiographs of a study show the same region, and that two of one region show different views.
-_SAME_REGION, _OTHER_VIEW = 0.8, 0.8
+#: Weight of another region in an urn in which each sibling weighs 1: with one sibling, one chance in three.
+_ANEW: Final = 0.5
+#: How much more often than by chance two films of a joint show the same view; one of the classes' and another of them;
+#: one of these and a view that no class has. By chance each would be the case in a third.
+_SAME, _BOTH_OURS, _ONE_OURS = 0.75, 1.5, 0.75
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,25 +41,24 @@ def heard(siblings: Iterable[Relative]) -> list[Relative]:
 
 
 def sibling_likelihoods(siblings: Sequence[Relative], hypotheses: Hypotheses) -> NDArray[np.float64]:
-    """Log likelihoods of what at least one sibling shows, (hypotheses,), relative to those of any radiographs.
+    """Likelihoods of what at least one sibling shows, (hypotheses,), relative to those of any radiographs.
 
-    Several do not err independently of each other (one patient, one hand at the console): their sum is divided by the
-    root of their number.
+    As from Hoppe's urn (1984, Journal of Mathematical Biology 20, 91-94): a radiograph is of the region of a sibling,
+    drawn at random, or of any region anew. So several siblings say more than one, but not as much as if they were
+    independent (one patient, one hand at the console), and a study may be of two joints.
     """
-    each = [np.log(_kinship(hypotheses, one.hypotheses) @ one.answer) for one in siblings]
-    return np.asarray(np.sum(each, axis=0) / np.sqrt(len(each)))
+    drawn = np.sum([_kinship(hypotheses, one.hypotheses) @ one.answer for one in siblings], axis=0)
+    return np.asarray((_ANEW + drawn) / (_ANEW + len(siblings)))
 
 
 @lru_cache(maxsize=64)
 def _kinship(ours: Hypotheses, theirs: Hypotheses) -> NDArray[np.float64]:
-    """How much more often than by chance a study that holds one of ours holds one of theirs, (ours, theirs)."""
-    same = _equal(ours, theirs, REGION)
-    count = len(theirs.regions)
-    region = np.where(same, count * _SAME_REGION, 0.0) + (1.0 - _SAME_REGION)
-    seen = (ours.view != NO_VIEW)[:, None] & (theirs.view != NO_VIEW)[None]
-    # By chance two of three films of a joint would show different views: AP, lateral, and all others.
-    view = np.where(_equal(ours, theirs, VIEW), 3.0 * (1.0 - _OTHER_VIEW), 1.5 * _OTHER_VIEW)
-    return np.asarray(np.where(same & seen, region * view, region))
+    """How much more often than by chance one of ours is met where one of theirs was drawn, (ours, theirs)."""
+    region = _equal(ours, theirs, REGION) * float(len(theirs.regions))
+    known = (ours.view != NO_VIEW)[:, None] & (theirs.view != NO_VIEW)[None]
+    both_ours = (ours.view != len(ours.views) - 1)[:, None] & (theirs.view != len(theirs.views) - 1)[None]
+    view = np.where(_equal(ours, theirs, VIEW), _SAME, np.where(both_ours, _BOTH_OURS, _ONE_OURS))
+    return np.asarray(np.where(known, region * view, region))
 
 
 def _equal(ours: Hypotheses, theirs: Hypotheses, kind: str) -> NDArray[np.bool_]:

@@ -125,6 +125,26 @@ def test_many_siblings_say_more_than_one_and_less_than_each_for_itself() -> None
     assert many == pytest.approx(combined(pixels, KEYS, Claims(), [sibling] * 8).regions["elbow"])
 
 
+def test_a_study_of_two_joints_leaves_room_for_both() -> None:
+    pixels = sees(0.05, knee_lateral=0.4, elbow_lateral=0.45)
+    knee, elbow = (Sibling(KEYS, sees(0.01, **{key: 0.97}), Claims()) for key in ("knee_ap", "elbow_ap"))
+
+    one, both = (combined(pixels, KEYS, Claims(), siblings).regions for siblings in ([knee], [knee, elbow]))
+
+    assert one["knee"] > 0.9
+    assert both["elbow"] == pytest.approx(0.45 / 0.85, abs=0.1)
+    assert both["hand"] < 0.05
+
+
+def test_the_order_of_siblings_does_not_count() -> None:
+    siblings = [Sibling(KEYS, sees(0.01, **{key: 0.3 + 0.05 * n}), says("knee")) for n, key in enumerate(KEYS[:10])]
+
+    forth, back = (combined(sees(), KEYS, Claims(), each) for each in (siblings, siblings[::-1]))
+
+    assert forth.probabilities == pytest.approx(back.probabilities)
+    assert forth.heard == back.heard
+
+
 def test_versions_with_other_classes_understand_each_other() -> None:
     classes = ("wrist_ap", "wrist_lateral", "thing")
     pixels = np.array([0.3, 0.3, 0.2, 0.2])
