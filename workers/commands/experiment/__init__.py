@@ -2,6 +2,7 @@
 
 import click
 
+from workers.commands.experiment.evidence import evidence
 from workers.commands.experiment.ship import ship
 from workers.commands.experiment.study import study
 from workers.commands.experiment.suggest import suggest
@@ -14,6 +15,7 @@ def command() -> None:
     """Reproduce what is known about the model."""
 
 
+command.add_command(evidence)
 command.add_command(ship)
 command.add_command(study)
 command.add_command(suggest)
