@@ -30,6 +30,7 @@ OWN = {
     "workers.metadata.truth": ("TruthError",),
     "workers.pacs.http": ("OrthancError",),
     "workers.pacs.send": ("SendError",),
+    "workers.records.schema": ("RecordsError",),
     "workers.settings": ("InvalidSetting", "MissingSetting"),
     "workers.stack.errors": ("StackError",),
     "workers.supervision.service": ("ServiceError",),
@@ -64,6 +65,24 @@ _BROKER = (
 )
 #: What keeps a client from a broker at all: everything of these types has a sentence, even if its text is new.
 _BROKER_AWAY = ("ConnectionError", "TimeoutError", "OperationalError", "OSError", "ConnectionLimitExceeded")
+
+#: What the records' database says, SQLite first, and what is said of it, as with the broker.
+_RECORDS = (
+    (r"database is locked|LockNotAvailable|lock timeout", "are kept busy by another process: try again"),
+    (r"disk is full|DiskFull|No space left", "cannot be written: the disk is full"),
+    (r"readonly database|ReadOnlySqlTransaction|recovery mode|read-only", "refuse writes: they are read-only there"),
+    (r"unable to open database file", "cannot be opened: may this user write to their folder?"),
+    (r"disk I/O error", "cannot be read: the disk reports an error"),
+    (r"is not a database|malformed", "are damaged: restore them from a backup"),
+    (r"password|InvalidAuthorization|no pg_hba.conf entry", "refuse user or password: correct MSK_RECORDS"),
+    (r"does not exist", "are not there: is the database that MSK_RECORDS names made, and its user?"),
+    (r"permission denied|InsufficientPrivilege", "refuse: their user may not make tables in that database"),
+    (r"too many c", "have as many clients as they take (max_connections)"),
+    (r"starting up|shutting down|AdminShutdown|terminating connection", "are being started or ended: wait a little"),
+    (r"[Cc]onnection refused", "do not answer: nobody listens there (connection refused)"),
+    (r"name or service|name resolution|resolve host|translate host", "do not answer: their host's name is not known"),
+    (r"timeout|timed out|QueryCanceled", "do not answer: no answer in time"),
+)
 
 #: By number, what is wrong with a certificate (X509_V_ERR_ of OpenSSL).
 _CERTIFICATE = {
@@ -137,6 +156,8 @@ def sentence_of(error: BaseException) -> str | None:
         return str(error)
     if _is_of(error, "redis.exceptions", "redis.sentinel", "kombu.exceptions"):
         return _of_broker(error)
+    if _is_of(error, "sqlalchemy.exc"):
+        return _of_records(error)
     if isinstance(error, OSError):
         return _of_system(error)
     if isinstance(error, UnicodeDecodeError):
@@ -179,6 +200,18 @@ def _of_broker(error: BaseException) -> str | None:
     if any(kind.__name__ in _BROKER_AWAY for kind in type(error).__mro__):
         late = "imeout" in said or "imed out" in said
         return f"the broker does not answer: {'no answer in time' if late else 'the connection was broken off'}"
+    return None
+
+
+def _of_records(error: BaseException) -> str | None:
+    original = getattr(error, "orig", None)
+    said = " | ".join(f"{type(cause).__name__} {cause}" for cause in _causes(original)) if original else str(error)
+    for pattern, sentence in _RECORDS:
+        if re.search(pattern, said):
+            return f"the records {sentence}"
+    # An error of our own statements is a mistake; of these types, mostly a server that went away.
+    if _is(error, {"sqlalchemy.exc": ("OperationalError", "InterfaceError", "TimeoutError")}):
+        return "the records do not answer: the connection was broken off"
     return None
 
 

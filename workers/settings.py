@@ -92,6 +92,14 @@ def _kinds(text: str) -> str:
     return text
 
 
+def _records_place(place: str) -> str:
+    """The place itself: a folder, or the address of a PostgreSQL with the name of a database. Raises ValueError."""
+    parts = urlsplit(place)
+    if "://" in place and not (parts.scheme == "postgresql" and parts.path.strip("/") and parts.port != 0):
+        raise ValueError
+    return place
+
+
 def _split(names: str) -> frozenset[str]:
     return frozenset(name.strip().casefold() for name in names.split(",")) - {""}
 
@@ -109,6 +117,7 @@ Switch = Annotated[bool, Field(description="true or false")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number of seconds above 0")]
 Days = Annotated[int, Field(ge=0, description="a whole number of days, 0 for never")]
 Kinds = Annotated[str, AfterValidator(_kinds)]
+RecordsPlace = Annotated[str, AfterValidator(_records_place)]
 Senders = Annotated[frozenset[str], BeforeValidator(_split)]
 WebhookSecret = Annotated[str, AfterValidator(_webhook_secret)]
 
@@ -133,6 +142,10 @@ class Settings(BaseModel):
     """Whoever has it may use /api; None for nobody."""
     models: Path | None = None
     """Folder of the model registry; None for the shipped model alone."""
+    records: RecordsPlace | None = Field(
+        None, repr=False, description="a folder, or an address like postgresql://user:password@host/msk"
+    )
+    """Where the records are, for the process that keeps them; others need none."""
     device: str = "auto"
     sweep_seconds: Seconds = 15.0
     """Seconds between two sweeps over Orthanc's changes."""

@@ -114,6 +114,12 @@ class OrthancClient:
         with _shape_of("changes"):
             return ChangesPage.of(found)
 
+    def last_change(self) -> int:
+        """The number of what happened last; 0 before anything has."""
+        found = self._http.json("GET", "changes?last")
+        with _shape_of("changes"):
+            return ChangesPage.of(found).last
+
     # -- instances -----------------------------------------------------------------------------------------
 
     def instance_ids(self, since: int, limit: int) -> list[str]:

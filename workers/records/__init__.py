@@ -1,0 +1,1 @@
+"""The records: one SQL database with the index, a row an instance, and the one process that keeps it."""

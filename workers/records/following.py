@@ -1,0 +1,139 @@
+"""Following Orthanc: its changes become rows of the index, in batches, beside a slow walk over all that it holds.
+
+The rows of a batch and the position after it are written in one transaction, so that the process may be killed at any
+moment, and what it does twice does no harm. Each batch is bounded, and so is the memory.
+
+A deletion stands in no list of changes. So each round of the walk first puts in what Orthanc holds, page by page, and
+then looks for every row in Orthanc, and drops what is gone. The first round makes the index; later ones mend it.
+"""
+
+import hashlib
+import hmac
+import logging
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection
+
+from workers.pacs import ChangesPage, OrthancClient
+from workers.records import index
+from workers.records.position import Overtaken, Position, move, read_position
+from workers.records.row import Row
+
+__all__ = ["Follower", "Step"]
+
+#: Changes read at a time.
+PAGE = 500
+#: Instances that a step of the walk looks at, and in a hurry.
+WALKED, WALKED_IN_A_HURRY = 250, 500
+#: Seconds between two steps of the walk that is in no hurry: a million instances a day.
+WALK_SECONDS = 15.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Step:
+    """What one step has done."""
+
+    position: Position
+    changed: int = 0
+    """Rows that are new, differ from before, or are gone."""
+    is_behind: bool = False
+    """Whether there is more to be done at once."""
+
+
+class Follower:
+    """Brings the index up to date, step by step.
+
+    ``connection``: of `the_only_one`. ``key``: what patients are hashed with.
+    """
+
+    def __init__(self, connection: Connection, orthanc: OrthancClient, key: bytes) -> None:
+        self._connection, self._orthanc, self._key = connection, orthanc, key
+        self._next_walk = 0.0
+
+    def step(self) -> Step:
+        """Follow the next changes, and take the next step of the walk if it is time.
+
+        Raises:
+            OrthancError: Orthanc is away.
+            sqlalchemy.exc.SQLAlchemyError: the database is away.
+        """
+        with self._connection.begin():
+            start = read_position(self._connection)
+        try:
+            if start is None:
+                return Step(self._write(None, Position(0, self._orthanc.last_change())), is_behind=True)
+            followed = self._follow(start)
+            now = followed.position
+            if not now.hurried and time.monotonic() < self._next_walk:
+                return followed
+            walked = self._check(now) if now.checked is not None else self._walk(now)
+        except Overtaken:  # a rebuild was asked for
+            return Step(start or Position(0, 0), is_behind=True)
+        self._next_walk = time.monotonic() + WALK_SECONDS
+        return Step(walked.position, followed.changed + walked.changed, followed.is_behind or walked.position.hurried)
+
+    def _follow(self, start: Position) -> Step:
+        page = self._orthanc.changes(start.changes, PAGE)
+        if page.last < start.changes:
+            log.warning("database-reset cursor=%d last=%d", start.changes, page.last)
+            return Step(self._write(start, replace(start.at_new_round(), changes=page.last)), is_behind=True)
+        if page.last == start.changes:
+            return Step(start)
+        named = _instances(page)
+        rows = self._rows(named, self._orthanc.metadata_of(named))
+        gone = set(named) - {row.instance for row in rows}
+        return self._put(start, replace(start, changes=page.last), rows, gone, is_behind=not page.done)
+
+    def _walk(self, start: Position) -> Step:
+        """Put in the next instances that Orthanc holds. Deletions move others up, past the walk: in its next round."""
+        page = self._orthanc.metadata_page(start.walked, WALKED_IN_A_HURRY if start.hurried else WALKED)
+        if not page:
+            return Step(self._write(start, replace(start, checked="")))
+        rows = self._rows(list(page), page)
+        return self._put(start, replace(start, walked=start.walked + len(page)), rows, ())
+
+    def _check(self, start: Position) -> Step:
+        """Drop those of the next rows whose instance is gone."""
+        with self._connection.begin():
+            some = index.after(self._connection, start.checked or "", WALKED_IN_A_HURRY if start.hurried else WALKED)
+        if not some:
+            end = replace(start, walked=0, checked=None, rounds=start.rounds + 1, hurried=False)
+            return Step(self._write(start, end))
+        rows = self._rows(some, self._orthanc.metadata_of(some))
+        gone = set(some) - {row.instance for row in rows}
+        return self._put(start, replace(start, checked=some[-1]), rows, gone)
+
+    def _rows(self, instance_ids: Sequence[str], metadata: Mapping[str, Mapping[str, str]]) -> list[Row]:
+        """The rows of those of the instances that Orthanc holds, given with their metadata."""
+        held = [instance_id for instance_id in instance_ids if instance_id in metadata]
+        with self._connection.begin():
+            known = index.parents(self._connection, held)
+        for instance_id, above in self._orthanc.parents_of([each for each in held if each not in known]).items():
+            known[instance_id] = (above.series, above.study, self._patient(above.patient))
+        return [Row.of(each, *known[each], metadata[each]) for each in held if each in known]
+
+    def _patient(self, patient_id: str) -> str:
+        """Orthanc's identifier of a patient is a hash that anybody can make of the patient's number; this is not."""
+        return hmac.digest(self._key, f"patient {patient_id}".encode(), hashlib.sha256).hex()[:16]
+
+    def _put(
+        self, start: Position, end: Position, rows: Sequence[Row], gone: Collection[str], *, is_behind: bool = False
+    ) -> Step:
+        with self._connection.begin():
+            changed = len(index.put(self._connection, rows)) + index.drop(self._connection, gone)
+            move(self._connection, start, end)
+        return Step(replace(end, version=end.version + 1), changed, is_behind)
+
+    def _write(self, start: Position | None, end: Position) -> Position:
+        with self._connection.begin():
+            move(self._connection, start, end)
+        return replace(end, version=end.version + 1)
+
+
+def _instances(page: ChangesPage) -> list[str]:
+    """The instances that something happened to, each once."""
+    return list(dict.fromkeys(row.resource_id for row in page.rows if row.level == "Instance"))

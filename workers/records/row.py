@@ -1,0 +1,136 @@
+"""A row of the index: what Orthanc's metadata say of one instance, and nothing that could be a person's own words.
+
+Anybody who may write to Orthanc may have written the metadata. A value that is no key, number or term as the labeller
+writes it is left out, so that no text of a header gets in, and nothing that a database refuses holds up what follows.
+"""
+
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from mskmodel.evidence.claim import FIELDS, REGION, VIEW, Claims
+from mskmodel.evidence.terms import REGION_TERMS, VIEW_TERMS, class_parts
+from mskmodel.tables.label_cell import NONE
+from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
+from workers.metadata.truth import Truth
+
+__all__ = ["Row"]
+
+#: Keys of classes, names of versions, identities of files.
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:-]{0,99}")
+_HASH = re.compile(r"[0-9a-f]{12}")
+_CODE = re.compile(r"#[0-9a-f]{12}")
+_TERMS = {REGION: REGION_TERMS.keys(), VIEW: VIEW_TERMS.keys()}
+_SIDES = ("", "R", "L", "B")
+#: Most classes of a version.
+_MOST_CLASSES = 200
+_EPOCH = datetime.fromtimestamp(0, UTC)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One instance; its columns but `updated_at`. None where Orthanc does not say."""
+
+    instance: str
+    series: str
+    study: str
+    patient: str
+    """A keyed hash."""
+    stored_at: str
+    """When Orthanc received it: ISO 8601, UTC, whole seconds."""
+    status: str | None = None
+    label: str | None = None
+    probability: float | None = None
+    """Of the likeliest class, 0..1."""
+    model: str | None = None
+    region: str | None = None
+    view: str | None = None
+    """Of the label."""
+    side: str | None = None
+    """As the header says it: R, L or B."""
+    disagreement: float | None = None
+    """Of header and pixels, 0..1."""
+    pixels: dict[str, float] | None = None
+    """Probabilities by the pixels alone, by class and `none`."""
+    claims: dict[str, Any] | None = None
+    """What the header claims, as `Claims.to_json` has it."""
+    group: str | None = None
+    """Keyed hash of modality and station."""
+    truth: str | None = None
+    """What a person said: a class or `none`."""
+    attachment: str | None = None
+    """Identity of the file that the outcome is about."""
+
+    @classmethod
+    def of(cls, instance: str, series: str, study: str, patient: str, metadata: Mapping[str, str]) -> "Row":
+        """The row of an instance with these metadata."""
+        truth = Truth.standing(metadata)
+        said = (truth.label or NONE) if truth else None
+        start = cls(instance, series, study, patient, _stored_at(metadata), truth=_key(said))
+        outcome = Outcome.of(metadata)
+        if outcome is None or outcome.status not in (LABELLED, NEEDS_REVIEW, SKIPPED, FAILED):
+            return start
+        fields = json.loads(metadata[PREDICTION])
+        label, claims = _key(outcome.label), _claims(fields.get("claims"))
+        region, view = class_parts(label) if label else ("", "")
+        return cls(
+            **start.__dict__
+            | {
+                "status": outcome.status,
+                "label": label,
+                "probability": _share(outcome.confidence),
+                "model": _key(outcome.model),
+                "region": region or None,
+                "view": view or None,
+                "side": (claims.side or None) if claims else None,
+                "disagreement": _share(fields.get("disagreement")),
+                "pixels": _pixels(fields.get("pixels")),
+                "claims": json.loads(json.dumps(claims.to_json())) if claims else None,
+                "group": (claims.group or None) if claims else None,
+                "attachment": _key(outcome.attachment_md5),
+            }
+        )
+
+
+def _stored_at(metadata: Mapping[str, str]) -> str:
+    """Orthanc's own time is in UTC, but has no time zone. What has none comes first of all."""
+    try:
+        received = datetime.fromisoformat(metadata["ReceptionDate"]).replace(tzinfo=UTC)
+    except (KeyError, ValueError):
+        received = _EPOCH
+    return received.isoformat(timespec="seconds")
+
+
+def _key(value: object) -> str | None:
+    return value if isinstance(value, str) and _KEY.fullmatch(value) else None
+
+
+def _share(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) and 0 <= value <= 1 else None
+
+
+def _pixels(value: object) -> dict[str, float] | None:
+    if not isinstance(value, dict) or not 1 < len(value) <= _MOST_CLASSES or NONE not in value:
+        return None
+    found = {key: _share(share) for key, share in value.items() if _key(key)}
+    shares = {key: share for key, share in found.items() if share is not None}
+    return shares if len(shares) == len(value) else None
+
+
+def _claims(value: object) -> Claims | None:
+    """Claims in terms and hashes alone; None for anything else."""
+    try:
+        claims = Claims.from_json(value)  # type: ignore[arg-type]
+    except (KeyError, TypeError, AttributeError):
+        return None
+    for claim in claims.claims:
+        known = _TERMS.get(claim.kind, ())
+        if claim.field not in FIELDS or not claim.terms:
+            return None
+        if not all(term in known or _CODE.fullmatch(term) for term in claim.terms):
+            return None
+    return claims if claims.side in _SIDES and (not claims.group or _HASH.fullmatch(claims.group)) else None

@@ -1,0 +1,103 @@
+"""The tables of the records, as the migrations leave them.
+
+Texts are without limits: what is put in is checked before (`row.py`), and SQLite would not hold to them. Times are
+ISO 8601 in UTC, whole seconds, so that their order as texts is theirs.
+"""
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+from sqlalchemy import JSON, BigInteger, Boolean, Column, Connection, Float, Index, Integer, MetaData, Table, Text
+
+__all__ = ["RecordsError", "evidence", "instances", "migrate", "position", "revisions", "secrets", "tables"]
+
+
+class RecordsError(Exception):
+    """The records cannot be used as they are. The message says why, for people."""
+
+
+tables = MetaData()
+
+#: The index: a row for each instance that Orthanc holds, made anew from Orthanc whenever that is wanted.
+instances = Table(
+    "instances",
+    tables,
+    Column("instance", Text, primary_key=True),
+    Column("series", Text, nullable=False),
+    Column("study", Text, nullable=False),
+    Column("patient", Text, nullable=False),
+    Column("stored_at", Text, nullable=False),
+    Column("status", Text),
+    Column("label", Text),
+    Column("probability", Float),
+    Column("model", Text),
+    Column("region", Text),
+    Column("view", Text),
+    Column("side", Text),
+    Column("disagreement", Float),
+    Column("pixels", JSON(none_as_null=True)),
+    Column("claims", JSON(none_as_null=True)),
+    Column("group", Text),
+    Column("truth", Text),
+    Column("attachment", Text),
+    Column("updated_at", Text, nullable=False),
+    Index("instances_stored_at", "stored_at", "instance"),
+    Index("instances_study", "study"),
+    Index("instances_patient", "patient"),
+)
+
+#: How far the one process has come: one row.
+position = Table(
+    "position",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("version", BigInteger, nullable=False),
+    Column("changes", BigInteger, nullable=False),
+    Column("walked", BigInteger, nullable=False),
+    Column("checked", Text),
+    Column("rounds", BigInteger, nullable=False),
+    Column("hurried", Boolean, nullable=False),
+)
+
+#: What the site's hashes are keyed with.
+secrets = Table("secrets", tables, Column("name", Text, primary_key=True), Column("value", Text, nullable=False))
+
+#: What the site's headers are worth, as it was published last: one row.
+evidence = Table(
+    "evidence",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("publication", JSON, nullable=False),
+)
+
+
+def migrate(connection: Connection) -> None:
+    """Bring the tables to what this version needs, in one transaction.
+
+    Raises:
+        RecordsError: a newer version has written them.
+    """
+    configuration = _configuration()
+    with connection.begin():
+        configuration.attributes["connection"] = connection
+        try:
+            command.upgrade(configuration, "head")
+        except CommandError:
+            raise RecordsError(
+                "the records were written by a newer version: use that one, or restore them from a backup"
+            ) from None
+
+
+def revisions(connection: Connection) -> tuple[str | None, str | None]:
+    """The revision of the tables, None where there are none yet, and the one that this version needs."""
+    with connection.begin():
+        present = MigrationContext.configure(connection).get_current_revision()
+    return present, ScriptDirectory.from_config(_configuration()).get_current_head()
+
+
+def _configuration() -> Config:
+    configuration = Config()
+    configuration.set_main_option("script_location", "workers.records:migrations")
+    return configuration
