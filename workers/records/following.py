@@ -40,6 +40,8 @@ class Step:
     position: Position
     changed: int = 0
     """Rows that are new, differ from before, or are gone."""
+    with_claims: int = 0
+    """Of these, rows that headers can be learned from."""
     is_behind: bool = False
     """Whether there is more to be done at once."""
 
@@ -74,7 +76,12 @@ class Follower:
         except Overtaken:  # a rebuild was asked for
             return Step(start or Position(0, 0), is_behind=True)
         self._next_walk = time.monotonic() + WALK_SECONDS
-        return Step(walked.position, followed.changed + walked.changed, followed.is_behind or walked.position.hurried)
+        return replace(
+            walked,
+            changed=followed.changed + walked.changed,
+            with_claims=followed.with_claims + walked.with_claims,
+            is_behind=followed.is_behind or walked.position.hurried,
+        )
 
     def _follow(self, start: Position) -> Step:
         page = self._orthanc.changes(start.changes, PAGE)
@@ -124,9 +131,11 @@ class Follower:
         self, start: Position, end: Position, rows: Sequence[Row], gone: Collection[str], *, is_behind: bool = False
     ) -> Step:
         with self._connection.begin():
-            changed = len(index.put(self._connection, rows)) + index.drop(self._connection, gone)
+            changed = index.put(self._connection, rows)
+            dropped = index.drop(self._connection, gone)
             move(self._connection, start, end)
-        return Step(replace(end, version=end.version + 1), changed, is_behind)
+        with_claims = sum(row.claims is not None for row in changed)
+        return Step(replace(end, version=end.version + 1), len(changed) + dropped, with_claims, is_behind)
 
     def _write(self, start: Position | None, end: Position) -> Position:
         with self._connection.begin():

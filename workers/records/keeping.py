@@ -19,6 +19,7 @@ from workers.records.database import open_database, the_only_one
 from workers.records.following import Follower, Step
 from workers.records.heartbeat import Heartbeat
 from workers.records.kept_secret import agreed_secret
+from workers.records.learning import Learner
 from workers.records.schema import migrate
 from workers.sentences import sentence_of
 from workers.settings import MissingSetting, Settings
@@ -78,15 +79,18 @@ class Keeper:
     def _follow(self, connection: Connection, stop: threading.Event) -> None:
         migrate(connection)
         follower = Follower(connection, self._orthanc, agreed_secret(connection, self._broker))
+        learner = Learner(connection, self._broker)
         next_beat = 0.0
         while not stop.is_set():
             began = time.monotonic()
             step = follower.step()
             if began >= next_beat:
                 self._beat(connection, step)
+                learner.publish_again()
                 next_beat = began + BEAT_SECONDS
             self._tell("records-followed")
             took = time.monotonic() - began
+            learner.step(step.with_claims)
             way = took * (WAY_IN_A_HURRY if step.position.hurried else WAY)
             stop.wait(way if step.is_behind else max(PAUSE, way))
 

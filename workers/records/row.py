@@ -28,6 +28,8 @@ _TERMS = {REGION: REGION_TERMS.keys(), VIEW: VIEW_TERMS.keys()}
 _SIDES = ("", "R", "L", "B")
 #: Most classes of a version.
 _MOST_CLASSES = 200
+#: By how much the probabilities of all classes may miss 1, since they are rounded.
+_ROUNDING = 0.02
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -118,7 +120,8 @@ def _pixels(value: object) -> dict[str, float] | None:
         return None
     found = {key: _share(share) for key, share in value.items() if _key(key)}
     shares = {key: share for key, share in found.items() if share is not None}
-    return shares if len(shares) == len(value) else None
+    whole = len(shares) == len(value) and abs(sum(shares.values()) - 1) < _ROUNDING
+    return shares if whole else None
 
 
 def _claims(value: object) -> Claims | None:

@@ -1,6 +1,5 @@
 """The index follows Orthanc, whoever is killed when, on SQLite and on PostgreSQL."""
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -8,8 +7,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.integration.records.conftest import Site
+from tests.integration.records.outcomes import CLAIMS, PIXELS, label
 from tests.waiting import until
-from workers.metadata.outcome import LABELLED, PREDICTION, TRUTH, Outcome
+from workers.metadata.outcome import TRUTH
 from workers.metadata.truth import Statement, Truth
 from workers.records import following, index
 from workers.records.database import the_only_one
@@ -18,17 +18,6 @@ from workers.records.position import Overtaken, begin_anew, move, read_position
 from workers.records.schema import RecordsError, migrate
 
 KEY = b"k" * 32
-CLAIMS = {
-    "claims": [{"field": "body part", "kind": "region", "terms": ["elbow"]}],
-    "side": "L",
-    "group": "0123456789ab",
-}
-
-
-def label(site: Site, instance_id: str, **evidence: Any) -> None:
-    """What a label worker writes at the end."""
-    outcome = Outcome(LABELLED, "0" * 32, 1, label="elbow_lateral", confidence=0.9, model="20261128-0a1b2c3d")
-    site.orthanc.put_metadata(instance_id, PREDICTION, json.dumps(json.loads(outcome.to_json()) | evidence))
 
 
 def follow(site: Site, steps: int | None = None, key: bytes = KEY) -> int:
@@ -48,8 +37,7 @@ def follow(site: Site, steps: int | None = None, key: bytes = KEY) -> int:
 
 def test_a_row_says_what_orthanc_says(site: Site) -> None:
     (instance_id,) = site.store("a")
-    pixels = {"elbow_lateral": 0.9, "knee_lateral": 0.06, "none": 0.04}
-    label(site, instance_id, pixels=pixels, claims=CLAIMS, study="s", disagreement=0.25)
+    label(site, instance_id, pixels=PIXELS, claims=CLAIMS, study="s", disagreement=0.25)
     site.orthanc.put_metadata(instance_id, TRUTH, Truth(Statement("elbow_ap", "anna", "2026-11-28")).to_json())
     follow(site)
     row = site.rows()[instance_id]
@@ -72,7 +60,7 @@ def test_a_row_says_what_orthanc_says(site: Site) -> None:
         "view": "lateral",
         "side": "L",
         "disagreement": 0.25,
-        "pixels": pixels,
+        "pixels": PIXELS,
         "claims": CLAIMS,
         "group": "0123456789ab",
         "truth": "elbow_ap",
@@ -119,7 +107,7 @@ def test_the_walk_mends_what_no_change_told(site: Site, monkeypatch: pytest.Monk
 def test_rebuilt_is_as_followed(site: Site) -> None:
     instance_ids = site.store("a", "b", "c", patient="P-1") + site.store("d", patient="P-2")
     for each in instance_ids[1:]:
-        label(site, each, pixels={"elbow_lateral": 0.9, "none": 0.1}, claims=CLAIMS)
+        label(site, each, pixels=PIXELS, claims=CLAIMS)
     site.delete([instance_ids[0]])
     with site.keeping():
         until(lambda: site.shows(instance_ids[1:]))
