@@ -24,7 +24,7 @@ from workers.supervision.leftovers import MARKER
 
 pytestmark = pytest.mark.stack
 
-NAMES = {"orthanc", "broker", "gateway", "label-worker", "train-worker", "beat"}
+NAMES = {"orthanc", "broker", "gateway", "label-worker", "train-worker", "beat", "records"}
 
 
 def radiograph(identity: str) -> bytes:
@@ -229,8 +229,8 @@ def test_ctrl_c_ends_it_in_order_and_with_status_0(tmp_path: Path) -> None:
     assert stack.processes == []
     assert not (stack.data / "state.json").exists()
     ended = [line.split()[0] for line in shown if re.search(r"\| ended after", line)]
-    assert set(ended[:3]) == {"label-worker", "train-worker", "beat"}
-    assert ended[3:] == ["gateway", "orthanc", "broker"]
+    assert set(ended[:4]) == {"label-worker", "train-worker", "beat", "records"}
+    assert ended[4:] == ["gateway", "orthanc", "broker"]
 
 
 def test_a_signal_while_it_starts_ends_it_too(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tests.containers.orthanc import Orthanc, copies, expected_labels, read
 from tests.containers.project import ROOT, SECRETS, Project, run
 from tests.waiting import until
 
-SERVICES = ("orthanc", "broker", "gateway", "label-worker", "train-worker", "beat")
+SERVICES = ("orthanc", "broker", "gateway", "label-worker", "train-worker", "beat", "records")
 LABEL_WORKERS = 3
 #: Seconds until everything is healthy, and until everything stored is labelled; two cores, nobody else's.
 START, LABELLED = 180, 180

@@ -53,7 +53,7 @@ class Secrets:
 
 @dataclass(frozen=True)
 class DataDirectory:
-    """One folder: Orthanc's storage, the broker's append-only file, models, logs, secrets, and the state."""
+    """One folder: Orthanc's storage, the broker's append-only file, models, records, logs, secrets, and the state."""
 
     path: Path
 
@@ -71,6 +71,11 @@ class DataDirectory:
     def models(self) -> Path:
         """The model registry."""
         return self.path / "models"
+
+    @property
+    def records(self) -> Path:
+        """The records' database."""
+        return self.path / "records"
 
     @property
     def logs(self) -> Path:
@@ -101,7 +106,7 @@ class DataDirectory:
             raise StackError(f"cannot keep data in {shown}: its name is not UTF-8; give another: --data DIR") from None
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.orthanc, self.broker, self.models, self.logs):
+            for folder in (self.orthanc, self.broker, self.models, self.records, self.logs):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StackError(f"cannot keep data in {self.path}: {error.strerror}") from error

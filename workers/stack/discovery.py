@@ -70,5 +70,6 @@ def environment_of(state: Mapping[str, Any]) -> dict[str, str]:
         "MSK_BROKER_URL": state["broker"]["url"],
         "MSK_API_TOKEN": state.get("api_token", ""),
         "MSK_MODELS": str(DataDirectory(Path(state["data"])).models),
+        "MSK_RECORDS": str(DataDirectory(Path(state["data"])).records),
         "MSK_RADIOGRAPHS": os.environ.get("MSK_RADIOGRAPHS", ""),  # the stack took it from there too
     }

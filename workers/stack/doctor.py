@@ -213,7 +213,9 @@ def _servers(data: DataDirectory) -> Iterator[Finding]:
 def _examined(settings: "Settings", which_orthanc: str, which_broker: str) -> Iterator[Finding]:
     from workers.surroundings.broker import look_at_broker
     from workers.surroundings.orthanc import look_at_orthanc
+    from workers.surroundings.records import look_at_records
 
+    yield from look_at_records(settings)
     for name, look in ((f"Orthanc {which_orthanc}", look_at_orthanc), (f"Broker {which_broker}", look_at_broker)):
         try:
             for finding in look(settings):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-__all__ = ["answers_200", "broker_answers", "worker_answers"]
+__all__ = ["answers_200", "broker_answers", "records_are_kept", "worker_answers"]
 
 #: Seconds to wait for one answer; the caller asks again.
 PATIENCE = 2.0
@@ -29,6 +29,19 @@ def broker_answers(url: str) -> bool:
     try:
         with redis.Redis.from_url(url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE) as broker:
             return bool(broker.ping())
+    except redis.RedisError:
+        return False
+
+
+def records_are_kept(broker_url: str) -> bool:
+    """Whether a process keeps the records, by its sign of life in the broker."""
+    import redis
+
+    from workers.records.heartbeat import Heartbeat
+
+    try:
+        with redis.Redis.from_url(broker_url, socket_timeout=PATIENCE, socket_connect_timeout=PATIENCE) as broker:
+            return Heartbeat.last(broker) is not None
     except redis.RedisError:
         return False
 

@@ -77,6 +77,7 @@ def services(data: DataDirectory, ports: Ports, secrets: Secrets, *, workers: in
         "MSK_WEBHOOK_SECRET": secrets.webhook_secret,
         "MSK_API_TOKEN": secrets.api_token,
         "MSK_MODELS": str(data.models),
+        "MSK_RECORDS": str(data.records),
         "MSK_DEVICE": device,
     }
     worker = partial(_worker, environment)
@@ -88,6 +89,7 @@ def services(data: DataDirectory, ports: Ports, secrets: Secrets, *, workers: in
         _gateway(ports, environment, addresses),
         worker("label-worker", "label", label, stop=STOP_LABELLING),
         worker("train-worker", "train", train, stop=STOP_TRAINING),
+        _records(environment, addresses),
         # Last, so that its first sweep finds Orthanc.
         worker("beat", "maintenance", ("--queues", "maintenance", "--beat"), starts=2),
     )
@@ -190,6 +192,12 @@ def _gateway(ports: Ports, environment: Mapping[str, str], addresses: Addresses)
         partial(readiness.answers_200, f"{addresses.gateway}/readyz"),
         addresses.gateway,
         stops=1,
+    )
+
+
+def _records(environment: Mapping[str, str], addresses: Addresses) -> Service:
+    return Service(
+        "records", (*_msk(), "records", "run"), environment, partial(readiness.records_are_kept, addresses.broker)
     )
 
 

@@ -17,6 +17,7 @@ COLOURS = {
     "label-worker": "yellow",
     "train-worker": "magenta",
     "beat": "blue",
+    "records": "bright_cyan",
     "stack": "white",
 }
 

@@ -19,6 +19,7 @@ def run(loglevel: str) -> None:
 
     from workers.records.keeping import Keeper
     from workers.settings import Settings
+    from workers.surroundings.records import room_for_records
     from workers.surroundings.start import surroundings
 
     logging.basicConfig(level=loglevel.upper(), format="[%(asctime)s: %(levelname)s] %(name)s %(message)s")
@@ -28,5 +29,5 @@ def run(loglevel: str) -> None:
         signal.signal(number, lambda *_: stop.set())
     keeper = Keeper(settings)
     os.nice(NICE)
-    with surroundings(settings, (), stop.set):
+    with surroundings(settings, room_for_records(settings), stop.set):
         keeper.keep(stop)
