@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from tests.integration.records.conftest import Site
@@ -15,7 +17,7 @@ from workers.records import following, index
 from workers.records.database import the_only_one
 from workers.records.following import Follower
 from workers.records.position import Overtaken, begin_anew, move, read_position
-from workers.records.schema import RecordsError, migrate
+from workers.records.schema import RecordsError, migrate, tables
 
 KEY = b"k" * 32
 
@@ -225,6 +227,13 @@ def test_tables_come_from_nothing_and_stay(site: Site) -> None:
     with site.keeping() as process:
         assert process.wait(60) == 1
         assert process.stderr is not None and "newer version" in process.stderr.read()
+
+
+def test_the_migrations_make_the_tables_that_are_used(site: Site) -> None:
+    with site.engine.connect() as connection:
+        migrate(connection)
+        with connection.begin():
+            assert compare_metadata(MigrationContext.configure(connection), tables) == []
 
 
 def test_status_says_whether_a_process_lives(site: Site) -> None:

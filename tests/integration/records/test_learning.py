@@ -1,18 +1,23 @@
 """What the headers are worth is learned from the index, kept, and published; the secret outlives the broker."""
 
 import json
+from io import BytesIO
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 
-from mskmodel.evidence.claim import Claim
+from mskmodel.dicom.reading import read_radiograph
+from mskmodel.dicom.writing import Header, radiograph_dataset
+from mskmodel.evidence.claim import Claim, claims_of
 from mskmodel.evidence.hypotheses import Hypotheses
 from mskmodel.evidence.reliability import PRIOR
+from mskmodel.radiograph import HeaderTexts
 from tests.integration.records.conftest import Site
 from tests.integration.records.outcomes import PIXELS, claims, label
 from tests.waiting import until
-from workers.evidence.published import KEY, Publication, Published
+from workers.evidence.published import KEY, Publication, Published, publish
 from workers.evidence.secret import KEY as SECRET
 from workers.evidence.secret import site_secret
 from workers.records.following import Follower
@@ -96,6 +101,39 @@ def test_the_secret_outlives_the_broker(site: Site) -> None:
     site.broker.delete(SECRET)
     assert site.msk("records", "rebuild").returncode == 0
     assert site_secret(site.broker) == made and site.rows() == before
+
+
+def test_people_see_what_was_learned_and_what_a_code_stands_for(site: Site) -> None:
+    secret = site_secret(site.broker)
+    code = claims_of(HeaderTexts(protocols=("Q7XW",)), secret).claims[0].terms[0]
+    for number in range(6):
+        ds = radiograph_dataset(
+            np.zeros((8, 8), np.uint16),
+            header=Header(identity=f"k-{number}", study=f"k-{number}", patient_id=f"K-{number}"),
+            bits=12,
+        )
+        ds.ProtocolName = "q7xw" if number % 2 else "Q7XW"
+        file = BytesIO()
+        ds.save_as(file, enforce_file_format=True)
+        found = claims_of(read_radiograph(file.getvalue()).texts, secret)
+        assert code in [term for claim in found.claims for term in claim.terms]
+        said = claims(("protocol", "region", code), ("body part", "region", "elbow")) | {"group": found.group}
+        label(site, site.orthanc.upload(file.getvalue()), pixels=PIXELS, claims=said)
+    assert "nothing has been learned yet" in site.msk("evidence", "show").stdout
+    with site.engine.connect() as connection:
+        migrate(connection)
+        follower = Follower(connection, site.orthanc, secret)
+        while follower.step().position.hurried:
+            pass
+        publish(site.broker, learn(connection))
+    shown = site.msk("evidence", "show").stdout
+    assert code in shown and "elbow" in shown and "Q7XW" not in shown.upper()
+    found = json.loads(site.msk("evidence", "show", "--words", "--json").stdout)
+    assert found["words"].keys() == {code} and found["words"][code].upper() == "Q7XW"
+    (protocol,) = [field for field in found["fields"] if field["field"] == "protocol"]
+    assert protocol["seen"] == 6 and next(iter(protocol["terms"][0]["goes_with"])) == "elbow"
+    assert found["radiographs"] == 6
+    assert "Q7XW" not in kept(site).upper()
 
 
 def kept(site: Site) -> str:
