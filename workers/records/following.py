@@ -27,7 +27,7 @@ __all__ = ["Follower", "Step"]
 PAGE = 500
 #: Instances that a step of the walk looks at, and in a hurry.
 WALKED, WALKED_IN_A_HURRY = 250, 500
-#: Seconds between two steps of the walk that is in no hurry: a million instances a day.
+#: Seconds between two steps of the walk that is in no hurry: 700,000 instances a day, each met twice.
 WALK_SECONDS = 15.0
 
 log = logging.getLogger(__name__)

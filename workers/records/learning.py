@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Engine, delete, insert, select
 
 from mskmodel.evidence.claim import Claims, is_code
 from mskmodel.evidence.learning import Observation, learned
@@ -18,6 +18,7 @@ from mskmodel.evidence.reliability import Reliability
 from mskmodel.tables.label_cell import NONE
 from workers.evidence.published import Publication, is_published, publish
 from workers.records import index
+from workers.records.database import READS_ONLY
 from workers.records.schema import evidence
 
 __all__ = ["Learner", "learn"]
@@ -52,7 +53,7 @@ class Learner:
         waited = began - self._last
         if waited < self._pause or not self._changed or (self._changed < ENOUGH and waited < PATIENCE_SECONDS):
             return
-        publication = learn(self._connection)
+        publication = learn(self._connection.engine)
         with self._connection.begin():
             self._connection.execute(delete(evidence))
             self._connection.execute(insert(evidence).values(id=1, publication=publication.to_json()))
@@ -74,12 +75,12 @@ class Learner:
                 self._changed = max(self._changed, 1)
 
 
-def learn(connection: Connection) -> Publication:
+def learn(engine: Engine) -> Publication:
     """What the headers of the radiographs that were stored last are worth."""
     classes: tuple[str, ...] = ()
     observations: list[Observation] = []
     carriers: dict[str, str] = {}
-    with connection.begin():
+    with engine.connect().execution_options(**READS_ONLY) as connection:
         for row in index.latest_with_claims(connection, MOST):
             named = tuple(sorted(key for key in row["pixels"] if key != NONE))
             classes = classes or named

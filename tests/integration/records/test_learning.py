@@ -49,7 +49,7 @@ def test_a_code_comes_to_mean_what_it_goes_with_and_a_rare_one_is_not_kept(site:
         follower = Follower(connection, site.orthanc, b"k" * 32)
         while follower.step().position.hurried:
             pass
-        found = learn(connection)
+        found = learn(site.engine)
     hypotheses = Hypotheses.of(("elbow_lateral", "knee_lateral"))
     likely = found.reliability.likelihood(Claim("protocol", "region", (CODE,)), "", hypotheses)
     assert likely[hypotheses.regions.index("elbow")] > 2 * likely[hypotheses.regions.index("knee")]
@@ -125,7 +125,7 @@ def test_people_see_what_was_learned_and_what_a_code_stands_for(site: Site) -> N
         follower = Follower(connection, site.orthanc, secret)
         while follower.step().position.hurried:
             pass
-        publish(site.broker, learn(connection))
+        publish(site.broker, learn(site.engine))
     shown = site.msk("evidence", "show").stdout
     assert code in shown and "elbow" in shown and "Q7XW" not in shown.upper()
     found = json.loads(site.msk("evidence", "show", "--words", "--json").stdout)
