@@ -7,7 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HeaderCode", "HeaderTexts", "Limits", "NotClassifiable", "Radiograph", "Skipped", "Undecodable"]
+__all__ = [
+    "HeaderCode",
+    "HeaderTexts",
+    "Limits",
+    "NotClassifiable",
+    "Radiograph",
+    "Skipped",
+    "Undecodable",
+    "UniqueKeys",
+]
 
 
 class NotClassifiable(Exception):
@@ -76,6 +85,19 @@ class HeaderTexts:
     station: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True)
+class UniqueKeys:
+    """What names patient, study, series and instance (PS3.4 C.2.2.1); ``""`` where it is absent or not plain text.
+
+    A patient's number tells who it is: these are to be compared and hashed, and never repeated.
+    """
+
+    patient: str = field(default="", repr=False)
+    study: str = field(default="", repr=False)
+    series: str = field(default="", repr=False)
+    instance: str = field(default="", repr=False)
+
+
 @dataclass(frozen=True, eq=False)
 class Radiograph:
     """The pixels of one projection and the few header values that a label is compared with.
@@ -101,6 +123,7 @@ class Radiograph:
     view_position: str = ""
     #: Image Laterality, else Laterality.
     laterality: str = ""
+    keys: UniqueKeys = UniqueKeys()
     #: What a person should know of how the file was read, as a reason says it; mostly nothing.
     note: str = ""
     #: What the header says in its own words.

@@ -26,7 +26,7 @@ from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
 from mskmodel.dicom.raster import is_picture, read_picture
 from mskmodel.dicom.recognition import pixel_syntax
 from mskmodel.dicom.scan import Scan, is_dicom, scan_data_set, scan_meta
-from mskmodel.radiograph import Limits, Radiograph, Skipped, Undecodable
+from mskmodel.radiograph import Limits, Radiograph, Skipped, Undecodable, UniqueKeys
 
 __all__ = ["read_image", "read_radiograph"]
 
@@ -71,6 +71,7 @@ def read_radiograph(
         body_part=terms.body_part(scan.text("BodyPartExamined")),
         view_position=terms.view_position(scan.text("ViewPosition")),
         laterality=terms.laterality(scan.text("ImageLaterality") or scan.text("Laterality")),
+        keys=UniqueKeys(*map(scan.text, ("PatientID", "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"))),
         note="; ".join([note, *notes] if note else notes),
         texts=header_texts(scan),
     )

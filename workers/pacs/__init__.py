@@ -4,6 +4,7 @@ from workers.pacs.answers import ChangesPage, Parents
 from workers.pacs.client import OrthancClient, TooLarge
 from workers.pacs.configuration import Configuration
 from workers.pacs.http import OrthancConflict, OrthancError, OrthancNotFound, OrthancRefused, OrthancUnavailable
+from workers.pacs.identifiers import study_of
 
 __all__ = [
     "ChangesPage",
@@ -16,4 +17,5 @@ __all__ = [
     "OrthancUnavailable",
     "Parents",
     "TooLarge",
+    "study_of",
 ]

@@ -270,11 +270,31 @@ class OrthancClient:
         """`metadata` of many at once; instances that do not exist are left out."""
         result: dict[str, dict[str, str]] = {}
         for first in range(0, len(instance_ids), BULK):
-            wanted = {"Resources": list(instance_ids[first : first + BULK]), "Metadata": True, "Short": True}
-            found = self._http.json("POST", "tools/bulk-content", json=wanted, repeatable=True)
-            with _shape_of("tools/bulk-content"):
-                result.update((row["ID"], row["Metadata"]) for row in found)
+            result |= self._metadata(instance_ids[first : first + BULK])
         return result
+
+    def _metadata(self, identifiers: Sequence[str]) -> dict[str, dict[str, str]]:
+        """`metadata` of the instances in these resources, which may be instances, series, studies or patients."""
+        wanted = {"Resources": list(identifiers), "Level": "Instance", "Metadata": True, "Short": True}
+        found = self._http.json("POST", "tools/bulk-content", json=wanted, repeatable=True)
+        with _shape_of("tools/bulk-content"):
+            return {row["ID"]: row["Metadata"] for row in found}
+
+    def study_of(self, instance_id: str) -> str:
+        """The study that an instance belongs to."""
+        path = f"{_path(instance_id)}/study"
+        found = self._http.json("GET", path)
+        with _shape_of(path):
+            return str(found["ID"])
+
+    def study_metadata(self, study_id: str, most: int) -> dict[str, dict[str, str]] | None:
+        """`metadata` of all instances of a study; None if these are more than `most`."""
+        path = f"{_path(study_id, 'studies')}/statistics"
+        found = self._http.json("GET", path)
+        with _shape_of(path):
+            if int(found["CountInstances"]) > most:
+                return None
+        return self._metadata([study_id])
 
     def metadata_page(self, since: int, limit: int) -> dict[str, dict[str, str]]:
         """The metadata of the instances of `instance_ids(since, limit)`, in that order; for reading all of them.
@@ -385,10 +405,10 @@ class OrthancClient:
             self._http.request("DELETE", f"{path}/{quote(label, safe='')}")
 
 
-def _path(instance_id: str) -> str:
-    if not _IDENTIFIER.fullmatch(instance_id):
+def _path(identifier: str, level: str = "instances") -> str:
+    if not _IDENTIFIER.fullmatch(identifier):
         raise OrthancNotFound("not an Orthanc identifier")
-    return f"instances/{instance_id}"
+    return f"{level}/{identifier}"
 
 
 def _metadata_path(instance_id: str, name: str) -> str:

@@ -8,15 +8,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 
 import numpy as np
 import pytest
 import requests
 from pydicom import dcmread
+from pydicom.dataset import Dataset
 
+from mskmodel.dicom.reading import read_radiograph
 from mskmodel.dicom.writing import Header, write_dx
 from mskmodel.labels import BY_KEY
+from tests import dicom_files
 from tests.proxies import DEAD_PROXY
 from tests.servers import Orthanc, free_port, running_orthanc
 from workers.pacs import (
@@ -27,6 +31,7 @@ from workers.pacs import (
     OrthancRefused,
     OrthancUnavailable,
     TooLarge,
+    study_of,
 )
 
 NOBODY = "00000000-00000000-00000000-00000000-00000000"
@@ -64,6 +69,36 @@ def test_a_file_comes_back_as_it_was_stored(client: OrthancClient) -> None:
     assert client.file(instance, max_bytes=len(data)) == data
     assert client.file_identity(instance) == hashlib.md5(data).hexdigest()
     assert client.upload(data) == instance
+
+
+def test_all_instances_of_a_study_are_described_at_once(client: OrthancClient) -> None:
+    files = [dicom_files.edited(f"study {n}", partial(_in_a_study, number=n)) for n in range(3)]
+    stored = [client.upload(data) for data in files]
+    (study,) = {client.study_of(instance_id) for instance_id in stored}
+    client.put_metadata(stored[1], "MskLabel", "knee_ap")
+    found = client.study_metadata(study, most=3)
+    assert found is not None
+    assert {i: metadata.get("MskLabel") for i, metadata in found.items()} == dict.fromkeys(stored) | {
+        stored[1]: "knee_ap"
+    }
+    assert client.study_metadata(study, most=2) is None
+    with pytest.raises(OrthancNotFound):
+        client.study_metadata(NOBODY, most=3)
+
+
+def _in_a_study(data: Dataset, number: int) -> None:
+    data.StudyInstanceUID, data.SeriesInstanceUID = "2.25.1", f"2.25.1.{number % 2}"
+
+
+@pytest.mark.parametrize("patient", ["7", "A 7 B", "", "PÄT 7", "7 ", "007\\8"])
+def test_the_study_follows_from_the_file_or_nothing_does(client: OrthancClient, patient: str) -> None:
+    def change(data: Dataset) -> None:
+        data.SpecificCharacterSet, data.PatientID = "ISO_IR 100", patient
+
+    data = dicom_files.edited(f"patient {patient}", change)
+    instance = client.upload(data)
+    found = study_of(instance, read_radiograph(data).keys)
+    assert found == client.study_of(instance) or (found is None and not patient.isascii())
 
 
 def test_a_file_over_the_limit_is_refused_with_a_reason(client: OrthancClient, instance: str) -> None:
