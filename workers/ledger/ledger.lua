@@ -6,6 +6,8 @@
 --   msk:owner:OWNER     set    IDs that one run of the label task holds
 --   msk:failed          zset   ID by the time (ms) at which it failed, where the failure could not be written to Orthanc
 --   msk:finished        list   IDs that were labelled last, the newest first
+--   msk:unsettled       zset   studies of which instances were labelled since all of them were last looked at together,
+--                              by the time (ms) from which that may be done
 --
 -- A broker that evicts, or a person, may remove any of these keys. An identifier whose entry is gone gets a new entry
 -- where it is met; an entry that is in none of the sets is put back by `mend`.
@@ -14,6 +16,8 @@ local LEASE_MS = 60000
 local OWNER_TTL_S = 86400
 local EXPRESS = 'label'
 local FINISHED = 1000
+-- A study has settled when none of its instances was labelled for so long.
+local QUIET_MS = 15000
 
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -133,14 +137,15 @@ function operations.begin(owner, id)
     return redis.call('HINCRBY', entry(id), 'attempts', 1)
 end
 
--- owner, id, labelled (0 or 1): closes an entry; 0 if it waits again or belongs to another run.
-function operations.close(owner, id, labelled)
+-- owner, id, labelled (0 or 1), study ('' for none): closes an entry; 0 if it waits again or belongs to another run.
+function operations.close(owner, id, labelled, study)
     if not is_held(owner, id) then return 0 end
     unlease(id)
     if labelled == '1' then
         redis.call('LPUSH', 'msk:finished', id)
         redis.call('LTRIM', 'msk:finished', 0, FINISHED - 1)
     end
+    if study ~= '' then redis.call('ZADD', 'msk:unsettled', now + QUIET_MS, study) end
     if get(id, 'again') then
         begin_anew(id, get(id, 'queue'))
         return 0
@@ -216,6 +221,23 @@ function operations.mend(...)
         end
     end
     return mended
+end
+
+-- limit: leases studies that have settled; a flat list of study and lease.
+function operations.take_settled(limit)
+    local taken = {}
+    for _, study in ipairs(redis.call('ZRANGEBYSCORE', 'msk:unsettled', '-inf', now, 'LIMIT', 0, tonumber(limit))) do
+        redis.call('ZADD', 'msk:unsettled', now + LEASE_MS, study)
+        taken[#taken + 1] = study
+        taken[#taken + 1] = redis.call('ZSCORE', 'msk:unsettled', study)
+    end
+    return taken
+end
+
+-- study, lease: forgets a study, unless one of its instances was labelled meanwhile, or the lease ran out.
+function operations.forget_study(study, lease)
+    if redis.call('ZSCORE', 'msk:unsettled', study) ~= lease then return 0 end
+    return redis.call('ZREM', 'msk:unsettled', study)
 end
 
 return operations[table.remove(ARGV, 1)](unpack(ARGV))

@@ -98,13 +98,14 @@ class Ledger:
         """Count an attempt, before anything that might crash; its number, 0 if another run has taken over."""
         return int(self._call("begin", owner, instance_id))
 
-    def close(self, owner: str, instance_id: str, *, labelled: bool = False) -> bool:
+    def close(self, owner: str, instance_id: str, *, labelled: bool = False, study: str = "") -> bool:
         """Close an entry whose outcome is written; False if the instance was stored again, or is another run's.
 
         Args:
             labelled: whether it went through every step of labelling; `finished` names it for a while.
+            study: its study, if the instance may be a sibling of others; `take_settled` gives it later.
         """
-        return bool(self._call("close", owner, instance_id, int(labelled)))
+        return bool(self._call("close", owner, instance_id, int(labelled), study))
 
     def postpone(self, owner: str, instance_id: str, *, delay: float, reason: str, blamed: bool) -> bool:
         """End an attempt that failed; the next one may begin after `delay` seconds.
@@ -186,6 +187,26 @@ class Ledger:
     def try_to_accept(self, queue: str) -> None:
         """Return if an instance could be accepted for this queue now; cheap, and writes nothing."""
         try_to_accept(self._redis, queue, self._key_prefix)
+
+    def take_settled(self, limit: int) -> list[tuple[str, str]]:
+        """Lease studies of which no instance was labelled for a while, the oldest first; study and lease of each.
+
+        One that is not given to `forget_study` within a minute is there to be taken again.
+        """
+        flat = self._call("take_settled", limit)
+        return list(zip(*[iter(flat)] * 2, strict=True))
+
+    def forget_study(self, study: str, lease: str) -> bool:
+        """Note that a leased study was looked at; False if one of its instances was labelled meanwhile: it stays."""
+        return bool(self._call("forget_study", study, lease))
+
+    def settled(self) -> tuple[int, float]:
+        """How many studies could be taken now, and for how many seconds the oldest of them could have been."""
+        seconds, microseconds = self._redis.time()
+        now = seconds * 1000 + microseconds // 1000
+        count = int(self._redis.zcount("msk:unsettled", "-inf", now))
+        oldest = self._redis.zrange("msk:unsettled", 0, 0, withscores=True)
+        return count, (now - oldest[0][1]) / 1000 if count and oldest else 0.0
 
     @property
     def walked(self) -> int:
