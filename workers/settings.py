@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -157,6 +157,8 @@ class Settings(BaseModel):
     """Whoever sends old studies that are needed now, such as prefetched priors."""
     radiographs: Kinds | None = Field(None, description="a list like CR, DX, SC/CR, SC/DX, SC/RG")
     """What counts as a radiograph, as a list; None for `BY_DEFAULT`."""
+    evidence: Literal["all", "pixels"] = Field("all", description="all or pixels")
+    """Whether labels follow header and study beside the pixels, or the pixels alone."""
 
     @property
     def kinds(self) -> "RadiographKinds":

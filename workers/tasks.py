@@ -1,5 +1,6 @@
 """The Celery tasks: thin wrappers. Retries stand in the decorator, time limits in `broker/celery_app.py`."""
 
+import time
 from functools import cache
 from typing import Any
 
@@ -10,21 +11,24 @@ from celery.worker import state as worker_state
 from redis import RedisError
 
 from workers.broker.celery_app import publisher
+from workers.broker.database import client
 from workers.broker.former_names import keep_taking_along
 from workers.broker.messages import CHUNK, hint
 from workers.broker.one_line_logs import OneLine
-from workers.broker.queues import BACKFILL, LABEL, LABEL_TASK, MAINTENANCE, SWEEP_TASK, TRAIN, TRAIN_TASK
+from workers.broker.queues import BACKFILL, LABEL, LABEL_TASK, MAINTENANCE, SETTLE_TASK, SWEEP_TASK, TRAIN, TRAIN_TASK
 from workers.jobs.store import JobStore
 from workers.labelling.blame import ModelBroken
 from workers.ledger import Ledger
 from workers.pacs import OrthancClient, OrthancError
 from workers.settings import Settings
 
-__all__ = ["label", "serving", "sweep", "train"]
+__all__ = ["label", "serving", "settle", "sweep", "train"]
 
 #: Seconds between two pieces of an answer of Orthanc. A task that waits for several answers in vain must stay within
 #: its time limit, or what Orthanc keeps it waiting for would count as what the worker gets stuck on.
 READ_TIMEOUT = 20.0
+#: Timeout of the broker's answers in seconds.
+BROKER_SECONDS = 10
 #: Seconds; longer than any training job takes.
 FOREVER = 365 * 24 * 3600
 
@@ -59,9 +63,28 @@ def serving() -> Any:
 
 
 @cache
-def kinds() -> Any:
-    """What counts as a radiograph, read once."""
-    return Settings.from_environment().kinds
+def broker() -> Any:
+    """The one client of the broker's database, beside the ledger's, of this process."""
+    settings = Settings.from_environment()
+    return client(settings.broker_url, settings.trust, BROKER_SECONDS)
+
+
+@cache
+def published() -> Any:
+    """What the records' process says of headers."""
+    from workers.evidence.published import Published
+
+    return Published(broker())
+
+
+def site() -> Any:
+    """What is particular to this site by now."""
+    from workers.evidence.secret import site_secret
+    from workers.labelling.site import Site
+
+    settings = Settings.from_environment()
+    its = settings.kinds, published().latest().reliability, site_secret(broker())
+    return Site(*its, pixels_alone=settings.evidence == "pixels")
 
 
 @shared_task(
@@ -79,10 +102,22 @@ def label(self: Any, instance_ids: list[str], queue: str) -> None:
     from workers.labelling.labeller import Labeller
 
     # One version labels all that this run holds, even if another one is promoted meanwhile.
-    labeller = Labeller(orthanc(), ledger(), serving().classifier(), kinds())
+    labeller = Labeller(orthanc(), ledger(), serving().classifier(), site())
     run = labeller.label(self.request.id, instance_ids, queue, CHUNK)
     for (its_queue, seconds), later in run.later.items():
         hint(self.app, later, its_queue, countdown=seconds)
+
+
+@shared_task(name=SETTLE_TASK)  # a study stays in the ledger until it has been looked at: no retries
+def settle() -> None:
+    """Look at studies that have settled, until new instances wait."""
+    from workers.labelling.deciding import Judge
+    from workers.labelling.run import RUN_SECONDS
+    from workers.labelling.settling import settle as look
+
+    model, its, ends = serving().classifier(), site(), time.monotonic() + RUN_SECONDS
+    judge = Judge(model.classes, model.decision, its.reliability, its.pixels_alone)
+    look(orthanc(), ledger(), model.version, judge, lambda: time.monotonic() < ends and not ledger().due(LABEL, 1))
 
 
 @shared_task(name=SWEEP_TASK)
@@ -90,7 +125,7 @@ def sweep() -> None:
     """Enqueue instances that the webhook missed, and jobs that the broker forgot; send new hints for lost messages."""
     from workers.jobs.remembered import take_up_forgotten
     from workers.reconciliation.age import AgeRule
-    from workers.reconciliation.sweep import revive_jobs, run
+    from workers.reconciliation.sweep import look_at_studies, revive_jobs, run
 
     settings = Settings.from_environment()
     app = publisher(settings)
@@ -100,6 +135,7 @@ def sweep() -> None:
         if settings.models:
             take_up_forgotten(jobs(), settings.models)
         revive_jobs(app, ledger(), jobs())
+        look_at_studies(app, ledger(), settings.sweep_seconds)
 
 
 # A job has no time limit.

@@ -28,13 +28,13 @@ class Candidate:
     ``top``: the likeliest classes, five at most, with their calibrated probabilities, descending. The rest up
     to 1 counts as the probability of none of the classes, which is a little too much where there are more classes.
     ``unlike``: none of the classes is the likeliest answer.
-    ``header_disagrees``: the model gives a label, and the header names another body part or view.
+    ``disagreement``: how sure the pixels are that the header is wrong, 0..1.
     """
 
     key: str
     top: tuple[tuple[str, float], ...]
     unlike: bool = False
-    header_disagrees: bool = False
+    disagreement: float = 0.0
     patient: str = ""
 
     @property
@@ -43,10 +43,14 @@ class Candidate:
         return None if self.unlike else self.top[0][0]
 
     @property
+    def header_disagrees(self) -> bool:
+        """Whether the header is more likely wrong than right, by the pixels."""
+        return self.disagreement > 0.5
+
+    @property
     def doubt(self) -> float:
         """From 0 to 1; it is 1 where the two likeliest answers are equally likely."""
-        certainty = self._margin * (_CERTAINTY_AGAINST_HEADER if self.header_disagrees else 1.0)
-        return 1.0 - certainty
+        return 1.0 - self._margin * (1.0 - (1.0 - _CERTAINTY_AGAINST_HEADER) * self.disagreement)
 
     @property
     def why(self) -> str:

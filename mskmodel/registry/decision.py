@@ -34,13 +34,15 @@ class Classification:
     ``label``: None if it abstains; ``reason`` then says why. ``top5``: the likeliest classes with their
     calibrated probabilities, descending; with the probability of none of the classes they add up to at most 1.
     ``confidence``: the probability of the first of them. All of them are finite; without any number in the model's
-    answer, ``top5`` is empty and ``confidence`` 0.
+    answer, ``top5`` and ``probabilities`` are empty and ``confidence`` is 0.
     """
 
     label: str | None
     top5: tuple[tuple[str, float], ...]
     confidence: float
     reason: str | None
+    #: Of every class, in the version's order, and of none of them.
+    probabilities: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,11 @@ class Decision:
         order = np.argsort(-probabilities[:-1], kind="stable")[:5]
         top5 = tuple((classes[i], float(probabilities[i])) for i in order)
         best, confidence = top5[0]
+        every = tuple(probabilities.tolist())
         if self.gives_label(probabilities[None])[0]:
-            return Classification(best, top5, confidence, None)
-        return Classification(None, top5, confidence, UNLIKE if probabilities[-1] >= confidence else LOW_CONFIDENCE)
+            return Classification(best, top5, confidence, None, every)
+        reason = UNLIKE if probabilities[-1] >= confidence else LOW_CONFIDENCE
+        return Classification(None, top5, confidence, reason, every)
 
     def answer(self, logits: NDArray[np.float32], classes: Sequence[str]) -> Classification:
         """As `decide`, from the logits of one picture, (classes + 1,); abstains if they are no numbers."""

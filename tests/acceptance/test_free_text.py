@@ -117,7 +117,7 @@ def test_claims_that_no_table_knows_are_other_and_contradict_nothing(
     outcome = shared_stack.outcome(told["readable"])
     assert outcome is not None
     assert outcome["header"] == {"body_part": "other", "view_position": "other", "laterality": "other"}
-    assert outcome["header_disagrees"] is None
+    assert outcome["disagreement"] is None
 
 
 def test_logs_commands_and_the_broker_repeat_nothing(

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from celery import Celery
 
-from workers.broker.queues import LABEL_TASK, TRAIN, TRAIN_TASK
+from workers.broker.queues import BACKFILL, LABEL_TASK, SETTLE_TASK, TRAIN, TRAIN_TASK
 
-__all__ = ["CHUNK", "hint", "hint_jobs"]
+__all__ = ["CHUNK", "hint", "hint_jobs", "hint_studies"]
 
 #: Most instances that one run of the label task takes.
 CHUNK = 16
@@ -27,3 +27,13 @@ def hint_jobs(app: Celery, count: int) -> None:
     """Send `count` messages, each of which makes a worker look for one queued training job."""
     for _ in range(count):
         app.send_task(TRAIN_TASK, queue=TRAIN)
+
+
+def hint_studies(app: Celery, count: int, seconds: float) -> None:
+    """Send `count` messages, each of which makes a label worker look at studies that have settled.
+
+    Args:
+        seconds: until a message that no worker took has no effect; more will come.
+    """
+    for _ in range(count):
+        app.send_task(SETTLE_TASK, queue=BACKFILL, expires=seconds)

@@ -3,7 +3,17 @@
 A task is sent by its name, so that the sender need not import the code that executes it.
 """
 
-__all__ = ["BACKFILL", "INSTANCE_QUEUES", "LABEL", "LABEL_TASK", "MAINTENANCE", "SWEEP_TASK", "TRAIN", "TRAIN_TASK"]
+__all__ = [
+    "BACKFILL",
+    "INSTANCE_QUEUES",
+    "LABEL",
+    "LABEL_TASK",
+    "MAINTENANCE",
+    "SETTLE_TASK",
+    "SWEEP_TASK",
+    "TRAIN",
+    "TRAIN_TASK",
+]
 
 #: Queue of newly stored instances.
 LABEL = "label"
@@ -17,5 +27,6 @@ TRAIN = "train"
 MAINTENANCE = "maintenance"
 
 LABEL_TASK = "msk.label"
+SETTLE_TASK = "msk.settle"
 SWEEP_TASK = "msk.sweep"
 TRAIN_TASK = "msk.train"

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from heapq import nlargest
 from typing import Any
 
 from mskmodel.judging.active_learning import Candidate, doubtful, suggest
@@ -9,7 +10,7 @@ from mskmodel.registry.decision import UNLIKE
 from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, TRUTH, Outcome
 from workers.pacs import OrthancClient
 
-__all__ = ["as_plain", "suggestions"]
+__all__ = ["as_plain", "contradicted", "suggestions"]
 
 #: Instances read at a time.
 PAGE = 1000
@@ -29,6 +30,14 @@ def suggestions(
     return suggest(known, count)
 
 
+def contradicted(
+    orthanc: OrthancClient, count: int, progress: Callable[[int], None] = lambda _: None
+) -> list[Candidate]:
+    """At most `count` instances without a truth whose headers are wrong by the pixels, the surest first."""
+    against = (each for each in _candidates(orthanc, progress) if each.header_disagrees)
+    return nlargest(count, against, key=lambda each: (each.disagreement, each.key))
+
+
 def as_plain(each: Candidate, orthanc_url: str) -> dict[str, Any]:
     """A suggestion as plain values for JSON, with a link to Orthanc Explorer, which every Orthanc has.
 
@@ -41,6 +50,7 @@ def as_plain(each: Candidate, orthanc_url: str) -> dict[str, Any]:
         "why": each.why,
         "top5": each.top,
         "header_disagrees": each.header_disagrees,
+        "disagreement": each.disagreement,
         "link": f"{orthanc_url.rstrip('/')}/app/explorer.html#instance?uuid={each.key}",
     }
 
@@ -61,4 +71,4 @@ def _candidate(instance_id: str, metadata: Mapping[str, str]) -> Candidate | Non
     if outcome is None or outcome.status not in (LABELLED, NEEDS_REVIEW) or not outcome.top5:
         return None
     unlike = outcome.status == NEEDS_REVIEW and outcome.reason == UNLIKE
-    return Candidate(instance_id, outcome.top5, unlike, outcome.header_disagrees is True)
+    return Candidate(instance_id, outcome.top5, unlike, outcome.disagreement or 0.0)

@@ -53,7 +53,8 @@ class Endings:
                 outcome.tries,
                 outcome.milliseconds.get("total"),
             )
-            self._ledger.close(run.owner, instance_id, labelled=outcome.status in (LABELLED, NEEDS_REVIEW))
+            labelled = outcome.status in (LABELLED, NEEDS_REVIEW)
+            self._ledger.close(run.owner, instance_id, labelled=labelled, study=outcome.study)
 
     def _unwritten(self, run: Run, instance: Instance, outcome: Outcome, failure: StepFailed) -> None:
         claim = instance.claim

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from mskmodel.evidence.claim import Claims
 from mskmodel.registry.decision import Classification
-from workers.labelling.header_check import disagrees
+from workers.labelling.deciding import Judge
 from workers.ledger import Claim
-from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, SKIPPED, Outcome
+from workers.metadata.outcome import FAILED, SKIPPED, Outcome
 
 __all__ = ["Instance", "Prepared"]
 
@@ -55,27 +56,24 @@ class Prepared:
     pixels: NDArray[np.float32]
     """Input of the network, (3, size, size)."""
     header: dict[str, str]
-    """Body part, view position and laterality as the DICOM header claims them."""
+    """Body part, view position and laterality as the DICOM header has them."""
+    claims: Claims
+    study: str
     milliseconds: dict[str, float]
     note: str | None = None
     """What a person should know of how the file was read."""
 
-    def outcome(self, found: Classification, model: str, classify_ms: float) -> Outcome:
+    def outcome(self, found: Classification, model: str, judge: Judge, classify_ms: float) -> Outcome:
         """The outcome where a version of that name has an answer, which took `classify_ms` milliseconds."""
         since_accepted = round((time.time() - self.instance.claim.accepted) * 1000, 1)
-        claimed = self.header["body_part"], self.header["view_position"]
         return Outcome(
-            status=LABELLED if found.label else NEEDS_REVIEW,
             attachment_md5=self.instance.identity,
             tries=self.instance.tries,
-            label=found.label,
-            confidence=round(found.confidence, 4),
-            top5=tuple((key, round(probability, 4)) for key, probability in found.top5),
-            reason=found.reason,
             note=self.note,
             model=model,
             header=self.header,
-            header_disagrees=disagrees(found.label, *claimed) if found.label else None,
+            study=self.study,
             stored_at=self.instance.stored_at,
             milliseconds={**self.milliseconds, "classify": round(classify_ms, 1), "total": since_accepted},
+            **judge.outcome_of(found, self.claims),
         )

@@ -8,17 +8,18 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
 from mskmodel.radiograph import Limits, Skipped, Undecodable
 from mskmodel.registry.classifier import Classifier
 from workers.broker.messages import CHUNK
 from workers.broker.queues import BACKFILL
 from workers.labelling.answers import answers
 from workers.labelling.blame import InstanceDeleted, ModelBroken, OrthancOutage, Step, StepFailed, Witnesses, step
+from workers.labelling.deciding import Judge
 from workers.labelling.endings import Endings
 from workers.labelling.instance import Instance, Prepared
 from workers.labelling.preparing import prepare
 from workers.labelling.run import Run
+from workers.labelling.site import NOTHING_SET, Site
 from workers.ledger import Claim, Ledger
 from workers.metadata.outcome import Outcome
 from workers.pacs import OrthancClient, TooLarge
@@ -41,10 +42,10 @@ class Labeller:
         orthanc: OrthancClient,
         ledger: Ledger,
         classifier: Classifier,
-        kinds: RadiographKinds = BY_DEFAULT,
+        site: Site = NOTHING_SET,
     ) -> None:
-        """``kinds``: what counts as a radiograph."""
-        self._orthanc, self._ledger, self._classifier, self._kinds = orthanc, ledger, classifier, kinds
+        self._orthanc, self._ledger, self._classifier, self._site = orthanc, ledger, classifier, site
+        self._judge = Judge(classifier.classes, classifier.decision, site.reliability, site.pixels_alone)
         self._limits = Limits()
         self._endings = Endings(orthanc, ledger, Witnesses(orthanc, ledger, self._limits))
 
@@ -140,7 +141,7 @@ class Labeller:
 
     def _fetch_and_decode(self, run: Run, instance: Instance) -> Prepared | None:
         try:
-            ready = prepare(self._orthanc, self._classifier, self._limits, self._kinds, instance)
+            ready = prepare(self._orthanc, self._classifier, self._limits, self._site, instance)
         except (Skipped, TooLarge) as skipped:
             outcome = instance.skipped(str(skipped))
         except Undecodable as failure:
@@ -174,7 +175,7 @@ class Labeller:
                 if answer is None:
                     yield ready.instance, ready.instance.failed("the model has no answer for it")
                 else:
-                    yield ready.instance, ready.outcome(answer, self._classifier.version, each)
+                    yield ready.instance, ready.outcome(answer, self._classifier.version, self._judge, each)
 
 
 def _batches(claims: Sequence[Claim]) -> Iterator[list[Claim]]:

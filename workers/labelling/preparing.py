@@ -10,20 +10,20 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from mskmodel.dicom.radiograph_kinds import RadiographKinds
 from mskmodel.dicom.reading import read_radiograph
+from mskmodel.evidence.claim import claims_of
 from mskmodel.radiograph import Limits, NotClassifiable, Radiograph, Undecodable
 from mskmodel.registry.classifier import Classifier
 from workers.labelling.blame import Step, expect_file, step
 from workers.labelling.instance import Instance, Prepared
-from workers.pacs import OrthancClient
+from workers.labelling.site import Site
+from workers.pacs import OrthancClient, study_of
 
 __all__ = ["prepare"]
 
 log = logging.getLogger(__name__)
 
 
-def prepare(
-    orthanc: OrthancClient, classifier: Classifier, limits: Limits, kinds: RadiographKinds, instance: Instance
-) -> Prepared:
+def prepare(orthanc: OrthancClient, classifier: Classifier, limits: Limits, site: Site, instance: Instance) -> Prepared:
     """Make the instance ready for the model.
 
     Raises:
@@ -31,7 +31,7 @@ def prepare(
         NotClassifiable, TooLarge, MemoryError: it delivers one that cannot be classified.
     """
     instance_id, milliseconds = instance.claim.instance_id, {}
-    _check_kind(orthanc, kinds, instance)
+    _check_kind(orthanc, site.kinds, instance)
     started = time.perf_counter()
     with step(Step.FETCH, orthanc, instance_id):
         data = orthanc.file(instance_id, limits.max_file_bytes)
@@ -40,7 +40,7 @@ def prepare(
         with _expecting_anything(instance_id):
             started = time.perf_counter()
             # What Orthanc knows counts for a file that does not say it itself.
-            radiograph = read_radiograph(data, limits, instance.metadata.get("TransferSyntax", ""), kinds)
+            radiograph = read_radiograph(data, limits, instance.metadata.get("TransferSyntax", ""), site.kinds)
             milliseconds["decode"] = _milliseconds_since(started)
             started = time.perf_counter()
             pixels = classifier.prepare(radiograph)
@@ -51,7 +51,12 @@ def prepare(
         raise
     if radiograph.note:
         log.warning("instance-read-with-note instance=%s note=%s", instance_id, radiograph.note)
-    return Prepared(instance, pixels, _header(radiograph), milliseconds, radiograph.note or None)
+    study = study_of(instance_id, radiograph.keys)
+    if study is None:
+        with step(Step.LOOK_UP, orthanc, instance_id):
+            study = orthanc.study_of(instance_id)
+    claims = claims_of(radiograph.texts, site.secret)
+    return Prepared(instance, pixels, _header(radiograph), claims, study, milliseconds, radiograph.note or None)
 
 
 def _check_kind(orthanc: OrthancClient, kinds: RadiographKinds, instance: Instance) -> None:

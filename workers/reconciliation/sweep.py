@@ -6,13 +6,14 @@ then is found by a slow walk over all that Orthanc holds, which also tries again
 """
 
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from celery import Celery
 
-from workers.broker.messages import CHUNK, hint, hint_jobs
+from workers.broker.messages import CHUNK, hint, hint_jobs, hint_studies
 from workers.broker.queues import BACKFILL, INSTANCE_QUEUES, LABEL, TRAIN
 from workers.jobs.store import JobStore
 from workers.ledger import Ledger, enqueue
@@ -21,7 +22,7 @@ from workers.metadata.shown_label import may_not_show_truth, show_label
 from workers.pacs import ChangesPage, OrthancClient, OrthancError
 from workers.reconciliation.age import AgeRule, by_queue
 
-__all__ = ["revive_jobs", "run"]
+__all__ = ["look_at_studies", "revive_jobs", "run"]
 
 #: Changes read at a time.
 PAGE = 1000
@@ -35,6 +36,10 @@ WALKED = 250
 RETRY_SECONDS = 24 * 3600
 #: Most instances per queue and sweep that get a new hint because their message got lost.
 STRANDED = 64 * CHUNK
+#: Studies that one message is for, and the most messages at a time.
+STUDIES_A_RUN, STUDY_RUNS = 20, 16
+#: Seconds that studies which have settled wait while instances do.
+PATIENCE = 60.0
 #: At a site that sets nothing.
 DEFAULT_AGES = AgeRule()
 
@@ -154,3 +159,18 @@ def revive_jobs(app: Celery, ledger: Ledger, jobs: JobStore) -> int:
     due = 0 if ledger.messages(TRAIN) else jobs.due()
     hint_jobs(app, due)
     return due
+
+
+def look_at_studies(app: Celery, ledger: Ledger, seconds: float) -> int:
+    """Send messages for studies that have settled; they let instances that wait go first, for a while.
+
+    Args:
+        seconds: until the next sweep.
+    """
+    count, waited = ledger.settled()
+    depth = ledger.depth()
+    if waited < PATIENCE and any(depth[queue] for queue in INSTANCE_QUEUES):
+        return 0
+    runs = min(math.ceil(count / STUDIES_A_RUN), STUDY_RUNS)
+    hint_studies(app, runs, seconds)
+    return runs

@@ -4,6 +4,7 @@ import asyncio
 import csv
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -46,7 +47,8 @@ class Site:
             abstains = name == "unlike"
             status, reason = (NEEDS_REVIEW, UNLIKE) if abstains else (LABELLED, None)
             label = None if abstains else top[0][0]
-            outcome = Outcome(status, "0" * 32, 1, label, top[0][1], top, reason, header_disagrees=name[0:2] == "co")
+            found = Outcome(status, "0" * 32, 1, label, top[0][1], top, reason=reason)
+            outcome = replace(found, disagreement=0.9 if name == "contradicted" else 0.1)
             self.orthanc.put_metadata(self.ids[name], PREDICTION, outcome.to_json())
         known = self._store("known", "known")
         torn = Outcome(LABELLED, "0" * 32, 1, "hand_ap", top5=TOPS["torn"])
@@ -98,6 +100,15 @@ def test_instances_without_a_truth_are_suggested_the_most_doubtful_first(site: S
     assert by_name["torn"]["link"].endswith(f"/app/explorer.html#instance?uuid={site.ids['torn']}")
     assert "Quincy" not in result.output
     assert [each.key for each in suggestions(site.orthanc, 1)] == [site.ids["torn"]]
+
+
+def test_headers_that_are_wrong_by_the_pixels_are_listed_by_themselves(site: Site) -> None:
+    result = site.msk("jobs", "suggest", "20", "--headers", "--json", "-")
+
+    assert result.exit_code == 0, result.output
+    assert [(one["instance"], one["disagreement"]) for one in json.loads(result.stdout)] == [
+        (site.ids["contradicted"], 0.9)
+    ]
 
 
 @pytest.mark.parametrize(("columns", "identifier"), [("80", slice(8)), ("120", slice(None))])

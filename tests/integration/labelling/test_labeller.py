@@ -31,6 +31,7 @@ from workers.broker.celery_app import publisher
 from workers.broker.queues import BACKFILL, LABEL
 from workers.labelling.labeller import MAX_DEATHS, Labeller
 from workers.labelling.relabelling import Wanted, relabel
+from workers.labelling.site import Site
 from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, TRUTH, Outcome
 from workers.pacs import OrthancClient, OrthancError
@@ -305,6 +306,6 @@ def test_what_a_site_counts_as_a_radiograph_later_is_labelled_by_relabelling(par
     waiting = parts.ledger.due(BACKFILL, 1000)
     assert screenshot in waiting and ct not in waiting
     classifier = Classifier.load(Registry(None).promoted(), "cpu")
-    Labeller(parts.orthanc, parts.ledger, classifier, kinds).label("run", [screenshot], BACKFILL, 16)
+    Labeller(parts.orthanc, parts.ledger, classifier, Site(kinds)).label("run", [screenshot], BACKFILL, 16)
     assert parts.outcome(screenshot).status in (LABELLED, NEEDS_REVIEW)
     assert parts.outcome(ct).status == SKIPPED

@@ -6,7 +6,6 @@ from pydicom import uid
 from mskmodel.dicom import terms
 from mskmodel.dicom.codes import REGIONS, VIEWS
 from mskmodel.phantoms.claims import named
-from workers.labelling.header_check import disagrees
 
 
 @pytest.mark.parametrize("text", ["KNEE", "Knee", " knee ", "KNEE_"])
@@ -31,9 +30,3 @@ def test_a_uid_is_named_only_if_the_standard_has_it() -> None:
     assert terms.uid_name(uid.CTImageStorage) == "CT Image Storage"
     for text in (f"{uid.CTImageStorage}.19700131", "1.2.826.0.1.19700131", "DOE^JOHN", "CT Image Storage", ""):
         assert terms.uid_name(text) == "one that the DICOM standard does not name"
-
-
-def test_a_claim_that_no_table_knows_contradicts_no_label() -> None:
-    assert disagrees("knee_ap", "other", "other") is None
-    assert disagrees("knee_ap", "KNEE", "other") is False
-    assert disagrees("knee_ap", "other", "LL") is True

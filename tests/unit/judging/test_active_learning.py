@@ -16,7 +16,7 @@ CERTAIN = candidate("certain", ("knee_ap", 0.99), ("foot_ap", 0.01))
 TORN = candidate("torn", ("hand_ap", 0.48), ("hand_lateral", 0.45))
 PERHAPS_NONE = candidate("perhaps none", ("elbow_ap", 0.4), ("foot_ap", 0.02), unlike=True)
 SURELY_NONE = candidate("surely none", ("elbow_ap", 0.01), ("foot_ap", 0.01), unlike=True)
-CONTRADICTED = candidate("contradicted", ("foot_ap", 0.98), ("foot_lateral", 0.01), header_disagrees=True)
+CONTRADICTED = candidate("contradicted", ("foot_ap", 0.98), ("foot_lateral", 0.01), disagreement=1.0)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,85 @@
+"""From the model's answer and what else is known to the outcome: pixels, header and study decide together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mskmodel.evidence.claim import Claims
+from mskmodel.evidence.combination import Combined, Sibling, combined
+from mskmodel.evidence.disagreement import disagreement
+from mskmodel.evidence.reliability import Reliability
+from mskmodel.evidence.sentence import sentence
+from mskmodel.registry.decision import Classification, Decision
+from mskmodel.tables.label_cell import NONE
+from workers.metadata.outcome import LABELLED, NEEDS_REVIEW
+
+__all__ = ["Judge", "pixels_of"]
+
+#: Significant digits of a probability or likelihood in an outcome: a small one still counts beside a large one.
+_DIGITS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Judge:
+    """Decides by one version's operating point.
+
+    ``reliability``: what the site's headers are worth. ``pixels_alone``: whether the site wants labels by the pixels
+    alone; evidence is then told, and decides nothing.
+    """
+
+    classes: tuple[str, ...]
+    decision: Decision
+    reliability: Reliability
+    pixels_alone: bool = False
+
+    def outcome_of(self, pixels: Classification, claims: Claims, siblings: Sequence[Sibling] = ()) -> dict[str, Any]:
+        """The fields of an `Outcome` that say what an instance shows and why.
+
+        Args:
+            pixels: the answer by the pixels alone.
+            siblings: other instances of its study.
+        """
+        if not pixels.probabilities:
+            return _said(pixels) | {"claims": claims.to_json()}
+        row = np.array(pixels.probabilities)
+        answer = combined(row, self.classes, claims, siblings, self.reliability)
+        by_all = self.decision.decide(answer.probabilities, self.classes) if answer.pieces else pixels
+        return _said(pixels if self.pixels_alone else by_all) | {
+            "explanation": sentence(row, self.classes, claims, answer),
+            "region": _likeliest(answer),
+            "pixels": _by_key(self.classes, row),
+            "claims": claims.to_json(),
+            "evidence": {name: _by_key(self.classes, found) for name, found in answer.pieces.items()},
+            "disagreement": round(disagreement(row, self.classes, claims), _DIGITS) if claims.claims else None,
+        }
+
+    def by_pixels(self, pixels: Mapping[str, float]) -> Classification:
+        """The answer by the pixels alone, from the probabilities in an outcome of this version. Raises KeyError."""
+        return self.decision.decide(pixels_of(pixels, self.classes), self.classes)
+
+
+def pixels_of(pixels: Mapping[str, float], classes: Sequence[str]) -> NDArray[np.float64]:
+    """The probabilities in an outcome as an array, (classes + 1,). Raises KeyError for those of other classes."""
+    return np.array([pixels[key] for key in (*classes, NONE)])
+
+
+def _said(found: Classification) -> dict[str, Any]:
+    return {
+        "status": LABELLED if found.label else NEEDS_REVIEW,
+        "label": found.label,
+        "confidence": round(found.confidence, 4),
+        "top5": tuple((key, round(probability, 4)) for key, probability in found.top5),
+        "reason": found.reason,
+    }
+
+
+def _likeliest(answer: Combined) -> tuple[str, float]:
+    region, probability = max(answer.regions.items(), key=lambda each: each[1])
+    return region, round(probability, _DIGITS)
+
+
+def _by_key(classes: Sequence[str], values: NDArray[np.float64]) -> dict[str, float]:
+    return {key: float(f"{value:.{_DIGITS}g}") for key, value in zip((*classes, NONE), values.tolist(), strict=True)}
