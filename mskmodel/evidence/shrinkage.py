@@ -29,7 +29,7 @@ LITERATURE: Final = 0.85
 #: Expected count of a term and an answer from which on counts weigh more than what is known before: a group's against
 #: the site's; the site's against the prior, of a term that is known, and of one that is not.
 GROUP: Final = 10.0
-_KNOWN, _CODE = 20.0, 2.0
+_KNOWN, _CODE = 30.0, 2.0
 #: Claims of a field that weigh as much as the usual shares of the answers.
 _USUAL: Final = 20.0
 #: No claim makes anything less likely than by this factor: a header that never lied may still lie.

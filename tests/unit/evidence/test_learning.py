@@ -112,7 +112,7 @@ def test_a_truth_of_none_of_the_classes_leaves_open_which_region_it_shows() -> N
     found = learned([*archive(honest), *chests], KEYS)
 
     counted = next(one for one in found.fields if one.kind == REGION)
-    assert sum(counted.terms["chest"]) == pytest.approx(50)
+    assert sum(counted.terms["chest"]) == pytest.approx(50, abs=0.01)
     assert counted.terms["chest"][counted.axis.index("other")] > 45
 
 
