@@ -19,7 +19,7 @@ from mskmodel.evidence.combination import Sibling, combined
 from mskmodel.evidence.learning import Observation, learned
 from mskmodel.evidence.reliability import PRIOR, Reliability
 from mskmodel.experiments.simulated_site import LIES, SILENT, STUDIES, USUAL, Habits, Shown, header, studies
-from mskmodel.judging.evaluation import Judgement, score
+from mskmodel.judging.evaluation import Judgement, as_logits, score
 from mskmodel.registry.decision import Decision
 
 __all__ = ["BELIEFS", "MEASURES", "Figures", "Plan", "Radiographs", "Result", "Setting", "measured", "run", "settings"]
@@ -128,9 +128,7 @@ def measured(
     none_labelled: float | None,
 ) -> Figures:
     """Judge (n, classes + 1) probabilities. ``none_labelled``: the rate for ``given_at_rate``; None for their own."""
-    plain = Decision(threshold=decision.threshold)
-    # The decision's softmax gives the probabilities back.
-    logits = np.log(np.maximum(probabilities, np.finfo(float).tiny))
+    plain, logits = Decision(threshold=decision.threshold), as_logits(probabilities)
     found = score(logits, labels, classes, plain)
     judged = Judgement.of(logits, labels, plain)
     rate = found.none_labelled if none_labelled is None else none_labelled

@@ -13,12 +13,14 @@ from mskmodel.data.labels_file import Labelled
 from mskmodel.data.same_picture import Once
 from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
 from mskmodel.dicom.reading import read_image
+from mskmodel.evidence.claim import Claims
+from mskmodel.evidence.combination import combined
 from mskmodel.judging.intervals import Interval, auroc_interval, mean_of_rates, wilson
-from mskmodel.radiograph import NotClassifiable
+from mskmodel.radiograph import HeaderTexts, NotClassifiable
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
 
-__all__ = ["Answers", "ClassScore", "Evaluation", "Judgement", "answers", "score"]
+__all__ = ["Answers", "ClassScore", "Evaluation", "Judgement", "answers", "as_logits", "score", "with_headers"]
 
 #: Pictures in one pass of the network.
 _BATCH = 32
@@ -31,13 +33,14 @@ class Answers:
     """Logits of a model for labelled files.
 
     ``rows``: those that could be read. ``labels``: (n,) int64, their true classes, the number of classes = none of
-    them. ``logits``: (n, classes + 1) float32.
+    them. ``logits``: (n, classes + 1) float32. ``claims``: of their headers, n of them where they were asked for.
     """
 
     rows: tuple[Labelled, ...]
     labels: NDArray[np.int64]
     logits: NDArray[np.float32]
     unreadable: tuple[Unreadable, ...] = ()
+    claims: tuple[Claims, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,17 +140,20 @@ def answers(
     rows: Sequence[Labelled],
     progress: Callable[[Sequence[Labelled]], Iterator[Labelled]] = iter,
     kinds: RadiographKinds = BY_DEFAULT,
+    headers: Callable[[Labelled, HeaderTexts], Claims] | None = None,
 ) -> Answers:
     """Classify every picture once, whatever its files are called; the result lists the other rows.
 
-    ``kinds``: what counts as a radiograph. Raises TableError where the same picture has two labels.
+    ``kinds``: what counts as a radiograph. ``headers``: what is claimed of a row, by itself or by its file's header.
+    Raises TableError where the same picture has two labels.
     """
     once = Once()
-    images, read, labels, unreadable, logits = [], [], [], [], []
+    images, read, labels, unreadable, logits, claims = [], [], [], [], [], []
     index = {key: number for number, key in enumerate(classifier.classes)}
     for row in progress(rows):
         try:
-            image = classifier.prepare(read_image(row.file, kinds=kinds))
+            radiograph = read_image(row.file, kinds=kinds)
+            image = classifier.prepare(radiograph)
         except (NotClassifiable, OSError) as error:
             unreadable.append(Unreadable.because(row.file, error, row.line))
             continue
@@ -157,6 +163,8 @@ def answers(
         images.append(image)
         read.append(row)
         labels.append(len(index) if row.label is None else index[row.label])
+        if headers:
+            claims.append(headers(row, radiograph.texts))
         if len(images) == _BATCH:
             logits.append(classifier.logits(np.stack(images)))
             images = []
@@ -164,7 +172,20 @@ def answers(
     if images:
         logits.append(classifier.logits(np.stack(images)))
     found = np.concatenate(logits) if logits else np.zeros((0, len(index) + 1), np.float32)
-    return Answers(tuple(read), np.asarray(labels, np.int64), found, tuple(unreadable))
+    return Answers(tuple(read), np.asarray(labels, np.int64), found, tuple(unreadable), tuple(claims))
+
+
+def with_headers(said: Answers, classes: Sequence[str], decision: Decision) -> Evaluation:
+    """Figures of pixels and headers together, each header worth what is known of headers in general."""
+    pixels = decision.probabilities(said.logits)
+    pairs = zip(pixels, said.claims, strict=True)
+    together = np.array([combined(row, classes, claims).probabilities for row, claims in pairs]).reshape(pixels.shape)
+    return score(as_logits(together), said.labels, classes, Decision(threshold=decision.threshold), said.unreadable)
+
+
+def as_logits(probabilities: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Logits of which a plain decision makes these (n, classes + 1) probabilities."""
+    return np.log(np.maximum(probabilities, np.finfo(np.float32).tiny)).astype(np.float32)
 
 
 def score(

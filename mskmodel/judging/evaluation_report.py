@@ -43,7 +43,10 @@ _EXPLAINED = (
     "mistake adds no width. They take the images to be independent: several of one patient make them a little too "
     "narrow. With few images, chance alone makes a calibration error, even if the confidences are perfectly calibrated."
 )
-
+_TOGETHER = (
+    "The same figures of pixels and headers together, each header worth what literature says of headers in general. "
+    "Everything else on this page is of the pixels alone."
+)
 
 #: Side of the pictures of mistakes, pixels.
 _SHOWN = 256
@@ -56,13 +59,16 @@ def evaluation_page(
     result: Evaluation,
     lead: str,
     kinds: RadiographKinds = BY_DEFAULT,
+    together: Evaluation | None = None,
 ) -> str:
     """The report as an HTML page. ``images``: folder that file names are relative to. Reads files of mistakes again.
 
-    ``kinds``: what counts as a radiograph.
+    ``kinds``: what counts as a radiograph. ``together``: figures of pixels and headers, if there are any.
     """
     judged = Judgement.of(said.logits, said.labels, classifier.decision)
     sections = [Section("Figures", [_EXPLAINED, figure_table(result)]), Section("Classes", [class_table(result)])]
+    if together:
+        sections.insert(1, Section("With headers", [_TOGETHER, figure_table(together)]))
     if len(judged.labels):
         sections += [
             Section("Confusion", [confusion(judged, classifier.classes)]),

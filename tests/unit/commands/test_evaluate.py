@@ -10,6 +10,8 @@ import pytest
 from click.testing import Result
 from PIL import Image
 
+from mskmodel.dicom.writing import Header, write_dx
+from tests.dicom_files import gradient
 from tests.unit.commands.typed import msk
 
 
@@ -67,6 +69,49 @@ def test_a_mistake_is_shown_as_bright_and_dark_as_it_is(pictures: Path) -> None:
     columns = np.asarray(Image.open(BytesIO(base64.b64decode(encoded)))).mean(axis=0)
     edge = len(columns) // 20  # at the very edge, a slope is as flat as a border
     assert columns[edge] < 30 < 115 < columns[len(columns) // 2] < 141 < 225 < columns[-edge]
+
+
+def test_pixels_alone_and_with_what_a_column_says_are_both_told(pictures: Path) -> None:
+    (pictures / "labels.csv").write_text(
+        "file,label,said\na.png,pelvis_ap,Becken a.p. Quincy\nb.jpg,shoulder_axillary,Schulter axial\nc.png,none,\n"
+    )
+    out, page = pictures / "figures.json", pictures / "report.html"
+
+    alone = evaluate(pictures, "--json", str(out))
+    before = json.loads(out.read_text())
+    both = evaluate(pictures, "--headers", "SAID", "--json", str(out), "--report", str(page))
+
+    assert (alone.exit_code, both.exit_code) == (0, 0), both.output
+    figures = json.loads(out.read_text())
+    together = figures.pop("with_headers")
+    assert figures == before
+    # Neither picture looks like anything, so their headers decide for one of them at least.
+    assert together["top1"] > figures["top1"]
+    assert "Pixels and headers together" in both.stdout and "together" not in alone.stdout
+    assert "With headers" in page.read_text()
+    assert "Quincy" not in both.output + page.read_text() + out.read_text()
+
+
+def test_headers_of_the_files_themselves_are_read(tmp_path: Path) -> None:
+    for name, part, view in (("silent", "", ""), ("told", "PELVIS", "AP")):
+        header = Header(identity=name, body_part=part, view_position=view)
+        (tmp_path / f"{name}.dcm").write_bytes(write_dx(gradient(12), bits=12, header=header))
+        (tmp_path / "labels.csv").write_text(f"file,label\n{name}.dcm,pelvis_ap\n")
+
+        result = evaluate(tmp_path, "--headers", "dicom", "--json", str(tmp_path / "figures.json"))
+
+        assert result.exit_code == 0, result.output
+        figures = json.loads((tmp_path / "figures.json").read_text())
+        together = figures.pop("with_headers")
+        changed = together["calibration_error"] != pytest.approx(figures["calibration_error"], abs=1e-6)
+        assert changed == bool(part)
+
+
+def test_a_column_that_is_not_there_is_refused(pictures: Path) -> None:
+    result = evaluate(pictures, "--headers", "said")
+
+    assert result.exit_code == 2
+    assert "has no column said" in result.output
 
 
 @pytest.mark.parametrize(
