@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from workers.settings import radiograph_kinds
 from workers.terminal.bars import through
 from workers.terminal.options import device_option
 from workers.terminal.output_file import OutputFile, write
@@ -87,6 +86,7 @@ def _radiographs(classifier: "Classifier", images: Path, labels: Path, directory
     from mskmodel.experiments.evidence import Radiographs
     from mskmodel.experiments.kept_answers import kept_answers
     from mskmodel.experiments.simulated_site import shown
+    from workers.settings import radiograph_kinds
 
     table = read_labels_table(labels)
     shows = {row.line: row["shows"] for row in table.rows}
