@@ -25,7 +25,7 @@ PASSES = 3
 
 
 @click.command()
-@click.option("--older", is_flag=True, help="All that a version other than the served one labelled.")
+@click.option("--older", is_flag=True, help="All that another version labelled, or an earlier release.")
 @click.option("--failed", is_flag=True, help="All that failed, whatever the reason.")
 @click.option("--skipped", is_flag=True, help="All that were skipped, if MSK_RADIOGRAPHS now names their SOP class.")
 @click.option("--wait", is_flag=True, help="Wait until it is done. Ctrl-C ends the waiting, not the work.")

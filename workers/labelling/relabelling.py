@@ -27,7 +27,7 @@ class Wanted:
     version: str
     """The one that is served."""
     older: bool
-    """All that another version labelled or abstained on."""
+    """All that another version labelled or abstained on, or that says nothing of evidence."""
     failed: bool
     """All that failed, whatever the reason."""
     skipped: RadiographKinds | None = None
@@ -39,7 +39,7 @@ class Wanted:
             return self.failed
         if outcome.status == SKIPPED:
             return self.skipped is not None and _may_be(self.skipped, sop_class)
-        return self.older and outcome.status in (LABELLED, NEEDS_REVIEW) and outcome.model != self.version
+        return self.older and outcome.status in (LABELLED, NEEDS_REVIEW) and not outcome.is_by(self.version)
 
 
 def _may_be(kinds: RadiographKinds, sop_class: str) -> bool:
@@ -107,7 +107,7 @@ def _enqueue_page(
                 # It would count as done. If this ends here, the sweep finds it as one that was never labelled.
                 orthanc.delete_metadata(instance_id, PREDICTION)
             chosen.append(instance_id)
-        elif outcome is not None and outcome.model == wanted.version:
+        elif outcome is not None and outcome.is_by(wanted.version):
             result.current += 1
         else:
             result.other += 1

@@ -144,7 +144,11 @@ class Outcome:
         """Whether labelling the same file with this model again would change nothing."""
         if self.attachment_md5 != attachment_md5:
             return False
-        return self.status == SKIPPED or (self.status in (LABELLED, NEEDS_REVIEW) and self.model == model)
+        return self.status == SKIPPED or (self.status in (LABELLED, NEEDS_REVIEW) and self.is_by(model))
+
+    def is_by(self, model: str) -> bool:
+        """Whether this model gave it, and all that is asked for today: what the first schema lacks, no model told."""
+        return self.model == model and self.schema >= SCHEMA
 
     @property
     def orthanc_label(self) -> str:

@@ -1,5 +1,7 @@
 """Outcomes as they are stored in Orthanc's metadata."""
 
+from dataclasses import replace
+
 import pytest
 
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, SKIPPED, Outcome, Siblings
@@ -50,6 +52,7 @@ def test_the_same_file_is_labelled_once_by_each_model() -> None:
     assert labelled.covers(MD5, "v1")
     assert not labelled.covers(MD5, "v2"), "a new model looks again"
     assert not labelled.covers("0" * 32, "v1"), "another file was stored in its place"
+    assert not replace(labelled, schema=1).covers(MD5, "v1"), "evidence was not asked"
     assert Outcome(SKIPPED, MD5, tries=1).covers(MD5, "v2"), "no model makes a CT a radiograph"
     assert not Outcome(FAILED, MD5, tries=3).covers(MD5, "v1"), "asked again, it is tried again"
 
