@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -112,6 +113,7 @@ def pinned(split: NDArray[np.float64], truth: str, hypotheses: Hypotheses) -> ND
     return np.asarray(kept / kept.sum())
 
 
+@lru_cache(maxsize=1024)  # the headers of a site repeat each other; what they are worth changes seldom
 def _of_header(claims: Claims, hypotheses: Hypotheses, reliability: Reliability) -> NDArray[np.float64]:
     """Log likelihoods of the header, (hypotheses,).
 

@@ -20,7 +20,7 @@ from scipy.sparse import csr_array
 from mskmodel.evidence.claim import REGION, VIEW, Claims, is_code
 from mskmodel.evidence.combination import of_one_hand, pinned, weighed
 from mskmodel.evidence.hypotheses import Hypotheses
-from mskmodel.evidence.reliability import FieldCounts, Reliability, term_of
+from mskmodel.evidence.reliability import PRIOR, FieldCounts, Reliability, term_of
 from mskmodel.evidence.shrinkage import (
     GROUP,
     LITERATURE,
@@ -76,7 +76,7 @@ def learned(observations: Sequence[Observation], classes: Sequence[str]) -> Reli
     if any(len(one.pixels) != len(classes) + 1 for one in observations):
         raise ValueError("the pixels' probabilities are of other classes")
     if not observations:
-        return Reliability()
+        return PRIOR
     pixels = np.array([one.pixels for one in observations], np.float64)
     split = hypotheses.split((1.0 - _LOST) * pixels + _LOST / pixels.shape[1])
     for row, one in enumerate(observations):

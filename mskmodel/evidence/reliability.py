@@ -63,9 +63,9 @@ class FieldCounts:
         return {group: _sum(counts, len(self.axis)) for group, counts in self.groups.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reliability:
-    """What is known of a site's headers, from ``observations`` radiographs."""
+    """What is known of a site's headers, from ``observations`` radiographs. Equal to itself alone."""
 
     observations: int = 0
     fields: tuple[FieldCounts, ...] = ()

@@ -15,7 +15,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -38,6 +38,8 @@ _MOST_RUNS, _REACH = 64, 3
 _SHORTEST_PART: Final = 3
 _SHORTEST_FILLER: Final = 5
 _SHORT_PARTS: Final = frozenset({"ap", "pa", "dp"})
+#: Texts that are remembered.
+_REPEATED: Final = 1024
 #: The most letters that a compound has.
 _LONGEST_COMPOUND: Final = 40
 
@@ -94,9 +96,14 @@ class Vocabulary:
             for spelling in _spellings(word):
                 self._words.setdefault(spelling, []).append(word)
         self._longest = max(map(len, self._words), default=0)
+        #: The files of a site repeat few texts.
+        self._repeated = lru_cache(_REPEATED)(self._understood)
 
     def understood(self, text: str) -> Understood:
         """What the text says. Longest phrases first; what is not known says nothing."""
+        return self._repeated(text)
+
+    def _understood(self, text: str) -> Understood:
         found = list(self._found(self._parts(text)))
         counting = _not_negated([_counting(found, at) for at in range(len(found))])
         named = frozenset().union(*(word.regions for word in counting if word.kind == "region"))

@@ -55,14 +55,15 @@ def test_a_code_comes_to_mean_what_it_goes_with_and_a_rare_one_is_not_kept(site:
     assert likely[hypotheses.regions.index("elbow")] > 2 * likely[hypotheses.regions.index("knee")]
     assert found.examples.keys() == {CODE} and found.examples[CODE] in stored
     assert RARE not in json.dumps(found.to_json())
-    assert Publication.from_json(json.loads(json.dumps(found.to_json()))) == found
+    plain = json.loads(json.dumps(found.to_json()))
+    assert Publication.from_json(plain).to_json() == plain
 
 
 def test_it_is_published_and_published_again_to_a_broker_that_has_lost_it(
     site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     label_seven_patients(site)
-    assert publication(site).reliability == PRIOR
+    assert publication(site).reliability.to_json() == PRIOR.to_json()
     with site.engine.connect() as connection:
         migrate(connection)
         learner = Learner(connection, site.broker)
@@ -79,7 +80,7 @@ def test_it_is_published_and_published_again_to_a_broker_that_has_lost_it(
         assert first.reliability.observations == 7 == with_claims
         site.broker.delete(KEY)
         learner.publish_again()
-        assert publication(site) == first
+        assert publication(site).to_json() == first.to_json()
 
 
 def test_what_cannot_be_read_is_the_prior(site: Site) -> None:
