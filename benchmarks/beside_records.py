@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,6 +29,9 @@ from workers.ledger import Ledger
 from workers.pacs import OrthancClient
 from workers.records.heartbeat import Heartbeat
 from workers.settings import Settings
+
+#: Seconds between what was stored and the drain, in which the index takes it in.
+SETTLE_SECONDS = 2.0
 
 
 @contextmanager
@@ -53,8 +57,8 @@ def keeping(environment: dict[str, str], orthanc: OrthancClient) -> Iterator[Non
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--instances", type=int, default=120)
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--instances", type=int, default=150)
+    parser.add_argument("--rounds", type=int, default=6)
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     arguments = parser.parse_args()
     results = []
@@ -69,14 +73,22 @@ def main() -> None:
 
         def rate(series: str) -> float:
             stored = [server.upload(data) for data in make_instances(arguments.instances, series)]
+            os.sync()  # or the disk would still be busy with what was stored
+            time.sleep(SETTLE_SECONDS)
             return drain_rate(settings, ledger, stored)
+
+        def rate_beside(series: str) -> float:
+            with keeping(environment, orthanc):
+                return rate(series)
 
         with worker(environment, arguments.workers):
             rate("warm-up")
             for number in range(arguments.rounds):
-                alone = rate(f"alone-{number}")
-                with keeping(environment, orthanc):
-                    beside = rate(f"beside-{number}")
+                # Each goes first in turn, since a machine changes while it works.
+                if number % 2:
+                    beside, alone = rate_beside(f"beside-{number}"), rate(f"alone-{number}")
+                else:
+                    alone, beside = rate(f"alone-{number}"), rate_beside(f"beside-{number}")
                 results.append({"alone": alone, "beside": beside, "ratio": beside / alone})
                 print(json.dumps({name: round(value, 2) for name, value in results[-1].items()}), flush=True)
     print(f"median ratio {statistics.median(result['ratio'] for result in results):.3f}")
