@@ -270,12 +270,12 @@ class OrthancClient:
         """`metadata` of many at once; instances that do not exist are left out."""
         result: dict[str, dict[str, str]] = {}
         for first in range(0, len(instance_ids), BULK):
-            result |= self._metadata(instance_ids[first : first + BULK])
+            result |= self._metadata({"Resources": list(instance_ids[first : first + BULK])})
         return result
 
-    def _metadata(self, identifiers: Sequence[str]) -> dict[str, dict[str, str]]:
-        """`metadata` of the instances in these resources, which may be instances, series, studies or patients."""
-        wanted = {"Resources": list(identifiers), "Level": "Instance", "Metadata": True, "Short": True}
+    def _metadata(self, resources: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+        """`metadata` of these resources; in their order, unless they name another level than their own."""
+        wanted = {**resources, "Metadata": True, "Short": True}
         found = self._http.json("POST", "tools/bulk-content", json=wanted, repeatable=True)
         with _shape_of("tools/bulk-content"):
             return {row["ID"]: row["Metadata"] for row in found}
@@ -294,7 +294,7 @@ class OrthancClient:
         with _shape_of(path):
             if int(found["CountInstances"]) > most:
                 return None
-        return self._metadata([study_id])
+        return self._metadata({"Resources": [study_id], "Level": "Instance"})
 
     def metadata_page(self, since: int, limit: int) -> dict[str, dict[str, str]]:
         """The metadata of the instances of `instance_ids(since, limit)`, in that order; for reading all of them.
