@@ -152,14 +152,14 @@ def test_the_audit_finds_what_got_lost_and_enqueues_it_when_asked(shared_stack: 
     lost = shared_stack.orthanc.upload(radiograph("lost"))
     until(lambda: shared_stack.outcome(lost), seconds=60)
     until(lambda: json.loads(shared_stack.msk("audit", "--json").stdout)["queued"] == 0, seconds=60)
-    ledger = Ledger(shared_stack.state["broker"]["url"])
-    stored = next(row for row in shared_stack.orthanc.changes(0, 100_000).rows if row.resource_id == lost)
-    until(lambda: ledger.cursor >= stored.seq, seconds=60)  # else the sweep would find it first
+    sweep = Ledger(shared_stack.state["broker"]["url"]).exclusive("sweep", 60)
+    until(sweep.acquire, seconds=60)  # else a sweep would find it first
     shared_stack.orthanc.delete_metadata(lost, "MskPrediction")
     found = shared_stack.msk("audit", "--json", check=False)
     assert found.returncode == 1
     assert json.loads(found.stdout)["unaccounted_ids"] == [lost]
     assert shared_stack.msk("audit", "--fix", check=False).returncode == 1
+    sweep.release()
     until(lambda: shared_stack.outcome(lost), seconds=60)
     assert shared_stack.msk("audit").returncode == 0
 
