@@ -115,8 +115,8 @@ def settle() -> None:
     from workers.labelling.run import RUN_SECONDS
     from workers.labelling.settling import settle as look
 
-    model, its, ends = serving().classifier(), site(), time.monotonic() + RUN_SECONDS
-    judge = Judge(model.classes, model.decision, its.reliability, its.pixels_alone)
+    model, ends = serving().classifier(), time.monotonic() + RUN_SECONDS
+    judge = Judge.of(model, site())
     look(orthanc(), ledger(), model.version, judge, lambda: time.monotonic() < ends and not ledger().due(LABEL, 1))
 
 

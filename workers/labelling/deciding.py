@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,8 +12,10 @@ from mskmodel.evidence.combination import Combined, Sibling, combined
 from mskmodel.evidence.disagreement import disagreement
 from mskmodel.evidence.reliability import Reliability
 from mskmodel.evidence.sentence import sentence
+from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Classification, Decision
 from mskmodel.tables.label_cell import NONE
+from workers.labelling.site import Site
 from workers.metadata.outcome import LABELLED, NEEDS_REVIEW
 
 __all__ = ["Judge", "pixels_of"]
@@ -34,6 +36,11 @@ class Judge:
     decision: Decision
     reliability: Reliability
     pixels_alone: bool = False
+
+    @classmethod
+    def of(cls, classifier: Classifier, site: Site) -> Self:
+        """By a loaded version, at a site."""
+        return cls(classifier.classes, classifier.decision, site.reliability, site.pixels_alone)
 
     def outcome_of(self, pixels: Classification, claims: Claims, siblings: Sequence[Sibling] = ()) -> dict[str, Any]:
         """The fields of an `Outcome` that say what an instance shows and why.
@@ -62,8 +69,11 @@ class Judge:
 
 
 def pixels_of(pixels: Mapping[str, float], classes: Sequence[str]) -> NDArray[np.float64]:
-    """The probabilities in an outcome as an array, (classes + 1,). Raises KeyError for those of other classes."""
-    return np.array([pixels[key] for key in (*classes, NONE)])
+    """The probabilities in an outcome as an array, (classes + 1,).
+
+    Raises KeyError for those of other classes, ValueError or TypeError for what are no numbers.
+    """
+    return np.array([float(pixels[key]) for key in (*classes, NONE)])
 
 
 def _said(found: Classification) -> dict[str, Any]:

@@ -45,7 +45,7 @@ class Labeller:
         site: Site = NOTHING_SET,
     ) -> None:
         self._orthanc, self._ledger, self._classifier, self._site = orthanc, ledger, classifier, site
-        self._judge = Judge(classifier.classes, classifier.decision, site.reliability, site.pixels_alone)
+        self._judge = Judge.of(classifier, site)
         self._limits = Limits()
         self._endings = Endings(orthanc, ledger, Witnesses(orthanc, ledger, self._limits))
 

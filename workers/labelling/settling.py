@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from mskmodel.evidence.claim import Claims
 from mskmodel.evidence.combination import Sibling
+from mskmodel.tables.label_cell import NONE
 from workers.labelling.deciding import Judge, pixels_of
 from workers.ledger import Ledger
 from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, PREDICTION, Outcome, Siblings
@@ -93,11 +94,10 @@ def _member(instance_id: str, metadata: Mapping[str, str], version: str, classes
     truth = Truth.standing(metadata)
     try:
         pixels, claims = pixels_of(outcome.pixels, classes), Claims.from_json(outcome.claims)
-    except (KeyError, TypeError):
+    except (KeyError, TypeError, ValueError):
         return None  # of a schema without them, or none that could be used
-    return _Member(
-        instance_id, metadata, outcome, Sibling(classes, pixels, claims, truth.label or "none" if truth else "")
-    )
+    said = (truth.label or NONE) if truth else ""
+    return _Member(instance_id, metadata, outcome, Sibling(classes, pixels, claims, said))
 
 
 def _is_open(outcome: Outcome, revision: str) -> bool:

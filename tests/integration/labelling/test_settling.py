@@ -251,3 +251,13 @@ def test_an_outcome_written_meanwhile_stands(site: Site, monkeypatch: pytest.Mon
     monkeypatch.setattr(OrthancClient, "study_metadata", overtaken)
     site.settle()
     assert (site.orthanc.metadata(unsure)[PREDICTION], site.shown(unsure)) == (newer, "knee_ap")
+
+
+def test_an_outcome_that_holds_no_numbers_keeps_nobody_else_from_being_heard(site: Site) -> None:
+    unsure, odd = an_unsure_elbow(site), site.label("odd", knee_ap=0.98)
+    site.label("sure", elbow_ap=0.98)
+    outcome = site.outcome(odd)
+    written = replace(outcome, pixels=dict.fromkeys(outcome.pixels, "many")).to_json()  # type: ignore[arg-type]
+    site.orthanc.put_metadata(odd, PREDICTION, written)
+    assert (site.settle(), site.shown(unsure)) == (1, "elbow_lateral")
+    assert site.orthanc.metadata(odd)[PREDICTION] == written
