@@ -19,8 +19,11 @@ def site_secret(database: Any) -> bytes:
     Raises:
         redis.RedisError: the broker does not answer, or refuses.
     """
-    database.set(KEY, secrets.token_hex(_BYTES), nx=True)
-    return bytes.fromhex(database.get(KEY))
+    kept = database.get(KEY)
+    if kept is None:
+        database.set(KEY, secrets.token_hex(_BYTES), nx=True)
+        kept = database.get(KEY)
+    return bytes.fromhex(kept)
 
 
 def put_secret(database: Any, secret: bytes) -> None:
