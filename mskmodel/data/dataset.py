@@ -45,7 +45,8 @@ class Pictures:
     """Radiographs in memory, windowed and shrunk, not yet enhanced (augmentation comes before that).
 
     ``values``: (n, STORED, STORED) uint8. ``extents``: (n, 2) int16, rows and columns of the picture, in the
-    middle of its padding. ``labels``: (n,) int64, index of the class; the number of classes = none of them.
+    middle of its padding. ``labels``: (n,) int64, index of the class; the number of classes = none of them. For a model
+    with other kinds, these are numbered behind the classes, and the number after them = none of known kind.
     """
 
     values: NDArray[np.uint8]

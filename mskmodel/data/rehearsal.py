@@ -40,6 +40,7 @@ def rehearsal(
     """Return phantoms to train on and held-out ones, ``count`` in all. A view that is no class is none of the classes.
 
     Args:
+        classes: keys that number the labels; for a model with other kinds, these too, behind the classes.
         root: the registry's folder; the pictures are kept below ``root / "rehearsal"``.
         workers: processes that render.
         progress: called with the number of phantoms that are ready and with ``count``; may raise to stop.

@@ -123,9 +123,10 @@ def write_snapshot(
 ) -> Snapshot:
     """Write a snapshot of these images into a folder that holds none yet. The cache must hold all their pictures.
 
-    A label that is not among ``classes`` counts as none of them: its row keeps the label, its picture gets the number
-    of classes. ``progress`` is called with the number of images written, and may raise to stop. Raises SnapshotError
-    where there is no image, where the folder holds a snapshot and where the cache misses a picture.
+    ``classes``: keys that number the labels; for a model with other kinds, these too, behind the classes. A label that
+    is not among them counts as none of them: its row keeps the label, its picture gets their number. ``progress`` is
+    called with the number of images written, and may raise to stop. Raises SnapshotError where there is no image, where
+    the folder holds a snapshot and where the cache misses a picture.
     """
     if not rows:
         raise SnapshotError("no image can be trained on: no instance has a truth and readable pixels")

@@ -61,7 +61,8 @@ class Judgement:
 
     @classmethod
     def of(cls, logits: NDArray[np.float32], labels: NDArray[np.int64], decision: Decision) -> Judgement:
-        """From (n, classes + 1) logits and (n,) true classes."""
+        """From (n, classes + 1) logits and (n,) true classes; whatever is no class is none of them."""
+        labels = np.minimum(labels, logits.shape[1] - 1)
         probabilities = decision.probabilities(logits)
         order = np.argsort(-probabilities[:, :-1], axis=1, kind="stable")
         confidence = np.take_along_axis(probabilities, order[:, :1], axis=1)[:, 0]

@@ -124,8 +124,8 @@ class Predictions:
         return cls(ours[best], decision.gives_label(probabilities))
 
     def right(self, labels: NDArray[np.int64], none: int) -> NDArray[np.bool_]:
-        """(n,) bool: the likeliest class is the true one, as in accuracy, or it abstains where ``labels == none``."""
-        return np.asarray(np.where(labels == none, ~self.labelled, self.likeliest == labels), np.bool_)
+        """(n,) bool: the likeliest class is the true one, as in accuracy, or it abstains where ``labels >= none``."""
+        return np.asarray(np.where(labels >= none, ~self.labelled, self.likeliest == labels), np.bool_)
 
     def rightly_labelled(self, labels: NDArray[np.int64]) -> NDArray[np.bool_]:
         """(n,) bool: got the right label; to abstain does not count."""
@@ -138,11 +138,11 @@ def judge(
     """Refuse if fewer pictures are right overall, or if any class is worse with p < 0.05.
 
     ``old_right``, ``new_right``: (n,) bool, the same pictures in the same order. ``labels``: (n,) int64, the true
-    class, ``len(classes)`` = none of them. An empty hold-out is refused too.
+    class, ``len(classes)`` or more = none of them. An empty hold-out is refused too.
     """
     overall = Paired.of("all", old_right, new_right)
     pairs = [Paired.of(key, old_right[labels == n], new_right[labels == n]) for n, key in enumerate(classes)]
-    if (none := labels == len(classes)).any():
+    if (none := labels >= len(classes)).any():
         pairs.append(Paired.of(NONE, old_right[none], new_right[none]))
     refusals = _refusals(overall, pairs)
     reasons = refusals or [f"not worse: {_in_words(overall)}, and no class is worse beyond chance"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -24,7 +25,7 @@ FEATURES = 256 * 6 * 6
 
 @dataclass(frozen=True)
 class Architecture:
-    """Sizes of the head. ``outputs``: one for each class and, last, one for none of the classes.
+    """Sizes of the head. ``outputs``: one for each class, one for each other kind and, last, one for none of these.
 
     Raises ValueError for a number of looks that is not one of ``LOOKS``.
     """
@@ -37,18 +38,25 @@ class Architecture:
     dropout: float = 0.5
     #: 1: the answer is that to the picture. 2: the mean of those to the picture and to its mirror image.
     looks: int = 2
+    #: Outputs of kinds of none of the classes. A version's manifest names them, so this number is not stored.
+    others: int = 0
 
     def __post_init__(self) -> None:
         """Check the looks."""
         if self.looks not in LOOKS:
             raise ValueError(f"a version takes 1 or 2 looks, not {self.looks}")
 
+    @property
+    def classes(self) -> int:
+        """Outputs of classes."""
+        return self.outputs - self.others - 1
+
     def to_json(self) -> dict[str, Any]:
         """Plain values for ``model.json``."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if name != "others"}
 
     @classmethod
-    def from_json(cls, values: Mapping[str, Any]) -> Architecture:
+    def from_json(cls, values: Mapping[str, Any], others: int = 0) -> Architecture:
         """From ``to_json``; versions that do not say how often they look take two looks."""
         return cls(
             outputs=int(values["outputs"]),
@@ -56,6 +64,7 @@ class Architecture:
             ranks=tuple(values["ranks"]),
             dropout=float(values["dropout"]),
             looks=int(values.get("looks", 2)),
+            others=others,
         )
 
 
@@ -76,7 +85,7 @@ class AlexNet(nn.Module):
         return logits
 
     def logits(self, images: Tensor) -> Tensor:
-        """Logits to decide by, (n, outputs) float32, from as many looks as the architecture says."""
+        """Logits of all outputs, (n, outputs) float32, from as many looks as the architecture says."""
         return in_looks(self, self.architecture.looks, images)
 
 
@@ -173,10 +182,21 @@ def expanded(model: AlexNet) -> AlexNet:
 
 
 @torch.no_grad()  # not inference mode: the new network is trained further
-def with_outputs(model: AlexNet, outputs: int) -> AlexNet:
-    """The same network with a fresh last layer for other classes."""
-    new = AlexNet(replace(model.architecture, outputs=outputs))
+def with_outputs(
+    model: AlexNet, outputs: int, others: int = 0, kept: Mapping[int, int] = MappingProxyType({})
+) -> AlexNet:
+    """The same network with a fresh last layer for other classes.
+
+    ``kept``: by its number, each new output that begins as one of ``model``, and the number which that has there.
+    """
+    new = AlexNet(replace(model.architecture, outputs=outputs, others=others))
     new.features.load_state_dict(model.features.state_dict())
     for source, target in list(zip(model.head, new.head, strict=True))[:-1]:
         target.load_state_dict(source.state_dict())
+    old, last = model.head[-1], new.head[-1]
+    assert isinstance(old, nn.Linear)
+    assert isinstance(last, nn.Linear)
+    for place, before in kept.items():
+        last.weight[place] = old.weight[before]
+        last.bias[place] = old.bias[before]
     return new

@@ -10,6 +10,7 @@ from mskmodel.registry.version import (
     RegistryError,
     Version,
     check_weights,
+    others_beside,
     read_manifest,
     write_version,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "RegistryError",
     "Version",
     "check_weights",
+    "others_beside",
     "read_manifest",
     "write_version",
 ]

@@ -12,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from mskmodel.network.alexnet import AlexNet, Architecture, in_looks
+from mskmodel.network.outputs import collapsed
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.network.single_channel import SingleChannel
 from mskmodel.radiograph import Radiograph
@@ -34,9 +35,12 @@ class Classifier:
         preprocessing: Preprocessing,
         decision: Decision,
         device: torch.device,
+        others: tuple[str, ...] = (),
     ) -> None:
         self.version = version
         self.classes = classes
+        #: What the network tells apart and does not name: kinds of none of the classes.
+        self.others = others
         self.preprocessing = preprocessing
         self.decision = decision
         self.device = device
@@ -55,12 +59,11 @@ class Classifier:
         """
         manifest = read_manifest(directory)
         try:
-            architecture = Architecture.from_json(manifest["architecture"])
-            classes = tuple(manifest["classes"])
+            classes, others = tuple(manifest["classes"]), tuple(manifest.get("others", ()))
+            architecture = Architecture.from_json(manifest["architecture"], len(others))
             preprocessing = Preprocessing.from_json(manifest["preprocessing"])
             decision = Decision(**manifest["decision"])
-            if architecture.outputs != len(classes) + 1:
-                raise ValueError(f"{architecture.outputs} outputs do not fit {len(classes)} classes and none of them")
+            _check_outputs(architecture.outputs, classes, others)
             # No initial values: they would be overwritten at once, and drawing millions takes most of a second.
             with torch.device("meta"):
                 model = AlexNet(architecture)
@@ -68,7 +71,7 @@ class Classifier:
             model.load_state_dict(tensors, assign=True)
         except (KeyError, TypeError, ValueError, RuntimeError, OSError, SafetensorError) as error:
             raise RegistryError(f"model version in {directory} cannot be loaded: {error}") from error
-        loaded = cls(manifest["version"], classes, model, preprocessing, decision, choose_device(device))
+        loaded = cls(manifest["version"], classes, model, preprocessing, decision, choose_device(device), others)
         loaded._ask()
         return loaded
 
@@ -84,7 +87,11 @@ class Classifier:
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 3, size, size) prepared radiographs to (n, classes + 1)."""
-        return self._logits(self._network, images)
+        return collapsed(self.outputs(images), len(self.classes))
+
+    def outputs(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
+        """(n, 3, size, size) prepared radiographs to (n, classes + others + 1): none of the classes by its kinds."""
+        return self._outputs(self._network, images)
 
     def hasten(self) -> None:
         """On a processor, answer from now on in the fastest way there that agrees with float32; takes a second or two.
@@ -97,11 +104,11 @@ class Classifier:
 
         def ask(network: Network, count: int) -> NDArray[np.float64]:
             pictures = np.stack([known[number % len(known)] for number in range(count)])
-            return self.decision.probabilities(self._logits(network, pictures))
+            return self.decision.probabilities(collapsed(self._outputs(network, pictures), len(self.classes)))
 
         self._network = fastest(self._single, self.preprocessing.size, ask)
 
-    def _logits(self, network: Network, images: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _outputs(self, network: Network, images: NDArray[np.float32]) -> NDArray[np.float32]:
         seen = torch.from_numpy(images[:, :1]).to(self.device)
         return np.asarray(in_looks(network, self.model.architecture.looks, seen).cpu().numpy())
 
@@ -111,6 +118,14 @@ class Classifier:
             self.decision.probabilities(self.logits(np.stack([self.prepare(one) for one in known_pictures()])))
         except NotANumber as error:
             raise RegistryError(f"model version {self.version}, asked about a known picture: {error}") from error
+
+
+def _check_outputs(outputs: int, classes: Sequence[str], others: Sequence[str]) -> None:
+    if outputs != len(classes) + len(others) + 1:
+        kinds = f", {len(others)} other kinds" if others else ""
+        raise ValueError(f"{outputs} outputs do not fit {len(classes)} classes{kinds} and none of them")
+    if len({*classes, *others}) != outputs - 1:
+        raise ValueError("a key is named twice among its classes and other kinds")
 
 
 def choose_device(name: str) -> torch.device:

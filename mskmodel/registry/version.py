@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ __all__ = [
     "RegistryError",
     "Version",
     "check_weights",
+    "others_beside",
     "read_manifest",
     "write_version",
 ]
@@ -78,6 +79,11 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     if not isinstance(manifest, dict) or "version" not in manifest:
         raise RegistryError(f"{directory / MANIFEST} is not the manifest of a model version")
     return manifest
+
+
+def others_beside(directory: Path, classes: Sequence[str]) -> tuple[str, ...]:
+    """Kinds of none of the classes that a version tells apart, without those that are ``classes``. RegistryError."""
+    return tuple(key for key in read_manifest(directory).get("others", ()) if key not in classes)
 
 
 def write_version(directory: Path, tensors: Mapping[str, Tensor], manifest: Mapping[str, Any]) -> str:

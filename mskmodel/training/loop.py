@@ -68,8 +68,8 @@ class Source:
     """Pictures of one origin and the share of all draws that they get.
 
     ``partial``: classes that the source does not show are missing by chance. The loss of its pictures is therefore
-    taken over the classes that it shows. Otherwise the model would learn the look of its pictures as a reason against
-    the missing classes.
+    taken over what it shows. Otherwise the model would learn the look of its pictures as a reason against the missing
+    classes.
     """
 
     name: str
@@ -99,11 +99,17 @@ class Epoch:
     checkpoint: Callable[[], Checkpoint]
 
 
-def new_model(classes: Sequence[str], settings: TrainingSettings, start: Mapping[str, Tensor]) -> AlexNet:
-    """AlexNet with the given ImageNet weights wherever their shapes fit, and a fresh head elsewhere."""
+def new_model(
+    classes: Sequence[str], settings: TrainingSettings, start: Mapping[str, Tensor], others: Sequence[str] = ()
+) -> AlexNet:
+    """AlexNet with the given ImageNet weights wherever their shapes fit, and a fresh head elsewhere.
+
+    ``others``: kinds of none of the classes that it is to tell apart.
+    """
     torch.manual_seed(settings.seed)
     ranks = tuple(0 for _ in settings.hidden)
-    architecture = Architecture(len(classes) + 1, settings.hidden, ranks, settings.dropout, settings.looks)
+    outputs = len(classes) + len(others) + 1
+    architecture = Architecture(outputs, settings.hidden, ranks, settings.dropout, settings.looks, len(others))
     model = AlexNet(architecture)
     own = model.state_dict()
     # torchvision's hidden layers are classifier.1 and .4; ours are head.1 and head.4.
@@ -150,7 +156,8 @@ def train(
         for images, labels, left_out in _batches(sources, model, preprocessing, settings, each, share, random):
             with mixed(device):
                 logits = model(images.to(device).contiguous(memory_format=torch.channels_last))
-            loss = _loss(logits.float(), labels.to(device), left_out.to(device), settings.label_smoothing)
+            known = labels.to(device), left_out.to(device), model.architecture.classes
+            loss = _loss(logits.float(), *known, settings.label_smoothing)
             step = (epoch - 1) * each + len(losses)
             run.step(loss, _one_cycle(step / steps, settings.warmup), len(labels) / settings.batch)
             losses.append(loss.item())
@@ -228,10 +235,16 @@ def _parameter_groups(model: AlexNet, settings: TrainingSettings) -> list[dict[s
     ]
 
 
-def _loss(logits: Tensor, labels: Tensor, left_out: Tensor, smoothing: float) -> Tensor:
-    """Mean cross-entropy with smoothed labels, among the outputs that are not ``left_out``, (n, outputs) bool."""
+def _loss(logits: Tensor, labels: Tensor, left_out: Tensor, classes: int, smoothing: float) -> Tensor:
+    """Mean cross-entropy with smoothed labels, among the outputs that are not ``left_out``, (n, outputs) bool.
+
+    A picture of none of the classes whose kind is unknown, the last label, may be of any: its likelihood is that of all
+    of them together.
+    """
     likelihoods = logits.masked_fill(left_out, -math.inf).log_softmax(dim=1)
     true = likelihoods.gather(1, labels[:, None])[:, 0]
+    unknown = labels == logits.shape[1] - 1
+    true = true.masked_scatter(unknown, likelihoods[unknown, classes:].logsumexp(dim=1))
     even = likelihoods.masked_fill(left_out, 0).sum(dim=1) / (~left_out).sum(dim=1)
     return -((1 - smoothing) * true + smoothing * even).mean()
 
@@ -259,10 +272,10 @@ def _batches(
     """
     values = [torch.from_numpy(source.pictures.values) for source in sources]
     extents = [torch.from_numpy(source.pictures.extents) for source in sources]
-    none = model.architecture.outputs - 1
+    none = model.architecture.classes
     chances = [_chances(source.pictures.labels, none, settings.none_weight) for source in sources]
     shares = torch.tensor([source.share for source in sources])
-    unseen = torch.stack([_left_out(source, model.architecture.outputs) for source in sources])
+    unseen = torch.stack([_left_out(source, none, model.architecture.outputs) for source in sources])
     for _ in range(steps):
         counts = torch.multinomial(shares, batch, True, generator=random).bincount(minlength=len(sources))
         drawn = [
@@ -277,14 +290,23 @@ def _batches(
         yield torch.from_numpy(enhanced), labels, unseen.repeat_interleave(counts, dim=0)
 
 
-def _left_out(source: Source, outputs: int) -> Tensor:
-    """Outputs of the classes that a partial source does not show, (outputs,) bool."""
+def _left_out(source: Source, none: int, outputs: int) -> Tensor:
+    """Outputs of what a partial source does not show, (outputs,) bool.
+
+    ``none``: the first output of none of the classes. Pictures of none of known kind may show any of them.
+    """
     shown = torch.from_numpy(np.bincount(source.pictures.labels, minlength=outputs) > 0)
+    if shown[-1]:
+        shown[none:] = True
     return ~shown if source.partial else torch.zeros(outputs, dtype=torch.bool)
 
 
 def _chances(labels: NDArray[np.int64], none: int, none_weight: float) -> Tensor:
-    """Weights of the draw: each class as often as any other, none of the classes ``none_weight`` times as often."""
-    counts = np.bincount(labels, minlength=none + 1)
+    """Weights of the draw: each class as often as any other, none of the classes ``none_weight`` times as often.
+
+    Labels from ``none`` on are none of the classes; among these, every picture is drawn as often, whatever its kind.
+    """
+    groups = np.minimum(labels, none)
+    counts = np.bincount(groups, minlength=none + 1)
     wanted = np.where(np.arange(none + 1) == none, none_weight, 1.0)
-    return torch.from_numpy((wanted / np.maximum(counts, 1))[labels])
+    return torch.from_numpy((wanted / np.maximum(counts, 1))[groups])

@@ -28,7 +28,7 @@ def calibrated(
     Temperature and threshold are at least those of ``base``: a hold-out looks more like the training data than new
     patients do, so it may make the model less sure of itself, never surer. Slope and shift stay as in ``base``.
     """
-    rows = np.arange(len(labels))
+    rows, labels = np.arange(len(labels)), np.minimum(labels, logits.shape[1] - 1)
 
     def likelihood(decision: Decision) -> float:
         return float(np.log(decision.probabilities(logits)[rows, labels] + 1e-12).mean())

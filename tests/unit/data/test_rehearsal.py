@@ -53,3 +53,15 @@ def test_held_out_phantoms_stay_held_out_however_many_are_rehearsed(root: Path) 
     assert names(few[0]) < names(more[0])
     assert names(few[1]) < names(more[1])
     assert not names(more[0]) & names(more[1])
+
+
+def test_a_view_that_the_model_tells_apart_is_labelled_as_that_kind(root: Path) -> None:
+    plain, with_kinds = (
+        np.concatenate([one.labels for one in rehearsal(root, 200, keys, Preprocessing(), 1)])
+        for keys in (KEYS, (*KEYS, "wrist", "chest"))
+    )
+
+    np.testing.assert_array_equal(np.minimum(with_kinds, len(KEYS)), plain)
+    counts = np.bincount(with_kinds, minlength=len(KEYS) + 3)
+    assert counts[len(KEYS) :].min() > 0
+    assert counts[len(KEYS) + 2] > counts[len(KEYS)], "every other view is of unknown kind"

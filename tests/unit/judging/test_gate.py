@@ -161,3 +161,14 @@ def test_ten_thousand_pictures_that_changed_are_still_counted_exactly() -> None:
     pair = Paired.of("all", old, ~old)
 
     assert pair.p_worse == pytest.approx(0.02333, abs=1e-4)  # the normal approximation says 0.0233
+
+
+def test_kinds_of_none_of_the_classes_are_judged_as_none_of_them() -> None:
+    said = Predictions(np.array([0, 1, 0, 1]), np.array([True, True, False, True]))
+    before = Predictions(np.array([0, 1, 0, 1]), np.array([True, True, True, True]))
+
+    by_kind = judge_answers(before, said, np.array([0, 1, 3, 4]), CLASSES)
+
+    assert by_kind == judge_answers(before, said, np.array([0, 1, 2, 2]), CLASSES)
+    assert by_kind.classes[-1].label == NONE
+    assert (by_kind.classes[-1].count, by_kind.classes[-1].new_right) == (2, 1)

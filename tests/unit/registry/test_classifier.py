@@ -157,6 +157,24 @@ def test_a_version_with_fewer_outputs_than_classes_is_refused(tmp_path: Path) ->
         Classifier.load(tmp_path / "version", "cpu")
 
 
+@pytest.mark.parametrize(
+    ("named", "reason"),
+    [
+        ({"others": ["wrist", "chest"]}, "14 outputs do not fit 13 classes, 2 other kinds and none of them"),
+        ({"classes": KEYS[:12], "others": [KEYS[0]]}, "a key is named twice"),
+    ],
+)
+def test_a_version_whose_other_kinds_do_not_fit_is_refused(
+    tmp_path: Path, named: dict[str, object], reason: str
+) -> None:
+    shutil.copytree(SHIPPED, tmp_path / "version")
+    path = tmp_path / "version" / MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | named))
+
+    with pytest.raises(RegistryError, match=reason):
+        Classifier.load(tmp_path / "version", "cpu")
+
+
 def test_an_answer_that_is_no_number_is_left_to_a_person_and_its_neighbours_are_labelled(shipped: Classifier) -> None:
     sound = shipped.prepare(a_radiograph(500, 400))
     broken = np.full_like(sound, np.nan)

@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.registry.decision import Decision
 from mskmodel.training.checkpoint import Checkpoint
 from mskmodel.training.loop import Diverged, Epoch, Progress, Source, TrainingSettings, new_model, train
-from mskmodel.versions.conversion import logits_of
+from mskmodel.versions.conversion import logits_of, outputs_of
 from tests.drawn_pictures import CLASSES, QUICK, pictures, trained, weights
 
 
@@ -83,6 +84,55 @@ def test_a_partial_source_says_nothing_about_the_classes_that_it_does_not_show()
 
     np.testing.assert_allclose(after(True), before, atol=0.005)
     assert (after(False) - before)[:, 1:].max() < -0.05
+
+
+def test_other_kinds_are_told_apart_and_a_picture_of_unknown_kind_may_be_of_any() -> None:
+    settings = replace(QUICK, rate=0.03, views=80, epochs=2)
+    start = new_model(CLASSES, settings, weights(), others=("noise", "never"))
+    shown = pictures(24)
+    known = train(copy.deepcopy(start), [Source("known", shown, 1.0)], Preprocessing(), settings)
+    noise = shown.part(shown.labels == 2)
+    unknown = replace(noise, labels=np.full(len(noise), 4, np.int64))
+
+    gone_on = train(copy.deepcopy(known), [Source("unknown", unknown, 1.0)], Preprocessing(), settings)
+
+    outputs = outputs_of(gone_on, noise, Preprocessing())
+    assert outputs.shape == (len(noise), 5)
+    assert (outputs_of(known, noise, Preprocessing()).argmax(axis=1) == 2).all()
+    assert (outputs.argmax(axis=1) == 2).all(), "what is none of unknown kind speaks against no kind"
+    before, after = (Decision().probabilities(logits_of(m, noise, Preprocessing())) for m in (known, gone_on))
+    assert before.shape == (len(noise), 3)
+    assert after[:, -1].min() > before[:, -1].min()
+
+
+@pytest.mark.parametrize(("label", "untouched"), [(2, [1, 3, 4]), (4, [1])], ids=["a known kind", "of unknown kind"])
+def test_a_partial_source_of_none_of_unknown_kind_may_show_every_kind(label: int, untouched: list[int]) -> None:
+    start = new_model(CLASSES, QUICK, weights(), others=("noise", "never"))
+    shown = replace(pictures(), labels=np.array([0, label] * (len(pictures()) // 2), np.int64))
+    source = Source("partial", shown, 1.0, partial=True)
+
+    model = train(copy.deepcopy(start), [source], Preprocessing(), replace(QUICK, rate=0.03, weight_decay=0.0))
+
+    same = (model.head[-1].weight == start.head[-1].weight).all(dim=1)
+    assert torch.nonzero(same).flatten().tolist() == untouched
+
+
+def test_none_of_the_classes_is_drawn_as_often_however_many_kinds_it_has() -> None:
+    class Watched(Preprocessing):
+        def enhance(self, picture: NDArray[np.float32]) -> NDArray[np.float32]:
+            seen.append(float(picture.mean()))
+            return super().enhance(picture)
+
+    shown = pictures(30)
+    several = replace(shown, labels=np.where(shown.labels == 2, 2 + np.arange(30) % 4, shown.labels))
+    drawn = []
+    for source in (shown, several):
+        seen: list[float] = []
+        model = new_model(CLASSES, QUICK, weights(), others=("a", "b", "c"))
+        train(model, [Source("drawn", source, 1.0)], Watched(), replace(QUICK, views=64, none_weight=3.0))
+        drawn.append(seen)
+
+    assert drawn[0] == drawn[1]
 
 
 @pytest.mark.parametrize(("rate", "said"), [(1e6, "in epoch 1: .* rate \\(1e\\+06\\)"), (1e30, "1e\\+30")])

@@ -27,6 +27,17 @@ def test_overconfident_logits_are_cooled_and_the_threshold_keeps_mistakes_out() 
     assert figures.accuracy_when_answered >= 0.97
 
 
+def test_kinds_of_none_of_the_classes_are_calibrated_as_none_of_them() -> None:
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 4, 300)
+    logits = (random.normal(0, 3, (300, 4)) + 6 * np.eye(4)[labels]).astype(np.float32)
+    by_kind = np.where(labels == 3, random.integers(3, 8, 300), labels)
+
+    assert calibrated(logits, by_kind) == calibrated(logits, labels)
+    assert calibrated_with_none(logits, by_kind, 0.5) == calibrated_with_none(logits, labels, 0.5)
+    assert score(logits, by_kind, ("a", "b", "c"), Decision()) == score(logits, labels, ("a", "b", "c"), Decision())
+
+
 def test_none_of_the_classes_is_calibrated_to_its_frequency_and_to_its_evidence() -> None:
     random = np.random.default_rng(0)
     # With unit noise and a signal of 2, twice the evidence is the right logit where all three are equally frequent.
