@@ -92,6 +92,18 @@ def _kinds(text: str) -> str:
     return text
 
 
+def _own_labels(path: Path) -> Path:
+    """The file itself. Raises InvalidSetting where it is no table of labels, with the lines that are wrong."""
+    from mskmodel.labels import OWN_TABLE, own_labels
+    from mskmodel.tables.problems import TableError
+
+    try:
+        own_labels(path)
+    except TableError as error:
+        raise InvalidSetting(OWN_TABLE, str(path), f"a table of labels: {error}") from None
+    return path
+
+
 def _records_place(place: str) -> str:
     """The place itself: a folder, or the address of a PostgreSQL with the name of a database. Raises ValueError."""
     parts = urlsplit(place)
@@ -116,6 +128,7 @@ CaFile = Annotated[Path, AfterValidator(_certificates)]
 Switch = Annotated[bool, Field(description="true or false")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number of seconds above 0")]
 Days = Annotated[int, Field(ge=0, description="a whole number of days, 0 for never")]
+LabelsFile = Annotated[Path, AfterValidator(_own_labels)]
 Kinds = Annotated[str, AfterValidator(_kinds)]
 RecordsPlace = Annotated[str, AfterValidator(_records_place)]
 Senders = Annotated[frozenset[str], BeforeValidator(_split)]
@@ -157,6 +170,8 @@ class Settings(BaseModel):
     """Whoever sends old studies that are needed now, such as prefetched priors."""
     radiographs: Kinds | None = Field(None, description="a list like CR, DX, SC/CR, SC/DX, SC/RG")
     """What counts as a radiograph, as a list; None for `BY_DEFAULT`."""
+    labels: LabelsFile | None = None
+    """The site's own table of labels, which `mskmodel.labels` reads."""
     evidence: Literal["all", "pixels"] = Field("all", description="all or pixels")
     """Whether labels follow header and study beside the pixels, or the pixels alone."""
 

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mskmodel.evidence.claim import REGION
-from mskmodel.evidence.terms import OTHER, class_parts
+from mskmodel.evidence.terms import OTHER
+from mskmodel.labels import parts_of
 
 __all__ = ["NO_VIEW", "Hypotheses"]
 
@@ -43,7 +44,7 @@ class Hypotheses:
     @lru_cache(maxsize=8)
     def of(classes: tuple[str, ...]) -> Hypotheses:
         """Those of a version with these classes."""
-        parts = [class_parts(key) for key in classes]
+        parts = [(region or OTHER, view) for region, view in map(parts_of, classes)]
         regions = (*dict.fromkeys(region for region, _ in parts if region != OTHER), OTHER)
         views = (*dict.fromkeys(view for _, view in parts if view not in ("", OTHER)), OTHER)
         joints = len(regions) - 1

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from mskmodel.evidence.claim import REGION, VIEW, Claims, is_code
 from mskmodel.evidence.combination import Combined
+from mskmodel.labels import known_labels
 from mskmodel.tables.label_cell import NONE
 
 __all__ = ["sentence"]
@@ -39,11 +40,19 @@ def sentence(pixels: NDArray[np.float64], classes: Sequence[str], claims: Claims
 
 def _shown(names: Sequence[str], probabilities: NDArray[np.float64]) -> str:
     best = int(probabilities.argmax())
-    return f"{_words(names[best])} {probabilities[best]:.2f}"
+    return f"{_named(names[best])} {probabilities[best]:.2f}"
 
 
-def _words(key: str) -> str:
-    return _NONE if key == NONE else " ".join(_CAPITALS.get(word, word) for word in key.split("_"))
+def _named(key: str) -> str:
+    """A class, or none, within a sentence."""
+    if key == NONE:
+        return _NONE
+    label = known_labels().get(key)
+    return f"{label.display[:1].lower()}{label.display[1:]}" if label else _words(key)
+
+
+def _words(term: str) -> str:
+    return " ".join(_CAPITALS.get(word, word) for word in term.split("_"))
 
 
 def _said(claims: Claims) -> str:
@@ -56,7 +65,7 @@ def _said(claims: Claims) -> str:
 
 
 def _kin(heard: Sequence[tuple[str, float]]) -> str:
-    named = [f"{_article(key)}{_words(key)} {probability:.2f}" for key, probability in heard[:_NAMED]]
+    named = [f"{_article(key)}{_named(key)} {probability:.2f}" for key, probability in heard[:_NAMED]]
     if len(heard) == 1:
         return f"its sibling is {named[0]}"
     if len(heard) > _NAMED:

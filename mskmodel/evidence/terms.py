@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-__all__ = ["OTHER", "REGION_TERMS", "VIEW_TERMS", "class_parts"]
+__all__ = ["OTHER", "REGION_TERMS", "VIEW_TERMS"]
 
 #: A region or view that no class has.
 OTHER: Final = "other"
@@ -73,9 +73,3 @@ VIEW_TERMS: Final[Mapping[str, Mapping[str, float]]] = {
     "transthoracic": _NOT_OURS,
     "tunnel": {"ap": 0.2, OTHER: 0.8},
 }
-
-
-def class_parts(key: str) -> tuple[str, str]:
-    """Region and view of a class key such as ``knee_lateral``; the view is ``""`` where the key has none."""
-    region, _, view = key.rpartition("_")
-    return (region, view) if region else (key, "")

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mskmodel.evidence.claim import REGION, VIEW, Claim, Claims
-from mskmodel.evidence.terms import REGION_TERMS, VIEW_TERMS, class_parts
+from mskmodel.evidence.terms import REGION_TERMS, VIEW_TERMS
+from mskmodel.labels import parts_of
 
 __all__ = ["ALWAYS_THE_SAME", "AT_RANDOM", "LIES", "SILENT", "STUDIES", "USUAL", "Habits", "Shown", "header", "shown"]
 __all__ += ["studies"]
@@ -55,9 +56,9 @@ def shown(label: str | None, shows: str, classes: Sequence[str]) -> Shown:
     that no class has is the chest here.
     """
     if label is not None:
-        return Shown(*class_parts(label))
+        return Shown(*parts_of(label))
     words = shows.casefold().replace("_", " ").split()
-    regions = {class_parts(key)[0] for key in classes}
+    regions = {parts_of(key)[0] for key in classes}
     views = (next((view for view in VIEW_TERMS if view == word or view[:3] == word), "") for word in words)
     region = next((word for word in words if word in REGION_TERMS), _ELSEWHERE)
     return Shown(region if region in regions else _ELSEWHERE, next((view for view in views if view), ""))
@@ -69,7 +70,7 @@ def header(true: Shown, habits: Habits, classes: Sequence[str], random: np.rando
     Wrong claims are drawn evenly from the other regions (those of the classes, and one that stands for all others) and
     from the other views (those of the classes and oblique), independently of each other.
     """
-    parts = [class_parts(key) for key in classes]
+    parts = [parts_of(key) for key in classes]
     regions = tuple(dict.fromkeys([*(region for region, _ in parts), _ELSEWHERE]))
     views = tuple(dict.fromkeys([*(view for _, view in parts if view), _ANOTHER_VIEW]))
     said = []

@@ -10,34 +10,6 @@ from mskmodel.labels import BY_KEY
 
 __all__ = ["HeaderClaim", "claim", "named"]
 
-#: Body Part Examined and View Position of the neighbours.
-_NEIGHBOURS = {
-    "wrist": ("WRIST", "PA"),
-    "forearm": ("FOREARM", "AP"),
-    "humerus": ("HUMERUS", "AP"),
-    "hip": ("HIP", "AP"),
-    "pelvis_frog": ("PELVIS", "FROG"),
-    "femur": ("FEMUR", "AP"),
-    "lower_leg": ("TIBIAFIBULA", "AP"),
-    "ankle_foot": ("ANKLE", "AP"),
-    "legs": ("LEG", "AP"),
-    "knee_oblique": ("KNEE", "OBL"),
-    "patella": ("PATELLA", "SKYLINE"),
-    "ankle_oblique": ("ANKLE", "OBL"),
-    "foot_oblique": ("FOOT", "OBL"),
-    "calcaneus": ("CALCANEUS", "AXIAL"),
-    "toes": ("TOE", "AP"),
-    "hand_oblique": ("HAND", "OBL"),
-    "finger": ("FINGER", "PA"),
-    "thumb": ("THUMB", "AP"),
-    "elbow_oblique": ("ELBOW", "OBL"),
-    "scapula_y": ("SCAPULA", "Y"),
-    "neck": ("CSPINE", "AP"),
-    "skull": ("SKULL", "AP"),
-    "spine": ("SPINE", "AP"),
-    "chest": ("CHEST", "PA"),
-    "clavicle": ("CLAVICLE", "AP"),
-}
 _MISSING, _WRONG = 0.15, 0.15
 
 
@@ -56,7 +28,7 @@ def claim(name: str, position: str, side: str, rng: np.random.Generator) -> Head
     truth = (named(name)[0], position, side)
     said = [*truth]
     if rng.random() < _WRONG:
-        others = [key for key in (*BY_KEY, *_NEIGHBOURS) if named(key)[0] != truth[0]]
+        others = [key for key in BY_KEY if named(key)[0] not in ("", truth[0])]
         said[:2] = named(str(rng.choice(others)))
     if side in ("R", "L") and rng.random() < _WRONG / 3:
         said[2] = "L" if side == "R" else "R"
@@ -66,6 +38,4 @@ def claim(name: str, position: str, side: str, rng: np.random.Generator) -> Head
 
 def named(name: str) -> tuple[str, str]:
     """Body Part Examined and usual View Position of a view."""
-    if name in BY_KEY:
-        return BY_KEY[name].body_part, BY_KEY[name].view_position
-    return _NEIGHBOURS[name]
+    return BY_KEY[name].body_part, BY_KEY[name].view_position

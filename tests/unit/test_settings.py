@@ -1,5 +1,7 @@
 """What stands in the environment is looked at before anything is done with it."""
 
+from pathlib import Path
+
 import pytest
 from click.testing import CliRunner
 
@@ -123,3 +125,16 @@ def test_a_secret_that_signs_no_webhook_is_refused_and_not_shown(secret: str) ->
         Settings.from_environment(WHOLE | {"MSK_WEBHOOK_SECRET": secret})
     expected = "MSK_WEBHOOK_SECRET cannot be used, and should be whsec_ and the base64 of 24 bytes or more"
     assert str(refused.value) == f"the environment variable {expected}"
+
+
+def test_a_table_of_labels_that_cannot_be_used_ends_a_process_at_its_start(tmp_path: Path) -> None:
+    path = tmp_path / "labels.csv"
+    path.write_text("key,region\nknee_ap,hip\n")
+
+    result = CliRunner().invoke(main, ["audit"], env=WHOLE | {"MSK_LABELS": str(path)})
+
+    assert result.output == (
+        f"Error: the environment variable MSK_LABELS is '{path}', and should be a table of labels: "
+        f"the labels in {path} cannot be used: line 2: knee_ap is a key that the program has; choose another one\n"
+    )
+    assert result.exit_code == 1

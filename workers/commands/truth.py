@@ -187,11 +187,11 @@ def _connect(state: Path | None) -> tuple["Settings", "OrthancClient"]:
 
 
 def _classes(settings: "Settings", new_classes: tuple[str, ...]) -> tuple[str, ...]:
-    """The served model's classes and the declared ones."""
+    """What the served model tells apart, and the declared labels."""
     from mskmodel.registry import Registry, read_manifest
 
     served: dict[str, Any] = read_manifest(Registry(settings.models).promoted())
-    return (*served["classes"], *new_classes)
+    return (*served["classes"], *served.get("others", ()), *new_classes)
 
 
 def _fail_with(problems: list["Problem"]) -> None:

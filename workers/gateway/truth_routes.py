@@ -37,8 +37,8 @@ def truth_routes(orthanc: OrthancClient, registry: Registry, orthanc_url: str) -
         author, is_new = text("author", said.get("author", "")), said.get("new_class") is True
 
         def run() -> Truth:
-            classes = tuple(read_manifest(registry.promoted())["classes"])
-            known = (*classes, label) if is_new and label else classes
+            served = read_manifest(registry.promoted())
+            known = (*served["classes"], *served.get("others", ()), *([label] if is_new and label else []))
             return set_truth(orthanc, instance_id, label, author, known)
 
         return _plain(await run_in_threadpool(answering, run))

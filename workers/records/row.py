@@ -13,7 +13,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from mskmodel.evidence.claim import FIELDS, REGION, VIEW, Claims
-from mskmodel.evidence.terms import REGION_TERMS, VIEW_TERMS, class_parts
+from mskmodel.evidence.terms import REGION_TERMS, VIEW_TERMS
+from mskmodel.labels import parts_of
 from mskmodel.tables.label_cell import NONE
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.metadata.truth import Truth
@@ -78,7 +79,7 @@ class Row:
             return start
         fields = json.loads(metadata[PREDICTION])
         label, claims = _key(outcome.label), _claims(fields.get("claims"))
-        region, view = class_parts(label) if label else ("", "")
+        region, view = parts_of(label) if label else ("", "")
         return cls(
             **start.__dict__
             | {

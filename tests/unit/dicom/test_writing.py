@@ -112,7 +112,7 @@ def test_a_label_fills_the_coded_anatomy_and_view() -> None:
     ds = dcmread(BytesIO(write_dx(gradient(12), header=header, bits=12)))
 
     assert ds.AnatomicRegionSequence[0].CodeValue == BY_KEY["shoulder_axillary"].anatomy.value
-    assert ds.ViewCodeSequence[0].CodeValue == BY_KEY["shoulder_axillary"].view.value
+    assert ds.ViewCodeSequence[0].CodeValue == BY_KEY["shoulder_axillary"].view_code.value
     assert (ds.BodyPartExamined, ds.ViewPosition, ds.ImageLaterality) == ("SHOULDER", "AXIAL", "L")
 
 

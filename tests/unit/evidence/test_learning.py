@@ -12,8 +12,7 @@ from mskmodel.evidence.claim import BODY_PART, REGION, Claims
 from mskmodel.evidence.combination import combined
 from mskmodel.evidence.learning import Observation, learned
 from mskmodel.evidence.reliability import PRIOR, Reliability
-from mskmodel.evidence.terms import class_parts
-from mskmodel.labels import KEYS
+from mskmodel.labels import KEYS, parts_of
 from tests.unit.evidence.claims import NONE, says, sees
 
 #: What the header of a radiograph of a region and a view says.
@@ -27,7 +26,7 @@ def archive(header: Header, count: int = 500, truths: bool = False, seed: int = 
     for number in range(count):
         true = str(random.choice(KEYS))
         seen = true if random.random() < 0.8 else str(random.choice(KEYS))
-        claims = header(*class_parts(true), random)
+        claims = header(*parts_of(true), random)
         found.append(
             Observation(sees(**{seen: 0.8}), claims, true if truths else "", patient=f"patient {number % 100}")
         )
@@ -39,7 +38,7 @@ def honest(region: str, view: str, _: np.random.Generator) -> Claims:
 
 
 def wrong(region: str, _: str, random: np.random.Generator) -> Claims:
-    return says(*class_parts(str(random.choice([key for key in KEYS if class_parts(key)[0] != region]))))
+    return says(*parts_of(str(random.choice([key for key in KEYS if parts_of(key)[0] != region]))))
 
 
 def chest(*_: object) -> Claims:
