@@ -23,9 +23,9 @@ class HeaderClaim:
     correct: bool
 
 
-def claim(name: str, position: str, side: str, rng: np.random.Generator) -> HeaderClaim:
-    """What a header claims about a view. ``position``: the true View Position; ``side``: the true one, R, L, B or U."""
-    truth = (named(name)[0], position, side)
+def claim(part: str, position: str, side: str, rng: np.random.Generator) -> HeaderClaim:
+    """What a header claims about a view, from what is true: Body Part Examined, View Position, and R, L, B or U."""
+    truth = (part, position, side)
     said = [*truth]
     if rng.random() < _WRONG:
         others = [key for key in BY_KEY if named(key)[0] not in ("", truth[0])]

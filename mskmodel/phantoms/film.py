@@ -12,22 +12,22 @@ from scipy.ndimage import gaussian_filter1d
 if TYPE_CHECKING:
     from PIL.ImageDraw import ImageDraw
 
-__all__ = ["beside", "finish"]
+__all__ = ["beside", "collimated", "finish", "mark"]
 
 Image = NDArray[np.float32]
 
 _TEXTS = ("ERECT", "SUPINE", "PORTABLE", "WEIGHT BEARING", "XR", "PACS TEST", "POST OP", "14:05", "AP", "LAT")
 
 
-def finish(image: Image, side: str, rng: np.random.Generator) -> Image:
+def finish(image: Image, side: str, rng: np.random.Generator, *, collimate: bool = True) -> Image:
     """Add collimation, markers and borders to an exposure, values 0..1. side: R or L, for the marker."""
     image = image.copy()
-    if rng.random() < 0.55:
-        image = _collimated(image, rng)
+    if rng.random() < 0.55 and collimate:
+        image = collimated(image, rng)
     if rng.random() < 0.3:
         _stain(image, rng)
     if rng.random() < 0.55:
-        _side_marker(image, side, rng)
+        mark(image, side, rng)
     if rng.random() < 0.12:
         _badge(image, side, rng)
     if rng.random() < 0.04:
@@ -50,8 +50,8 @@ def beside(left: Image, right: Image, rng: np.random.Generator) -> Image:
     return np.concatenate([padded[0], gap, padded[1]], axis=1)
 
 
-def _collimated(image: Image, rng: np.random.Generator) -> Image:
-    """Blades that shade each side by up to an eighth, askew, over black or, seldom, white."""
+def collimated(image: Image, rng: np.random.Generator, outside: float | None = None) -> Image:
+    """Blades that shade each side by up to an eighth, askew, over black or, seldom, white; or over this shade."""
     rows, columns = image.shape
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
     angle = np.radians(rng.normal(0, 2.5 if rng.random() < 0.8 else 9.0))
@@ -63,13 +63,14 @@ def _collimated(image: Image, rng: np.random.Generator) -> Image:
         np.minimum(rows * (0.5 - shaded[2]) - along, rows * (0.5 - shaded[3]) + along),
     )
     lit = np.clip(inside / rng.uniform(0.6, 2.5) + 0.5, 0, 1)
-    outside = rng.uniform(0.85, 1.0) if rng.random() < 0.12 else rng.uniform(0.0, 0.06)
+    if outside is None:
+        outside = rng.uniform(0.85, 1.0) if rng.random() < 0.12 else rng.uniform(0.0, 0.06)
     leaked = outside + (rng.uniform(0, 0.15) * image if outside < 0.5 else 0.0)
     shaded_film: Image = (image * lit + leaked * (1 - lit)).astype(np.float32)
     return shaded_film
 
 
-def _side_marker(image: Image, side: str, rng: np.random.Generator) -> None:
+def mark(image: Image, side: str, rng: np.random.Generator) -> None:
     """Draw R or L: a lead letter on a plate of plastic, or a printed one."""
     if rng.random() < 0.35:  # a lead letter on a plate of plastic
         rows, columns = image.shape

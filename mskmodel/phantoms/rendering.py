@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from mskmodel.phantoms.claims import HeaderClaim, claim, named
 from mskmodel.phantoms.exposure import expose
 from mskmodel.phantoms.film import beside, finish
+from mskmodel.phantoms.plate import plate
 from mskmodel.phantoms.scene import Projection, project
 from mskmodel.phantoms.views import CLASSES, VIEWS
 
@@ -60,29 +61,33 @@ def render(name: str, seed: int) -> Phantom:
 def exposures(name: str, seed: int, count: int) -> Iterator[Phantom]:
     """Phantoms of one projection and side, each with another exposure, crop and film; the first is `render`'s."""
     rng = _generator(name, seed, 0)
-    projection = project(name, rng, pixels_along=int(rng.integers(360, 449)))
+    projections = project(name, rng, pixels_along=int(rng.integers(360, 449)))
     left = None
     for number in range(count):
-        phantom, left = _phantom(name, seed, projection, _generator(name, seed, number + 1), left)
+        phantom, left = _phantom(name, seed, projections, _generator(name, seed, number + 1), left)
         yield phantom
 
 
 def _phantom(
-    name: str, seed: int, projection: Projection, rng: np.random.Generator, left: bool | None
+    name: str, seed: int, projections: Sequence[Projection], rng: np.random.Generator, left: bool | None
 ) -> tuple[Phantom, bool | None]:
     """A phantom, and whether its patient's side is the left one, None if undecided. ``left``: the same, until now."""
-    image = _cropped(expose(projection, rng), rng)
+    shown = [_cropped(expose(one, rng), rng) for one in projections]
+    view, pixel_mm = projections[0].view, max(one.detector_mm for one in projections)
     side = "R"
     if name in _PAIRED and rng.random() < 0.15:
-        image, side = beside(image, image[:, ::-1], rng), "B"
+        shown, side = [beside(shown[0], shown[0][:, ::-1], rng)], "B"
     else:
         drawn = bool(rng.random() < 0.5)
         left = drawn if left is None else left
         if left:
-            image, side = image[:, ::-1], "L"
-    if projection.view.both:
+            shown, side = [image[:, ::-1] for image in shown], "L"
+    if view.both:
         side = "B"
-    image = finish(image, side if side != "B" else "R", rng)
+    marker = side if side != "B" else "R"
+    if view.beside:
+        shown = [plate(shown, [one.detector_mm / pixel_mm for one in projections], marker, rng)]
+    image = finish(shown[0], marker, rng, collimate=not view.beside)
     bits = int(rng.choice([8, 10, 12, 12, 12, 14, 15, 16]))
     photometric = "MONOCHROME1" if rng.random() < 0.3 else "MONOCHROME2"
     stored = image if photometric == "MONOCHROME2" else 1 - image
@@ -90,9 +95,8 @@ def _phantom(
     low, high = np.sort(rng.uniform((0.0, 0.5), (0.1, 1.0))) if bits > 8 else (0.0, 1.0)
     pixels = np.clip((low + stored * (high - low)) * (2**bits - 1), 0, 2**bits - 1).round().astype(np.uint16)
     label, true_side = name if name in CLASSES else "", "U" if name in _UNPAIRED else side
-    position = projection.view.position or named(name)[1]
-    pixel_mm = projection.pixel_mm * projection.magnification
-    claimed = claim(name, position, true_side, rng)
+    part, position = view.part or named(name)[0], view.position or named(name)[1]
+    claimed = claim(part, position, true_side, rng)
     return Phantom(pixels, bits, photometric, label, name, position, true_side, pixel_mm, seed, claimed), left
 
 

@@ -30,16 +30,34 @@ class Projection:
     magnification: float  # from there to the detector
     view: View
 
+    @property
+    def detector_mm(self) -> float:
+        """Spacing of the pixels at the detector."""
+        return self.pixel_mm * self.magnification
 
-def project(name: str, rng: np.random.Generator, pixels_along: int) -> Projection:
-    """Project one random patient in a view: the right side of the body, not mirrored."""
+
+def project(name: str, rng: np.random.Generator, pixels_along: int) -> list[Projection]:
+    """Project one random patient in a view: the right side of the body, not mirrored.
+
+    One projection, and more where several views are exposed on one plate.
+    """
     views = VIEWS[name]
     weights = np.array([view.weight for view in views])
     view: View = views[int(rng.choice(len(views), p=weights / weights.sum()))]
+    first, implant = _projected(view, rng, pixels_along)
+    return [first, *(_projected(other, rng, pixels_along, implant)[0] for other in view.beside)]
+
+
+def _projected(
+    view: View, rng: np.random.Generator, pixels_along: int, implant: str | None = None
+) -> tuple[Projection, str]:
+    """The projection, and the implant that is in it: the one given, where the view can have it, else one by chance."""
     pose = skeleton().pose({joint: float(rng.uniform(*limits)) for joint, limits in view.joints.items()})
     beam = _beam(view, pose, rng, pixels_along)
     outer, marrow = patient.bones(view, pose, beam, rng)
-    implant = str(rng.choice(view.implants)) if view.implants and rng.random() < 0.2 else ""
+    if implant is None:
+        implant = str(rng.choice(view.implants)) if view.implants and rng.random() < 0.2 else ""
+    implant = implant if implant in view.implants else ""
     implanted = metal.implant(implant, metal.Site(pose, outer, marrow, rng))  # cuts bone away where it has to
     meshes = {"bone": merge(list(outer.values())), "marrow": merge(list(marrow.values())), "cast": EMPTY}
     meshes["metal"] = implanted
@@ -47,7 +65,7 @@ def project(name: str, rng: np.random.Generator, pixels_along: int) -> Projectio
     shape = patient.shape(beam.centre, rng)
     meshes = {key: Mesh(shape(mesh.vertices), mesh.faces) for key, mesh in meshes.items()}
     lengths = path_lengths(beam, meshes)
-    return Projection(lengths, beam.height / beam.shape[0] * 1000, beam.magnification, view)
+    return Projection(lengths, beam.height / beam.shape[0] * 1000, beam.magnification, view), implant
 
 
 def _beam(view: View, pose: Pose, rng: np.random.Generator, pixels_along: int) -> Beam:

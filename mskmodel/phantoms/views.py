@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from mskmodel.labels import BY_KEY, SEVERAL_VIEWS
 from mskmodel.phantoms.anatomy import CARPUS, FINGERS, THORAX
 
 __all__ = ["CLASSES", "NAMES", "NEIGHBOURS", "TURN", "VIEWS", "Framing", "View"]
@@ -71,6 +72,8 @@ class View:
     both: bool = False  # left and right are on the film
     weight: float = 1.0  # how often, beside the other views of its name
     position: str = ""  # View Position, where it is not the one of its name
+    part: str = ""  # Body Part Examined, likewise
+    beside: tuple[View, ...] = ()  # exposed on the same plate, one after the other
 
 
 KNEE, ANKLE, ELBOW, SHOULDER = {"tibia_r": 1.0}, {"talus_r": 1.0}, {"ulna_r": 1.0}, {"humerus_r": 1.0}
@@ -279,7 +282,7 @@ _BOTH_WAYS_OF_HAND = {BACKWARD: "LATERAL", ACROSS: "PA"}
 #: Far enough from AP and from lateral that nobody would take it for one of them.
 _OBLIQUE = ((33.0, 55.0), (-55.0, -33.0))
 
-NEIGHBOURS: dict[str, tuple[View, ...]] = {
+_OTHER_VIEWS: dict[str, tuple[View, ...]] = {
     "wrist": tuple(
         View(
             ARM, ("arm",), beam, DOWN, WRIST,
@@ -485,6 +488,53 @@ NEIGHBOURS: dict[str, tuple[View, ...]] = {
     ),
 }  # fmt: skip
 
+_SINGLE = CLASSES | _OTHER_VIEWS
+#: How a part of a plate is collimated to one view; heights are those that a hospital's cassettes allow.
+_PARTS = {
+    "ankle_ap": Framing(1.0, (0.17, 0.23), (0.42, 0.62), (-0.22, 0.0)),
+    "ankle_oblique": Framing(1.0, (0.17, 0.23), (0.42, 0.62), (-0.22, 0.0)),
+    "ankle_lateral": Framing(1.0, (0.16, 0.22), (0.6, 0.85), (-0.25, -0.05)),
+    "elbow_ap": Framing(1.0, (0.17, 0.24), (0.4, 0.62), (-0.1, 0.1)),
+    "elbow_oblique": Framing(1.0, (0.17, 0.24), (0.4, 0.62), (-0.1, 0.1)),
+    "elbow_lateral": Framing(1.0, (0.15, 0.22), (0.75, 1.1), (-0.12, 0.12)),
+    "foot_ap": Framing(1.0, (0.25, 0.3), (0.38, 0.5), (-0.04, 0.06)),
+    "foot_oblique": Framing(1.0, (0.25, 0.3), (0.38, 0.5), (-0.04, 0.06)),
+    "foot_lateral": Framing(1.0, (0.13, 0.19), (1.4, 1.9), (-0.2, 0.05)),
+    "hand_ap": Framing(1.0, (0.2, 0.25), (0.5, 0.7), (-0.06, 0.08)),
+    "hand_oblique": Framing(1.0, (0.2, 0.25), (0.5, 0.7), (-0.06, 0.08)),
+    "hand_lateral": Framing(1.0, (0.2, 0.25), (0.4, 0.6), (-0.06, 0.08)),
+    "knee_ap": Framing(1.0, (0.2, 0.3), (0.42, 0.65), (-0.12, 0.12)),
+    "knee_oblique": Framing(1.0, (0.2, 0.3), (0.42, 0.65), (-0.12, 0.12)),
+    "knee_lateral": Framing(1.0, (0.2, 0.3), (0.5, 0.75), (-0.12, 0.12)),
+    "wrist": Framing(1.0, (0.13, 0.2), (0.42, 0.62), (-0.02, 0.2)),
+    "shoulder_ap": Framing(1.0, (0.18, 0.26), (0.8, 1.1), (-0.05, 0.2)),
+    "shoulder_axillary": Framing(1.0, (0.15, 0.22), (0.9, 1.3), (-0.1, 0.15)),
+    "scapula_y": Framing(1.0, (0.2, 0.28), (0.6, 0.85), (-0.02, 0.2)),
+}
+#: What is exposed on one plate, and how often: each joint once in all, wrist and shoulder seldom.
+_PLATES = (
+    (0.6, "ankle_ap", "ankle_lateral"), (0.15, "ankle_ap", "ankle_oblique"),
+    (0.25, "ankle_ap", "ankle_oblique", "ankle_lateral"),
+    (0.75, "elbow_ap", "elbow_lateral"), (0.1, "elbow_ap", "elbow_oblique"),
+    (0.15, "elbow_ap", "elbow_oblique", "elbow_lateral"),
+    (0.45, "foot_ap", "foot_oblique"), (0.3, "foot_ap", "foot_lateral"),
+    (0.25, "foot_ap", "foot_oblique", "foot_lateral"),
+    (0.4, "hand_ap", "hand_oblique"), (0.3, "hand_ap", "hand_lateral"),
+    (0.3, "hand_ap", "hand_oblique", "hand_lateral"),
+    (0.85, "knee_ap", "knee_lateral"), (0.15, "knee_ap", "knee_oblique", "knee_lateral"),
+    (0.3, "wrist", "wrist"), (0.15, "shoulder_ap", "scapula_y"), (0.1, "shoulder_ap", "shoulder_axillary"),
+)  # fmt: skip
+
+
+def _plate(weight: float, *names: str) -> View:
+    """Views of one joint on one plate; the same name again is the next view of that name."""
+    first, *others = (
+        replace(_SINGLE[name][names[:place].count(name)], framings=(_PARTS[name],)) for place, name in enumerate(names)
+    )
+    return replace(first, weight=weight, beside=tuple(others), position="", part=BY_KEY[names[0]].body_part)
+
+
+NEIGHBOURS = _OTHER_VIEWS | {SEVERAL_VIEWS: tuple(_plate(*one) for one in _PLATES)}
 VIEWS = CLASSES | NEIGHBOURS
 NAMES = tuple(VIEWS)
 #: One turn through all views: the classes twice, so that neighbours do not outnumber them.

@@ -17,7 +17,7 @@ def first(name: str) -> Phantom:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_view_has_a_name_in_a_header(name):
-    said = [claim(name, named(name)[1], "R", np.random.default_rng(seed)) for seed in range(9)]
+    said = [claim(*named(name), "R", np.random.default_rng(seed)) for seed in range(9)]
     assert any(one.correct for one in said) and not all(one.correct for one in said)
 
 
@@ -27,5 +27,5 @@ def test_a_right_header_names_the_projection_that_was_taken(name):
     assert "LATERAL" in positions and len(positions) == 2
     assert first(name).position in positions
     for position in positions:
-        said = [claim(name, position, "R", np.random.default_rng(seed)) for seed in range(9)]
+        said = [claim(named(name)[0], position, "R", np.random.default_rng(seed)) for seed in range(9)]
         assert {one.view_position for one in said if one.correct} == {position}

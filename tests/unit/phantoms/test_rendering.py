@@ -26,7 +26,7 @@ def test_every_view_renders_a_radiograph_with_something_on_it(name):
     assert np.ptp(np.percentile(phantom.pixels, (10, 90))) > 0.04 * np.ptp(phantom.pixels)
 
 
-@pytest.mark.parametrize("name", ["knee_ap", "hand_lateral"])
+@pytest.mark.parametrize("name", ["knee_ap", "hand_lateral", "several_views"])
 def test_the_same_seed_gives_the_same_pixels_and_another_seed_does_not(name):
     again, other = render(name, 1), render(name, 2)
     assert np.array_equal(again.pixels, first(name).pixels)
