@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,17 @@ from mskmodel.radiograph import HeaderTexts, NotClassifiable
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
 
-__all__ = ["Answers", "ClassScore", "Evaluation", "Judgement", "answers", "as_logits", "score", "with_headers"]
+__all__ = [
+    "Answers",
+    "ClassScore",
+    "Evaluation",
+    "Judgement",
+    "answers",
+    "as_logits",
+    "narrowed",
+    "score",
+    "with_headers",
+]
 
 #: Pictures in one pass of the network.
 _BATCH = 32
@@ -145,7 +155,8 @@ def answers(
 ) -> Answers:
     """Classify every picture once, whatever its files are called; the result lists the other rows.
 
-    ``kinds``: what counts as a radiograph. ``headers``: what is claimed of a row, by itself or by its file's header.
+    A label that is no class of the version counts as none of them. ``kinds``: what counts as a radiograph. ``headers``:
+    what is claimed of a row, by itself or by its file's header.
     Raises TableError where the same picture has two labels.
     """
     once = Once()
@@ -163,7 +174,7 @@ def answers(
             continue
         images.append(image)
         read.append(row)
-        labels.append(len(index) if row.label is None else index[row.label])
+        labels.append(len(index) if row.label is None else index.get(row.label, len(index)))
         if headers:
             claims.append(headers(row, radiograph.texts))
         if len(images) == _BATCH:
@@ -176,12 +187,32 @@ def answers(
     return Answers(tuple(read), np.asarray(labels, np.int64), found, tuple(unreadable), tuple(claims))
 
 
-def with_headers(said: Answers, classes: Sequence[str], decision: Decision) -> Evaluation:
-    """Figures of pixels and headers together, each header worth what is known of headers in general."""
+def narrowed(
+    said: Answers, classes: Sequence[str], decision: Decision, judged: Sequence[str]
+) -> tuple[Answers, Decision]:
+    """The answers of a version with ``classes``, and its decision, for those who ask for some of them only.
+
+    Its other classes count as none of those ``judged``, in truths and in answers. With all of them nothing changes.
+    """
+    if tuple(judged) == tuple(classes):
+        return said, decision
+    numbers = [list(classes).index(key) for key in judged]
+    ours = decision.probabilities(said.logits)[:, numbers]
+    none = np.clip(1.0 - ours.sum(axis=1), 0.0, 1.0)
+    places = np.full(len(classes) + 1, len(numbers))
+    places[numbers] = np.arange(len(numbers))
+    logits = as_logits(np.column_stack([ours, none]))
+    return replace(said, logits=logits, labels=places[said.labels]), Decision(threshold=decision.threshold)
+
+
+def with_headers(said: Answers, classes: Sequence[str], decision: Decision) -> tuple[Answers, Decision]:
+    """Answers of pixels and headers together, each header worth what is known of headers in general, and how to decide
+    by them.
+    """
     pixels = decision.probabilities(said.logits)
     pairs = zip(pixels, said.claims, strict=True)
     together = np.array([combined(row, classes, claims).probabilities for row, claims in pairs]).reshape(pixels.shape)
-    return score(as_logits(together), said.labels, classes, Decision(threshold=decision.threshold), said.unreadable)
+    return replace(said, logits=as_logits(together)), Decision(threshold=decision.threshold)
 
 
 def as_logits(probabilities: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -17,6 +17,7 @@ from mskmodel.judging.report import Figure, Figures, Item, Picture, Pictures, Se
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.radiograph import NotClassifiable
 from mskmodel.registry.classifier import Classifier
+from mskmodel.registry.decision import Decision
 
 __all__ = [
     "FIGURES", "bounds", "calibration", "class_table", "confusion", "evaluation_page", "figure_table", "mistakes",
@@ -58,28 +59,31 @@ def evaluation_page(
     said: Answers,
     result: Evaluation,
     lead: str,
+    decision: Decision,
     kinds: RadiographKinds = BY_DEFAULT,
     together: Evaluation | None = None,
 ) -> str:
     """The report as an HTML page. ``images``: folder that file names are relative to. Reads files of mistakes again.
 
-    ``kinds``: what counts as a radiograph. ``together``: figures of pixels and headers, if there are any.
+    ``decision``: that ``result`` was made by. ``kinds``: what counts as a radiograph. ``together``: figures of pixels
+    and headers, if there are any.
     """
-    judged = Judgement.of(said.logits, said.labels, classifier.decision)
+    classes = [one.label for one in result.classes]
+    judged = Judgement.of(said.logits, said.labels, decision)
     sections = [Section("Figures", [_EXPLAINED, figure_table(result)]), Section("Classes", [class_table(result)])]
     if together:
         sections.insert(1, Section("With headers", [_TOGETHER, figure_table(together)]))
     if len(judged.labels):
         sections += [
-            Section("Confusion", [confusion(judged, classifier.classes)]),
-            Section("Confidence", [calibration(judged, classifier.decision.threshold)]),
+            Section("Confusion", [confusion(judged, classes)]),
+            Section("Confidence", [calibration(judged, decision.threshold)]),
         ]
 
     def look(row: int) -> tuple[NDArray[np.uint8], str]:
         file = said.rows[row].file
         return _thumbnail(file, classifier.preprocessing, kinds), _within(file, images)
 
-    sections.append(Section("Mistakes", mistakes(judged, classifier.classes, look)))
+    sections.append(Section("Mistakes", mistakes(judged, classes, look)))
     if said.unreadable:
         rows = [(_within(one.file, images), one.reason) for one in said.unreadable]
         sections.append(Section("Not read", [Table(("file", "why"), rows)]))

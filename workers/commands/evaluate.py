@@ -33,6 +33,10 @@ _OWN = "dicom"
 @click.option("--images", required=True, type=_FOLDER, help="Folder of DICOM files or pictures.")
 @click.option("--labels", required=True, type=_FILE, help="CSV: file, label (none = none of the classes).")
 @click.option("--model", help="A version's name or directory; without it, the one that is served.")
+@click.option(
+    "--classes",
+    help="Keys of the version's classes to judge by, separated by commas; others count as none. Without it, all.",
+)
 @device_option
 @click.option(
     "--headers",
@@ -51,6 +55,7 @@ def command(
     images: Path,
     labels: Path,
     model: str | None,
+    classes: str | None,
     device: str,
     headers: str | None,
     json_file: Path | None,
@@ -62,17 +67,23 @@ def command(
     read are listed but not counted, and so are those that show the same picture as another.
     """
     from mskmodel.data.labels_file import labelled_rows, read_labels_table
-    from mskmodel.judging.evaluation import answers, score, with_headers
+    from mskmodel.judging.evaluation import answers, narrowed, score, with_headers
     from workers.settings import radiograph_kinds
     from workers.terminal.chosen_version import load_classifier
 
     kinds = radiograph_kinds()
     classifier = load_classifier(model, device)
     table = read_labels_table(labels)
-    rows = labelled_rows(table, images, classifier.classes)
-    said = answers(classifier, rows, through("radiographs"), kinds, _claims(headers, table))
-    result = score(said.logits, said.labels, classifier.classes, classifier.decision, said.unreadable)
-    together = with_headers(said, classifier.classes, classifier.decision) if headers else None
+    judged = _judged(classes, classifier.classes)
+    rows = labelled_rows(table, images, (*classifier.classes, *classifier.others))
+    whole = answers(classifier, rows, through("radiographs"), kinds, _claims(headers, table))
+    said, decision = narrowed(whole, classifier.classes, classifier.decision, judged)
+    result = score(said.logits, said.labels, judged, decision, said.unreadable)
+    together = None
+    if headers:
+        heard, by_all = with_headers(whole, classifier.classes, classifier.decision)
+        heard, by_all = narrowed(heard, classifier.classes, by_all, judged)
+        together = score(heard.logits, heard.labels, judged, by_all, heard.unreadable)
     if json_file:
         write(json_file, json.dumps(_as_json(classifier.version, result, together), indent=1, allow_nan=False))
     if json_file != Path("-"):
@@ -81,9 +92,20 @@ def command(
         from mskmodel.judging.evaluation_report import evaluation_page
 
         lead = _lead(classifier.version, result)
-        write(report, evaluation_page(classifier, images, said, result, lead, kinds, together))
+        write(report, evaluation_page(classifier, images, said, result, lead, decision, kinds, together))
     if result.count + result.none_count == 0:
         raise SystemExit(1)
+
+
+def _judged(classes: str | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    """The classes to judge by, in the order that was asked for."""
+    if classes is None:
+        return known
+    asked = tuple(dict.fromkeys(classes.split(",")))
+    if missing := [key for key in asked if key not in known]:
+        told = f"not among the version's classes: {', '.join(missing)}; these are {', '.join(known)}"
+        raise click.BadParameter(told, param_hint="--classes")
+    return asked
 
 
 def _claims(headers: str | None, table: "Table") -> "Callable[[Labelled, HeaderTexts], Claims] | None":

@@ -11,6 +11,7 @@ from click.testing import Result
 from PIL import Image
 
 from mskmodel.dicom.writing import Header, write_dx
+from mskmodel.labels import KEYS
 from tests.dicom_files import gradient
 from tests.unit.commands.typed import msk
 
@@ -163,3 +164,23 @@ def test_a_labels_file_with_an_unknown_class_ends_with_its_name(pictures: Path) 
 
     assert result.exit_code == 1
     assert "line 2: knee_app is not among the classes" in result.output
+
+
+def test_a_version_is_judged_by_some_of_its_classes_and_the_others_count_as_none(pictures: Path) -> None:
+    (pictures / "labels.csv").write_text("file,label\na.png,knee_ap\nb.jpg,pelvis_ap\n")
+    whole, some = (
+        json.loads(evaluate(pictures, "--json", "-", *more).stdout) for more in ((), ("--classes", "knee_ap,foot_ap"))
+    )
+
+    assert (whole["count"], whole["none_count"]) == (2, 0)
+    assert (some["count"], some["none_count"]) == (1, 1)
+    assert [one["label"] for one in some["classes"]] == ["knee_ap", "foot_ap"]
+    everything = json.loads(evaluate(pictures, "--json", "-", "--classes", ",".join(KEYS)).stdout)
+    assert everything == whole
+
+
+def test_a_class_that_the_version_lacks_cannot_be_judged(pictures: Path) -> None:
+    result = evaluate(pictures, "--classes", "knee_ap,wrist_ap")
+
+    assert result.exit_code == 2
+    assert "not among the version's classes: wrist_ap" in " ".join(result.output.split())

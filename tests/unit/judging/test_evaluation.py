@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from mskmodel.data.labels_file import read_labels
-from mskmodel.judging.evaluation import answers, score
+from mskmodel.judging.evaluation import Answers, answers, narrowed, score
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry import Registry
 from mskmodel.registry.classifier import Classifier
@@ -51,6 +51,25 @@ def test_figures_follow_their_definitions() -> None:
     assert figures.none_auroc == pytest.approx(0.5)
     assert figures.classes[0].taken_for == {"disc": 1}
     assert figures.classes[0].precision == pytest.approx(0.5)
+
+
+def test_a_class_that_is_not_judged_counts_as_none_in_truths_and_in_answers() -> None:
+    chances = np.array([[0.6, 0.3, 0.05, 0.05], [0.1, 0.7, 0.1, 0.1], [0.3, 0.1, 0.1, 0.5], [0.1, 0.1, 0.7, 0.1]])
+    decision = Decision(temperature=2.0, threshold=0.5)
+    labels = np.array([0, 1, 3, 2])
+    said = Answers((), labels, (decision.temperature * np.log(chances)).astype(np.float32))
+
+    some, plain = narrowed(said, ("a", "b", "c"), decision, ("c", "a"))
+
+    assert some.labels.tolist() == [1, 2, 2, 0]
+    np.testing.assert_allclose(
+        plain.probabilities(some.logits),
+        [[0.05, 0.6, 0.35], [0.1, 0.1, 0.8], [0.1, 0.3, 0.6], [0.7, 0.1, 0.2]],
+        atol=1e-6,
+    )
+    figures = score(some.logits, some.labels, ("c", "a"), plain)
+    assert (figures.count, figures.none_count, figures.top1, figures.none_labelled) == (2, 2, 1.0, 0.0)
+    assert narrowed(said, ("a", "b", "c"), decision, ("a", "b", "c")) == (said, decision)
 
 
 def test_evaluation_lists_what_it_cannot_read(tmp_path: Path) -> None:

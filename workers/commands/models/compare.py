@@ -76,7 +76,8 @@ def _compare_on_folder(
 
     classifiers = [load_classifier(version, device) for version in (old, new)]
     classes = list(dict.fromkeys(key for one in reversed(classifiers) for key in one.classes))
-    rows = read_labels(labels, images, classes)
+    kinds = [key for one in classifiers for key in one.others]
+    rows = read_labels(labels, images, [*classes, *kinds])
     (before, _), (after, unreadable) = (_answers(classifier, rows, images) for classifier in classifiers)
     for one in unreadable:
         tell(str(one))
