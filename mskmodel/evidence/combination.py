@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -19,6 +20,8 @@ from mskmodel.evidence.hypotheses import Hypotheses
 from mskmodel.evidence.reliability import PRIOR, Reliability
 from mskmodel.evidence.shrinkage import says
 from mskmodel.evidence.siblings import Relative, heard, sibling_likelihoods
+from mskmodel.evidence.terms import OTHER
+from mskmodel.labels import parts_of
 from mskmodel.tables.label_cell import NONE
 
 __all__ = ["HEADER", "SIBLINGS", "Combined", "Sibling", "combined", "of_one_hand", "pinned", "weighed"]
@@ -45,6 +48,8 @@ class Sibling:
     pixels: NDArray[np.float64]
     claims: Claims
     truth: str = ""
+    #: As `combined` takes them.
+    kinds: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,9 +58,10 @@ class Combined:
 
     ``probabilities``: (classes + 1,), as a version's decision takes them; without evidence, the pixels' own.
     ``pieces``: by `HEADER` and `SIBLINGS`, as far as they say anything, (classes + 1,) likelihoods, 1 for what says
-    nothing; of none of the classes, the mean over what it is made of by the pixels. ``regions``:
-    combined probability of each region, ``other`` included; they add up to 1. ``heard``: of each sibling that counts,
-    by its own pixels and header, the likeliest class, or ``none``, and its probability; the surest first.
+    nothing; of none of the classes, the mean over what it is made of by the pixels. ``regions``: combined probability
+    of each region of the classes and of the kinds, ``other`` for all further ones; they add up to 1. ``heard``: of each
+    sibling that counts, by its own pixels and header, the likeliest class, or ``none``, and its probability; the surest
+    first.
     """
 
     probabilities: NDArray[np.float64]
@@ -70,21 +76,24 @@ def combined(
     claims: Claims = _NO_CLAIMS,
     siblings: Sequence[Sibling] = (),
     reliability: Reliability = PRIOR,
+    kinds: Mapping[str, float] = MappingProxyType({}),
 ) -> Combined:
-    """Combine (classes + 1,) ``pixels``, the last of them none of the classes, with what else is known."""
+    """Combine (classes + 1,) ``pixels``, the last of them none of the classes, with what else is known.
+
+    ``kinds``: by key, what the pixels give to kinds of none of the classes that the version tells apart.
+    """
     hypotheses = Hypotheses.of(tuple(classes))
-    split = hypotheses.split(pixels[None])[0]
+    split = hypotheses.split_by_kind(pixels, kinds)
     header = _of_header(claims, hypotheses, reliability)
     logs = {HEADER: header} if header.any() else {}
     relatives = heard(_relative(one, reliability) for one in siblings)
     if relatives:
         logs[SIBLINGS] = np.log(sibling_likelihoods(relatives, hypotheses))
     answer = weighed(split[None], sum(logs.values(), np.zeros(len(split)))[None])[0] if logs else split
-    regions = answer @ hypotheses.membership(REGION)
     return Combined(
         hypotheses.joined(answer[None])[0] if logs else pixels,
         {name: _by_class(np.exp(one), split, len(classes)) for name, one in logs.items()},
-        dict(zip(hypotheses.regions, regions.tolist(), strict=True)),
+        _regions(answer, split, hypotheses, kinds),
         tuple(_likeliest(one) for one in relatives),
     )
 
@@ -132,9 +141,23 @@ def _of_header(claims: Claims, hypotheses: Hypotheses, reliability: Reliability)
 
 def _relative(sibling: Sibling, reliability: Reliability) -> Relative:
     hypotheses = Hypotheses.of(sibling.classes)
-    split = hypotheses.split(sibling.pixels[None])[0]
+    split = hypotheses.split_by_kind(sibling.pixels, sibling.kinds)
     answer = weighed(split[None], _of_header(sibling.claims, hypotheses, reliability)[None])[0]
     return Relative(hypotheses, pinned(answer, sibling.truth, hypotheses) if sibling.truth else answer)
+
+
+def _regions(
+    answer: NDArray[np.float64], split: NDArray[np.float64], hypotheses: Hypotheses, kinds: Mapping[str, float]
+) -> dict[str, float]:
+    """Probability of each region. Of what is another region by all evidence, each has the share that the pixels say."""
+    found = dict(zip(hypotheses.regions, (answer @ hypotheses.membership(REGION)).tolist(), strict=True))
+    left = float(split[-1]) and found[OTHER] / float(split[-1])
+    for key, probability in kinds.items():
+        region = parts_of(key)[0]
+        if region and region not in hypotheses.regions:
+            found[region] = found.get(region, 0.0) + left * probability
+    told = sum(probability for region, probability in found.items() if region not in hypotheses.regions)
+    return found | {OTHER: max(found[OTHER] - told, 0.0)}
 
 
 def _likeliest(one: Relative) -> tuple[str, float]:

@@ -1,11 +1,13 @@
 """What a radiograph may show: each class of a version, and what of none of the classes evidence can tell apart.
 
 A header that says "hand, oblique" speaks for none of the classes, but not for any knee. So none of the classes is split
-into another view of each joint and any other region. Pixels know nothing of the split: it is a model, made of them.
+into another view of each joint and any other region. Pixels know of the split where a version tells kinds of none
+apart; elsewhere it is a model, made of them.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -83,6 +85,27 @@ class Hypotheses:
         share = 1.0 if joints == 0 else _OTHER_REGION
         joint = none * (1.0 - share) * mass / mass.sum(axis=1, keepdims=True) if joints else mass
         return np.concatenate([pixels[:, :-1], joint, none * share], axis=1)
+
+    def split_by_kind(self, pixels: NDArray[np.float64], kinds: Mapping[str, float]) -> NDArray[np.float64]:
+        """As `split`, from (classes + 1,) probabilities of one picture of whose none the pixels tell ``kinds`` apart.
+
+        A kind counts for its region; what shows several views, for the joints that the classes look like. What is of no
+        known kind is split as ever.
+        """
+        joints = len(self.regions) - 1
+        elsewhere, nowhere = np.zeros(joints + 1), 0.0
+        for key, probability in kinds.items():
+            if region := parts_of(key)[0]:
+                place = self.regions.index(region) if region in self.regions[:-1] else joints
+                elsewhere[place] += probability
+            else:
+                nowhere += probability
+        unknown = max(float(pixels[-1]) - elsewhere.sum() - nowhere, 0.0)
+        found = self.split(np.append(pixels[:-1], unknown)[None])[0]
+        looks = pixels[:-1] @ self.membership(REGION)[: len(self.classes)] + elsewhere + np.finfo(float).tiny
+        looks[-1] = 0.0 if joints else 1.0
+        found[len(self.classes) :] += elsewhere + nowhere * looks / looks.sum()
+        return np.asarray(found)
 
     def joined(self, split: NDArray[np.float64]) -> NDArray[np.float64]:
         """The way back: (n, classes + 1)."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -22,14 +23,21 @@ _NAMED: Final = 3
 _CAPITALS: Final = {"ap": "AP"}
 
 
-def sentence(pixels: NDArray[np.float64], classes: Sequence[str], claims: Claims, answer: Combined) -> str:
+def sentence(
+    pixels: NDArray[np.float64],
+    classes: Sequence[str],
+    claims: Claims,
+    answer: Combined,
+    kinds: Mapping[str, float] = MappingProxyType({}),
+) -> str:
     """What each piece of evidence says, and all together, from `combined` of these pixels and claims.
 
     "pixels: knee lateral 0.66; header says elbow, lateral; its sibling is an elbow AP 0.98: elbow lateral 0.93".
-    Without claims and siblings, what the pixels say alone.
+    Without claims and siblings, what the pixels say alone. ``kinds``: as `combined` takes them; the likeliest is told
+    where it is most of none of the classes.
     """
     names = (*classes, NONE)
-    parts = [f"pixels: {_shown(names, pixels)}"]
+    parts = [f"pixels: {_shown(names, pixels)}{_kind(pixels, kinds)}"]
     if said := _said(claims):
         parts.append(f"header says {said}")
     if answer.heard:
@@ -41,6 +49,13 @@ def sentence(pixels: NDArray[np.float64], classes: Sequence[str], claims: Claims
 def _shown(names: Sequence[str], probabilities: NDArray[np.float64]) -> str:
     best = int(probabilities.argmax())
     return f"{_named(names[best])} {probabilities[best]:.2f}"
+
+
+def _kind(pixels: NDArray[np.float64], kinds: Mapping[str, float]) -> str:
+    if not kinds or int(pixels.argmax()) != len(pixels) - 1:
+        return ""
+    best = max(kinds, key=lambda key: kinds[key])
+    return f" ({_named(best)} {kinds[best]:.2f})" if kinds[best] > pixels[-1] / 2 else ""
 
 
 def _named(key: str) -> str:

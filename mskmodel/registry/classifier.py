@@ -83,7 +83,7 @@ class Classifier:
         """One answer for each prepared radiograph, in order; independent of the rest of the batch."""
         if not batch:
             return []
-        return [self.decision.answer(row, self.classes) for row in self.logits(np.stack(batch))]
+        return [self.decision.answer(row, self.classes, self.others) for row in self.outputs(np.stack(batch))]
 
     def logits(self, images: NDArray[np.float32]) -> NDArray[np.float32]:
         """(n, 3, size, size) prepared radiographs to (n, classes + 1)."""
@@ -104,7 +104,7 @@ class Classifier:
 
         def ask(network: Network, count: int) -> NDArray[np.float64]:
             pictures = np.stack([known[number % len(known)] for number in range(count)])
-            return self.decision.probabilities(collapsed(self._outputs(network, pictures), len(self.classes)))
+            return self.decision.with_kinds(self._outputs(network, pictures), len(self.classes))
 
         self._network = fastest(self._single, self.preprocessing.size, ask)
 

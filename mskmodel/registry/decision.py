@@ -10,12 +10,17 @@ from numbers import Real
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LOW_CONFIDENCE", "NO_NUMBER", "UNLIKE", "Classification", "Decision", "NotANumber"]
+from mskmodel.labels import SEVERAL_VIEWS
+from mskmodel.network.outputs import collapsed
+
+__all__ = ["LOW_CONFIDENCE", "MORE_VIEWS", "NO_NUMBER", "UNLIKE", "Classification", "Decision", "NotANumber"]
 
 #: Reasons of a model to abstain. The texts are stored in outcomes, and readers compare them.
 LOW_CONFIDENCE = "low confidence"
 #: None of the classes is the likeliest answer.
 UNLIKE = "unlike every trained class"
+#: Several views are on one film, so that none of them is what it shows: that is the likeliest answer.
+MORE_VIEWS = "more than one view"
 #: The model answered with something that is no number, such as NaN.
 NO_NUMBER = "the model's answer is no number"
 
@@ -43,6 +48,9 @@ class Classification:
     reason: str | None
     #: Of every class, in the version's order, and of none of them.
     probabilities: tuple[float, ...] = ()
+    #: Of every kind of none of the classes that the version tells apart, in its order; what they lack of the last of
+    #: ``probabilities`` is none of known kind.
+    kinds: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -94,20 +102,48 @@ class Decision:
         confidence = probabilities[:, :-1].max(axis=1)
         return np.asarray((confidence >= self.threshold) & (confidence > probabilities[:, -1]))
 
-    def decide(self, probabilities: NDArray[np.float64], classes: Sequence[str]) -> Classification:
-        """One row of ``probabilities`` to a label or an abstention with its reason."""
+    def with_kinds(self, outputs: NDArray[np.float32], classes: int) -> NDArray[np.float64]:
+        """From logits of all outputs, (n, classes + others + 1), to as many probabilities.
+
+        Those of the classes are the same as from collapsed logits. What these give to none of the classes is split
+        among its kinds in proportion to their softmax. Raises NotANumber.
+        """
+        found = self.probabilities(collapsed(outputs, classes))
+        kinds = np.asarray(outputs[:, classes:], np.float64)
+        powers = np.exp(kinds - kinds.max(axis=1, keepdims=True))
+        return np.hstack([found[:, :-1], found[:, -1:] * (powers / powers.sum(axis=1, keepdims=True))])
+
+    def decide(
+        self, probabilities: NDArray[np.float64], classes: Sequence[str], kinds: Sequence[tuple[str, float]] = ()
+    ) -> Classification:
+        """One row of ``probabilities`` to a label or an abstention with its reason. ``kinds``: of a Classification."""
         order = np.argsort(-probabilities[:-1], kind="stable")[:5]
         top5 = tuple((classes[i], float(probabilities[i])) for i in order)
         best, confidence = top5[0]
         every = tuple(probabilities.tolist())
         if self.gives_label(probabilities[None])[0]:
-            return Classification(best, top5, confidence, None, every)
+            return Classification(best, top5, confidence, None, every, tuple(kinds))
         reason = UNLIKE if probabilities[-1] >= confidence else LOW_CONFIDENCE
-        return Classification(None, top5, confidence, reason, every)
+        if _are_several_views(every, kinds):
+            reason = MORE_VIEWS
+        return Classification(None, top5, confidence, reason, every, tuple(kinds))
 
-    def answer(self, logits: NDArray[np.float32], classes: Sequence[str]) -> Classification:
-        """As `decide`, from the logits of one picture, (classes + 1,); abstains if they are no numbers."""
+    def answer(
+        self, outputs: NDArray[np.float32], classes: Sequence[str], others: Sequence[str] = ()
+    ) -> Classification:
+        """As `decide`, from all outputs of one picture, (classes + others + 1,); abstains if they are no numbers."""
         try:
-            return self.decide(self.probabilities(logits[None])[0], classes)
+            every = self.with_kinds(outputs[None], len(classes))[0]
         except NotANumber:
             return Classification(None, (), 0.0, NO_NUMBER)
+        ours, none = every[: len(classes)], every[len(classes) :]
+        kinds = tuple(zip(others, none.tolist(), strict=False))  # the last of them is none of known kind
+        return self.decide(np.append(ours, none.sum()), classes, kinds)
+
+
+def _are_several_views(probabilities: Sequence[float], kinds: Sequence[tuple[str, float]]) -> bool:
+    """Whether several views are likelier than every class and every other kind."""
+    *classes, none = probabilities
+    several = sum(probability for key, probability in kinds if key == SEVERAL_VIEWS)
+    rest = [probability for key, probability in kinds if key != SEVERAL_VIEWS]
+    return several > max(*classes, *rest, none - several - sum(rest))

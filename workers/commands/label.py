@@ -37,8 +37,11 @@ def command(files: tuple[Path, ...], model: str | None, device: str, as_json: bo
 
 
 def _answer(classifier: "Classifier", kinds: "RadiographKinds", file: Path) -> dict[str, Any]:
+    import numpy as np
+
     from mskmodel.data.dataset import Unreadable
     from mskmodel.dicom.reading import read_image
+    from mskmodel.evidence.combination import combined
     from mskmodel.radiograph import NotClassifiable
 
     answer: dict[str, Any] = {
@@ -46,6 +49,7 @@ def _answer(classifier: "Classifier", kinds: "RadiographKinds", file: Path) -> d
         "label": None,
         "confidence": None,
         "top5": [],
+        "region": None,
         "reason": None,
         "note": None,
     }
@@ -57,6 +61,10 @@ def _answer(classifier: "Classifier", kinds: "RadiographKinds", file: Path) -> d
         return answer | {"error": Unreadable.because(file, error).reason}
     top5 = [[key, round(probability, 4)] for key, probability in said.top5]
     answer |= {"label": said.label, "confidence": said.confidence, "top5": top5, "reason": said.reason}
+    if said.probabilities:
+        found = combined(np.array(said.probabilities), classifier.classes, kinds=dict(said.kinds)).regions
+        region = max(found, key=lambda each: found[each])
+        answer["region"] = [region, round(found[region], 4)]
     return answer | {"note": radiograph.note or None}
 
 

@@ -6,7 +6,7 @@ from heapq import nlargest
 from typing import Any
 
 from mskmodel.judging.active_learning import Candidate, doubtful, suggest
-from mskmodel.registry.decision import UNLIKE
+from mskmodel.registry.decision import MORE_VIEWS, UNLIKE
 from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, TRUTH, Outcome
 from workers.pacs import OrthancClient
 
@@ -70,5 +70,5 @@ def _candidate(instance_id: str, metadata: Mapping[str, str]) -> Candidate | Non
     outcome = None if TRUTH in metadata else Outcome.of(metadata)
     if outcome is None or outcome.status not in (LABELLED, NEEDS_REVIEW) or not outcome.top5:
         return None
-    unlike = outcome.status == NEEDS_REVIEW and outcome.reason == UNLIKE
+    unlike = outcome.status == NEEDS_REVIEW and outcome.reason in (UNLIKE, MORE_VIEWS)
     return Candidate(instance_id, outcome.top5, unlike, outcome.disagreement or 0.0)

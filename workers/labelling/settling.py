@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from mskmodel.evidence.claim import Claims
 from mskmodel.evidence.combination import Sibling
 from mskmodel.tables.label_cell import NONE
-from workers.labelling.deciding import Judge, pixels_of
+from workers.labelling.deciding import Judge, kinds_of, pixels_of
 from workers.ledger import Ledger
 from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, PREDICTION, Outcome, Siblings
 from workers.metadata.shown_label import show_label
@@ -94,10 +94,11 @@ def _member(instance_id: str, metadata: Mapping[str, str], version: str, classes
     truth = Truth.standing(metadata)
     try:
         pixels, claims = pixels_of(outcome.pixels, classes), Claims.from_json(outcome.claims)
-    except (KeyError, TypeError, ValueError):
+        kinds = kinds_of(outcome.kinds)
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None  # of a schema without them, or none that could be used
     said = (truth.label or NONE) if truth else ""
-    return _Member(instance_id, metadata, outcome, Sibling(classes, pixels, claims, said))
+    return _Member(instance_id, metadata, outcome, Sibling(classes, pixels, claims, said, kinds))
 
 
 def _is_open(outcome: Outcome, revision: str) -> bool:
@@ -107,7 +108,7 @@ def _is_open(outcome: Outcome, revision: str) -> bool:
 
 def _heard(member: _Member, others: list[Sibling], revision: str, judge: Judge) -> Outcome:
     old = member.outcome
-    own = judge.by_pixels(old.pixels)
+    own = judge.by_pixels(old.pixels, member.sibling.kinds)
     found = replace(old, **judge.outcome_of(own, member.sibling.claims, others))
     moved = found.label != old.label
     return replace(found, siblings=Siblings(revision, len(others), moved, old.label if moved else None))

@@ -83,6 +83,8 @@ class Outcome:
     """The likeliest body region and its probability; it may be clear where the view is not."""
     pixels: dict[str, float] = field(default_factory=dict)
     """Calibrated probabilities of every class, and of `none`, by the pixels alone."""
+    kinds: dict[str, float] = field(default_factory=dict)
+    """Those of the kinds of none of the classes that the model tells apart, as far as they matter: parts of `none`."""
     claims: dict[str, Any] = field(default_factory=dict)
     """What the header claims, as `Claims.to_json` says it: mapped terms and hashes, nothing of its own words."""
     evidence: dict[str, dict[str, float]] = field(default_factory=dict)

@@ -22,6 +22,8 @@ def test_label_answers_for_each_file_and_reports_the_one_that_it_cannot_read(pic
     assert answer["model"] == read_manifest(SHIPPED)["version"]
     good, broken, missing = answer["files"]
     assert len(good["top5"]) == 5
+    assert 0 < good["region"][1] <= 1
+    assert broken["region"] is None
     assert good["error"] is None
     assert broken["error"]
     assert missing["error"]

@@ -159,3 +159,29 @@ def test_versions_with_other_classes_understand_each_other() -> None:
     # Nothing is known of things: no header speaks for or against them.
     assert wrist.pieces[HEADER][2] == pytest.approx(1)
     assert combined(pixels, KEYS[:3], says("knee")).probabilities.sum() == pytest.approx(1)
+
+
+def test_a_region_is_as_likely_as_its_classes_and_kinds_together() -> None:
+    pixels = sees(0.8, hand_ap=0.1)
+    kinds = {"hand_oblique": 0.2, "wrist": 0.4, "chest": 0.1, "spine": 0.05}
+
+    regions = combined(pixels, KEYS, kinds=kinds).regions
+
+    assert sum(regions.values()) == pytest.approx(1)
+    assert regions["wrist"] == pytest.approx(0.4)
+    assert regions["chest"] == pytest.approx(0.1)
+    assert regions["hand"] == pytest.approx(0.3, abs=0.04)
+    told = combined(pixels, KEYS, says("hand", "oblique"), kinds=kinds).regions
+    assert sum(told.values()) == pytest.approx(1)
+    assert told["hand"] > 0.7
+    assert told["wrist"] / told["chest"] == pytest.approx(4)
+
+
+def test_what_a_sibling_shows_is_heard_by_its_kind() -> None:
+    pixels = sees(0.1, knee_ap=0.45, elbow_ap=0.42)
+    plain, elbow = (Sibling(KEYS, sees(0.95), Claims(), kinds=kinds) for kinds in ({}, {"elbow_oblique": 0.9}))
+
+    knee, elbow_ap = KEYS.index("knee_ap"), KEYS.index("elbow_ap")
+    before, after = (combined(pixels, KEYS, siblings=[one]).probabilities for one in (plain, elbow))
+    assert before[knee] > before[elbow_ap]
+    assert after[elbow_ap] > after[knee]

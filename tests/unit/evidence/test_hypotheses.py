@@ -39,3 +39,19 @@ def test_classes_of_any_name_have_hypotheses() -> None:
     assert hypotheses.views == ("ap", "oblique", "other")
     assert hypotheses.membership(REGION).sum(axis=1).tolist() == [1] * len(hypotheses)
     assert hypotheses.membership(VIEW).sum(axis=1).tolist() == [1, 1, 0, 1, 1, 0]
+
+
+def test_kinds_of_none_count_for_their_region_and_only_the_rest_is_split() -> None:
+    hypotheses = Hypotheses.of(KEYS)
+    pixels = sees(0.6, knee_ap=0.3)
+    kinds = {"hand_oblique": 0.2, "wrist": 0.1, "several_views": 0.05, "chest": 0.05}
+
+    split = hypotheses.split_by_kind(pixels, kinds)
+
+    plain = hypotheses.split(np.append(pixels[:-1], 0.2)[None])[0]
+    more = dict(zip(hypotheses.regions, split[13:] - plain[13:], strict=True))
+    assert more["hand"] == pytest.approx(0.2, abs=0.02)
+    assert more["other"] == pytest.approx(0.15)
+    assert more["knee"] > 5 * more["elbow"] > 0, "several views are mostly of the joint that the classes look like"
+    assert hypotheses.joined(split[None])[0] == pytest.approx(pixels)
+    assert hypotheses.split_by_kind(pixels, {}).tobytes() == hypotheses.split(pixels[None])[0].tobytes()

@@ -11,9 +11,10 @@ import pytest
 
 from mskmodel.dicom.reading import read_image
 from mskmodel.labels import KEYS
+from mskmodel.network.outputs import collapsed
 from mskmodel.registry import MANIFEST, SHIPPED, WEIGHTS, NotANumber, Registry, RegistryError
 from mskmodel.registry.classifier import Classifier, choose_device
-from mskmodel.registry.decision import LOW_CONFIDENCE, NO_NUMBER, UNLIKE, Classification, Decision
+from mskmodel.registry.decision import LOW_CONFIDENCE, MORE_VIEWS, NO_NUMBER, UNLIKE, Classification, Decision
 from tests.drawn_pictures import a_radiograph
 from tests.model_versions import harm_weights, register_saying
 
@@ -76,6 +77,42 @@ def test_it_abstains_when_unsure_and_when_it_looks_like_no_class(
     answer = decision.decide(decision.probabilities(np.array([logits], np.float32))[0], ("a", "b", "c"))
 
     assert (answer.label, answer.reason) == (label, reason)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "label", "reason"),
+    [
+        ([5.0, 0.0, 0.0, 0.0, 0.0], "a", None),
+        ([0.0, 0.0, 0.0, 5.0, 0.0], None, UNLIKE),
+        ([0.0, 0.0, 5.0, 0.0, 0.0], None, MORE_VIEWS),
+        ([0.0, 2.0, 1.9, 1.9, 0.0], None, UNLIKE),
+        ([0.0, 2.0, 2.1, 1.9, 0.0], None, MORE_VIEWS),
+        ([0.0, 2.0, 2.1, 2.2, 0.0], None, UNLIKE),
+    ],
+)
+def test_several_views_on_a_film_are_a_reason_where_that_is_the_likeliest_answer(
+    outputs: list[float], label: str | None, reason: str | None
+) -> None:
+    answer = Decision().answer(np.array(outputs, np.float32), ("a", "b"), ("several_views", "wrist"))
+
+    assert (answer.label, answer.reason) == (label, reason)
+
+
+def test_the_kinds_of_none_share_its_calibrated_probability_as_the_network_says() -> None:
+    decision = Decision(temperature=2.0, none_slope=0.5, none_shift=1.0)
+    outputs = np.random.default_rng(0).normal(0, 3, (20, 6)).astype(np.float32)
+
+    every = decision.with_kinds(outputs, 3)
+
+    probabilities = decision.probabilities(collapsed(outputs, 3))
+    np.testing.assert_array_equal(every[:, :3], probabilities[:, :3])
+    np.testing.assert_allclose(every[:, 3:].sum(axis=1), probabilities[:, 3])
+    shares = np.exp(outputs[:, 3:].astype(np.float64))
+    np.testing.assert_allclose(every[:, 3:] / probabilities[:, 3:], shares / shares.sum(axis=1, keepdims=True))
+    answer = decision.answer(outputs[0], ("a", "b", "c"), ("wrist", "chest"))
+    assert [key for key, _ in answer.kinds] == ["wrist", "chest"]
+    np.testing.assert_allclose([p for _, p in answer.kinds], every[0, 3:5])
+    assert len(answer.probabilities) == 4
 
 
 @pytest.mark.parametrize(
