@@ -32,7 +32,7 @@ new_class_option = click.option(
 def command() -> None:
     """Say what instances show, where the model is wrong or abstains.
 
-    A label is one of the served model's classes; none means none of them.
+    A label is a class of the served model, or a kind that it tells apart; none means none of the classes.
     """
 
 
