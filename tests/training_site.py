@@ -110,13 +110,15 @@ class Site:
         self.registry.root.mkdir()
         (self.registry.root / FILE).write_text("07" * 32)
 
-    def register_untrained(self, classes: Sequence[str] = CLASSES, **facts: str) -> str:
+    def register_untrained(self, classes: Sequence[str] = CLASSES, others: Sequence[str] = (), **facts: str) -> str:
         """Register a version that guesses, with these additional facts in its manifest."""
         torch.manual_seed(3)
-        model = AlexNet(Architecture(len(classes) + 1, (32,), (0,))).eval()
+        outputs = len(classes) + len(others) + 1
+        model = AlexNet(Architecture(outputs, (32,), (0,), others=len(others))).eval()
         nothing = Pictures(np.zeros((3, STORED, STORED), np.uint8), np.full((3, 2), STORED, np.int16), np.arange(3) % 3)
         settings = TrainingSettings(hidden=(32,), ranks=(0,))
-        tensors, manifest = version_of(model, classes, Preprocessing(), settings, [], nothing, "random")
+        described = (model, classes, Preprocessing(), settings, [], nothing, "random")
+        tensors, manifest = version_of(*described, others=others)
         return self.registry.register(tensors, manifest | facts)
 
     def store_image(self, number: int, truth: str | None = "", patient: str | None = None) -> str:
