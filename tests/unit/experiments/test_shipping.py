@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from numpy.typing import NDArray
 from PIL import Image
 from safetensors.torch import save_file
 
 from mskmodel.data.crops import Crops
+from mskmodel.data.dataset import STORED, Pictures
 from mskmodel.experiments import shipping
 from mskmodel.judging.evaluation import score
 from mskmodel.network.preprocessing import Preprocessing
@@ -22,7 +24,7 @@ from mskmodel.registry import Registry
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
 from mskmodel.training.loop import Progress
-from mskmodel.versions.conversion import finished, logits_of
+from mskmodel.versions.conversion import finished, logits_of, outputs_of
 from tests.drawn_pictures import CLASSES, QUICK, pictures, weights
 from workers.cli import main
 
@@ -35,7 +37,7 @@ def data() -> shipping.Data:
     patients = np.array([0, 0, 1, 1, 2, 2, 3, 4, 5])
     crops = Crops(pictures(3, seed=4), np.array([1, 6, 8]))
     real = shipping.Real(pictures(9, seed=3), patients, patients < 5, crops)
-    return shipping.Data(CLASSES, pictures(12), pictures(6, seed=1), real)
+    return shipping.Data(CLASSES, (), pictures(12), pictures(6, seed=1), real)
 
 
 def test_folds_keep_patients_together_and_spread_the_classes() -> None:
@@ -61,10 +63,9 @@ def test_the_recipe_makes_a_version_that_serves_and_resumes_where_it_was_stopped
 
     def made() -> str:
         base = shipping.pretrained(RECIPE, data(), START, tmp_path, told)
-        logits = shipping.by_folds(RECIPE, data(), base, tmp_path, told)
-        decision, figures = shipping.calibrated_by_folds(RECIPE, data(), logits)
-        assert (figures.count, figures.none_count) == (6, 3)
-        tensors, manifest = shipping.version(RECIPE, data(), base, decision, START, told)
+        judged = shipping.judged_by_folds(RECIPE, data(), shipping.by_folds(RECIPE, data(), base, tmp_path, told))
+        assert (judged.study.count, judged.study.none_count) == (6, 3)
+        tensors, manifest = shipping.version(RECIPE, data(), base, judged, START, told)
         assert [one["count"] for one in manifest["data"]] == [12, 8 + 2]
         return Registry(tmp_path / "models").register(tensors, manifest)
 
@@ -81,7 +82,8 @@ def test_a_model_that_is_made_for_one_look_is_calibrated_and_served_with_one(tmp
     recipe = RECIPE.with_looks(1)
     base = shipping.pretrained(recipe, data(), START, tmp_path, lambda *_: None)
     logits = shipping.by_folds(replace(recipe, kept=1.0), data(), base, tmp_path, lambda *_: None)
-    tensors, manifest = shipping.version(recipe, data(), base, Decision(), START, lambda *_: None)
+    judged = shipping.judged_by_folds(recipe, data(), logits)
+    tensors, manifest = shipping.version(recipe, data(), base, judged, START, lambda *_: None)
     registry = Registry(tmp_path / "models")
     served = Classifier.load(registry.find(registry.register(tensors, manifest)), "cpu")
 
@@ -127,13 +129,68 @@ def test_a_fold_is_calibrated_by_the_others() -> None:
     # Sure and wrong in one fold only: calibrated on the others, that fold stays as sure as it is.
     logits[folds == 0] = np.roll(logits[folds == 0], 1, axis=1)
 
-    decision, figures = shipping.calibrated_by_folds(RECIPE, one, logits)
+    judged = shipping.judged_by_folds(RECIPE, one, logits)
 
-    together = score(logits / decision.temperature, one.real.pictures.labels, CLASSES, Decision(1.0, 0.5))
-    assert decision.temperature > 1
-    assert figures.calibration_error is not None
+    together = score(logits / judged.decision.temperature, one.real.pictures.labels, CLASSES, Decision(1.0, 0.5))
+    assert judged.decision.temperature > 1
+    assert judged.study.calibration_error is not None
     assert together.calibration_error is not None
-    assert figures.calibration_error > together.calibration_error
+    assert judged.study.calibration_error > together.calibration_error
+
+
+#: Kinds of none of the classes, and what is said of the ten radiographs of each.
+SAID = {"oblique": [2] * 9 + [0], "skyline": [3] * 6 + [0] * 4, "several_views": [4] * 10, "rare": [5] * 4}
+
+
+def kinds() -> tuple[shipping.Data, NDArray[np.float32]]:
+    """Ten stripes, ten discs and the kinds of `SAID`, each of a patient of its own, with the outputs for them."""
+    said = {"stripes": [0] * 10, "disc": [1] * 10} | SAID
+    labels = np.concatenate([np.full(len(each), number) for number, each in enumerate(said.values())])
+    outputs = np.eye(len(said) + 1, dtype=np.float32)[np.concatenate(list(said.values()))] * 6
+    one = Pictures(pictures(len(labels)).values, np.full((len(labels), 2), STORED, np.int16), labels)
+    real = shipping.Real(one, np.arange(len(labels)), np.ones(len(labels), bool), Crops.none())
+    return shipping.Data(CLASSES, tuple(SAID), pictures(12), pictures(6, seed=1), real), outputs
+
+
+def test_a_kind_is_named_where_enough_radiographs_show_it_and_its_labels_are_right() -> None:
+    one, outputs = kinds()
+
+    judged = shipping.judged_by_folds(RECIPE, one, outputs)
+
+    # Half of what is called a skyline is none: seen often enough, and right too seldom.
+    half = outputs.copy()
+    half[one.real.pictures.labels == 4] = half[one.real.pictures.labels == 3][0]
+    assert judged.named == ("oblique", "skyline")
+    assert shipping.judged_by_folds(RECIPE, one, half).named == ("oblique",)
+    assert shipping.judged_by_folds(replace(RECIPE, naming=shipping.Naming(4)), one, outputs).named[-1] == "rare"
+
+
+def test_what_is_named_counts_as_none_where_the_classes_of_the_study_are_judged() -> None:
+    one, outputs = kinds()
+
+    judged = shipping.judged_by_folds(RECIPE, one, outputs)
+
+    assert (judged.study.count, judged.study.none_count) == (20, 34)
+    assert (judged.every.count, judged.every.none_count) == (40, 14)
+    assert [score.label for score in judged.every.classes] == [*CLASSES, "oblique", "skyline"]
+
+
+def test_what_is_named_keeps_its_output(tmp_path: Path) -> None:
+    one, outputs = kinds()
+    base = shipping.pretrained(RECIPE, one, START, tmp_path, lambda *_: None)
+    judged = shipping.judged_by_folds(RECIPE, one, outputs)
+    recipe = replace(RECIPE, kept=1.0)
+
+    tensors, manifest = shipping.version(recipe, one, base, judged, START, lambda *_: None)
+    registry = Registry(tmp_path / "models")
+    served = Classifier.load(registry.find(registry.register(tensors, manifest)), "cpu")
+
+    assert served.classes == (*CLASSES, "oblique", "skyline")
+    assert served.others == ("several_views", "rare")
+    shown = one.held_out
+    before = outputs_of(finished(copy.deepcopy(base), recipe.finetuning), shown, Preprocessing())
+    after = served.outputs(Preprocessing().inputs(shown.values, shown.extents))
+    np.testing.assert_allclose(after, before, atol=2e-2)
 
 
 def test_a_labels_file_that_names_no_patients_is_refused(tmp_path: Path) -> None:
@@ -151,11 +208,11 @@ def test_a_labels_file_that_names_no_patients_is_refused(tmp_path: Path) -> None
 def test_the_command_makes_a_version_of_phantoms_radiographs_and_their_crops(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    recipe = shipping.Recipe(phantoms=4, pretraining=QUICK, finetuning=QUICK, runs=1, folds=2)
+    recipe = shipping.Recipe(phantoms=4, plates=2, pretraining=QUICK, finetuning=QUICK, runs=1, folds=2)
     monkeypatch.setattr(shipping, "Recipe", lambda: recipe)
     monkeypatch.setattr(import_module("workers.commands.experiment.ship"), "_HELD_OUT_COUNT", 2)
     save_file(dict(weights()), tmp_path / "start.safetensors")
-    rows = ("knee_ap,1,CC0", "knee_ap,2,CC0", "none,3,CC0", "none,4,CC BY-SA")
+    rows = ("knee_ap,1,CC0", "knee_ap,2,CC0", "wrist,3,CC0", "none,4,CC BY-SA")
     for number, one in enumerate(pictures(4).values):
         Image.fromarray(one).save(tmp_path / f"{number}.png")
     labels, crops, out = tmp_path / "labels.csv", tmp_path / "crops.csv", tmp_path / "out"
@@ -172,9 +229,9 @@ def test_the_command_makes_a_version_of_phantoms_radiographs_and_their_crops(
     assert "7.png: listed in" in result.output
     version = Registry(tmp_path / "models").find(result.stdout.split()[-1])
     trained_on = json.loads((version / "model.json").read_text())["data"]
-    assert [one["count"] for one in trained_on] == [4, 3 + 1]
+    assert [one["count"] for one in trained_on] == [4 + 2, 3 + 1]
     judged = json.loads((out / "figures.json").read_text())
-    assert judged["each real radiograph by a model that saw none of its patient"]["count"] == 2
+    assert judged["the study's classes, each real radiograph by a model that saw none of its patient"]["count"] == 2
 
 
 def test_crops_are_trained_on_with_their_radiograph_only() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +31,7 @@ _HELD_OUT_COUNT = 300
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--images", required=True, type=_FOLDER, help="Real radiographs.")
-@click.option("--labels", required=True, type=_FILE, help="CSV: file, label (none = none of the classes), patient.")
+@click.option("--labels", required=True, type=_FILE, help="CSV: file, label (a class, another view, or none), patient.")
 @click.option("--crops", type=_FILE, help="CSV: file, label, left, top, right, bottom (0..1) of parts to train on too.")
 @click.option(
     "--skip", multiple=True, metavar="COLUMN=TEXT", help="Only judge on rows with TEXT in COLUMN; do not train on them."
@@ -39,7 +40,7 @@ _HELD_OUT_COUNT = 300
 @click.option(
     "--looks",
     type=click.IntRange(1, 2),
-    default=2,
+    default=1,
     show_default=True,
     help="1: look at the picture alone; 2: at its mirror image too, which takes twice the time.",
 )
@@ -66,33 +67,43 @@ def ship(
     The results of long steps stay in DIRECTORY and are reused. From nothing it takes an hour to an hour and a half on
     2 idle cores. The figures are written to figures.json in DIRECTORY; the version's name is printed last.
     """
+    from mskmodel.data.dataset import Pictures
     from mskmodel.experiments import shipping
-    from mskmodel.labels import KEYS
+    from mskmodel.labels import KEYS, SEVERAL_VIEWS
     from mskmodel.network.weights import WeightsUnavailable, find
+    from mskmodel.phantoms.views import NAMES, TURN
     from mskmodel.registry import Registry
     from mskmodel.registry.classifier import Classifier
 
     recipe = shipping.Recipe().with_looks(looks)
+    others = tuple(name for name in NAMES if name not in KEYS)
+    one_view = tuple(name for name in TURN if name != SEVERAL_VIEWS)
     directory.mkdir(parents=True, exist_ok=True)
-    real = _real(images, labels, crops, skip, directory)
+    real = _real(images, labels, crops, skip, (*KEYS, *others), directory)
     try:
         start = find(weights)
     except WeightsUnavailable as error:
         raise click.ClickException(str(error)) from error
-    phantoms = _phantoms(directory / "phantoms", recipe.phantoms, _TRAINED_ON, workers)
-    held_out = _phantoms(directory / "held-out", _HELD_OUT_COUNT, _HELD_OUT, workers)
-    data = shipping.Data(KEYS, phantoms, held_out, real)
+    rendered = partial(_phantoms, keys=(*KEYS, *others), workers=workers)
+    phantoms = Pictures.joined(
+        [
+            rendered(directory / "phantoms", recipe.phantoms, _TRAINED_ON, one_view),
+            rendered(directory / "plates", recipe.plates, _TRAINED_ON, (SEVERAL_VIEWS,)),
+        ]
+    )
+    held_out = rendered(directory / "held-out", _HELD_OUT_COUNT, _HELD_OUT, one_view)
+    data = shipping.Data(KEYS, others, phantoms, held_out, real)
     kept = directory / f"training-{shipping.key(recipe, data, start)}"
     kept.mkdir(exist_ok=True)
     with _Bars() as bars:
         base = shipping.pretrained(recipe, data, start, kept, bars.show)
-        logits = shipping.by_folds(recipe, data, base, kept, bars.show)
-        decision, by_folds = shipping.calibrated_by_folds(recipe, data, logits)
-        tensors, manifest = shipping.version(recipe, data, base, decision, start, bars.show)
+        judged = shipping.judged_by_folds(recipe, data, shipping.by_folds(recipe, data, base, kept, bars.show))
+        tensors, manifest = shipping.version(recipe, data, base, judged, start, bars.show)
     figures = {
         "phantoms alone, judged on the real radiographs": shipping.figures_of(base, real.pictures, KEYS),
         "phantoms alone, judged on held-out phantoms": shipping.figures_of(base, held_out, KEYS),
-        "each real radiograph by a model that saw none of its patient": by_folds,
+        "the study's classes, each real radiograph by a model that saw none of its patient": judged.study,
+        "all classes, likewise": judged.every,
     }
     (directory / "figures.json").write_text(
         json.dumps(
@@ -106,21 +117,22 @@ def ship(
     click.echo(Registry(registry).register(tensors, manifest, try_it=Classifier.load))
 
 
-def _real(images: Path, labels: Path, crops: Path | None, skip: tuple[str, ...], cache: Path) -> "Real":
+def _real(
+    images: Path, labels: Path, crops: Path | None, skip: tuple[str, ...], keys: tuple[str, ...], cache: Path
+) -> "Real":
     import numpy as np
 
     from mskmodel.data.cases import read_cases
     from mskmodel.data.crops import Crops, read_crops
     from mskmodel.data.labels_file import labelled_rows, name_within, read_labels_table
     from mskmodel.experiments.shipping import Real
-    from mskmodel.labels import KEYS
     from mskmodel.network.preprocessing import Preprocessing
 
     table = read_labels_table(labels)
     (rules,) = skip_rules(skip, [table])
-    trained_on = {name_within(row.file, images) for row in labelled_rows(table, images, KEYS, rules)}
-    cases = read_cases(images, labels, KEYS, Preprocessing(), cache, through("reading"), none=True)
-    parts = read_crops(crops, images, cases.files, KEYS, through("reading")) if crops else Crops.none()
+    trained_on = {name_within(row.file, images) for row in labelled_rows(table, images, keys, rules)}
+    cases = read_cases(images, labels, keys, Preprocessing(), cache, through("reading"), none=True)
+    parts = read_crops(crops, images, cases.files, keys, through("reading")) if crops else Crops.none()
     for one in cases.unreadable:
         click.echo(str(one), err=True)
     for file in dict.fromkeys(parts.orphans):
@@ -129,22 +141,29 @@ def _real(images: Path, labels: Path, crops: Path | None, skip: tuple[str, ...],
     return Real(cases.pictures, cases.patients, trainable, parts)
 
 
-def _phantoms(directory: Path, count: int, seed: int, workers: int | None) -> "Pictures":
-    """Phantoms, two visits of each patient. Rendered and read once, then kept in one file beside the folder."""
+def _phantoms(
+    directory: Path, count: int, seed: int, names: tuple[str, ...], keys: tuple[str, ...], workers: int | None
+) -> "Pictures":
+    """Phantoms of the named views in turn, two visits of each patient.
+
+    They are rendered and read once, then kept in one file beside the folder.
+    """
+    import csv
+
     from mskmodel.data.dataset import Pictures, read_pictures
-    from mskmodel.data.labels_file import read_labels
-    from mskmodel.labels import KEYS
+    from mskmodel.data.labels_file import Labelled
     from mskmodel.network.preprocessing import Preprocessing
-    from mskmodel.phantoms import making, views
+    from mskmodel.phantoms import making
 
     kept = directory.with_name(f"{directory.name}-{count}.npz")
     if kept.is_file():
         return Pictures.load(kept)
     if not (directory / making.TRUTH).is_file():
         with counting("phantoms", count) as show:
-            making.make(directory, count, seed, workers, views.TURN, lambda done, _: show(done), visits=2)
-    rows = read_labels(directory / making.TRUTH, directory, KEYS)
-    reading = read_pictures(rows, KEYS, Preprocessing(), through("reading"))
+            making.make(directory, count, seed, workers, names, lambda done, _: show(done), visits=2)
+    with (directory / making.TRUTH).open(newline="") as file:
+        rows = [Labelled(directory / row["file"], row["shows"]) for row in csv.DictReader(file)]
+    reading = read_pictures(rows, keys, Preprocessing(), through("reading"))
     if reading.unreadable:
         raise click.ClickException(f"{reading.unreadable[0]}; remove {directory} and start again")
     reading.pictures.save(kept)
