@@ -26,6 +26,7 @@ OWN = {
     "mskmodel.registry.version": ("RegistryError",),
     "mskmodel.tables.problems": ("TableError",),
     "mskmodel.training.loop": ("Diverged",),
+    "workers.access.errors": ("AccessError",),
     "workers.jobs.request": ("InvalidRequest",),
     "workers.metadata.truth": ("TruthError",),
     "workers.pacs.http": ("OrthancError",),

@@ -1,5 +1,6 @@
 """`msk truth`: truths, the labels that people give to instances."""
 
+import getpass
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 author_option = click.option(
-    "--author", required=True, envvar="MSK_AUTHOR", show_envvar=True, help="Your name; kept with every truth."
+    "--author",
+    default=getpass.getuser,
+    show_default="the user",
+    envvar="MSK_AUTHOR",
+    show_envvar=True,
+    help="Your name; kept with every truth.",
 )
 new_class_option = click.option(
     "--new-class",

@@ -1,24 +1,29 @@
-"""The gateway: receives Orthanc's webhook and answers 2xx once the event is durable; serves /api.
+"""The gateway: receives Orthanc's webhook and answers 2xx once the event is durable; serves /api and pages.
 
 It enqueues by task name and never loads torch.
 """
 
 import json
 import logging
+from datetime import timedelta
 from typing import Any
 
 import redis
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from kombu.exceptions import OperationalError
 from starlette.concurrency import run_in_threadpool
 
+from workers.access.gate import Gate, Judge
+from workers.access.identification import Identification
+from workers.access.role import Role, needs
 from workers.broker.celery_app import publisher
 from workers.broker.queues import BACKFILL, LABEL
 from workers.gateway.api import api
 from workers.gateway.request_body import bounded_body
 from workers.gateway.webhook import InvalidSignature, MalformedEvent, parse, verify
 from workers.ledger import Ledger, enqueue
+from workers.pages.site import add_pages
 from workers.sentences import sentence_of
 from workers.settings import MissingSetting, Settings
 
@@ -43,8 +48,16 @@ def create_app(settings: Settings) -> FastAPI:
         raise MissingSetting("MSK_WEBHOOK_SECRET")
     secret = settings.webhook_secret
     ledger, celery, complaint = Ledger.of(settings), publisher(settings), _BrokerComplaint()
-    # FastAPI's pages load their scripts from the internet, which a hospital's network does not reach.
-    app = FastAPI(title="Musculoskeletal radiograph labelling", docs_url=None, redoc_url=None)
+    identification = Identification(settings)
+    app = FastAPI(
+        title="Musculoskeletal radiograph labelling",
+        dependencies=[Depends(Judge(identification))],
+        # FastAPI's pages load their scripts from the internet, which a hospital's network does not reach.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,  # its route would have no dependencies
+    )
+    app.add_middleware(Gate)
 
     @app.post("/hooks/orthanc", status_code=202)
     async def stored_instance(request: Request) -> Response:
@@ -81,7 +94,14 @@ def create_app(settings: Settings) -> FastAPI:
         complaint.settled()
         return JSONResponse({"status": "ready", "open": open_entries})
 
+    @app.get("/openapi.json", include_in_schema=False)
+    @needs(Role.VIEWER)
+    def description() -> dict[str, Any]:
+        """All routes under /api, as FastAPI describes them."""
+        return app.openapi()
+
     app.include_router(api(settings, celery))
+    add_pages(app, identification, timedelta(hours=settings.session_hours))
     return app
 
 

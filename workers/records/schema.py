@@ -9,9 +9,25 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Connection, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
 
 __all__ = ["RecordsError", "evidence", "instances", "migrate", "position", "revisions", "secrets", "tables"]
+
+#: Number of the lock in PostgreSQL that a migration holds: "MSKM".
+MIGRATING = 0x4D534B4D
 
 
 class RecordsError(Exception):
@@ -74,13 +90,15 @@ evidence = Table(
 
 
 def migrate(connection: Connection) -> None:
-    """Bring the tables to what this version needs, in one transaction.
+    """Bring the tables to what this version needs, in one transaction. Several processes may do so at once.
 
     Raises:
         RecordsError: a newer version has written them.
     """
     configuration = _configuration()
     with connection.begin():
+        if connection.dialect.name == "postgresql":  # SQLite's transaction has the one lock already
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
         configuration.attributes["connection"] = connection
         try:
             command.upgrade(configuration, "head")

@@ -14,6 +14,7 @@ from tests.waiting import until
 from workers.metadata.outcome import TRUTH
 from workers.metadata.truth import Statement, Truth
 from workers.records import following, index
+from workers.records.access_tables import accounts
 from workers.records.database import the_only_one
 from workers.records.following import Follower
 from workers.records.position import Overtaken, begin_anew, move, read_position
@@ -230,6 +231,7 @@ def test_tables_come_from_nothing_and_stay(site: Site) -> None:
 
 
 def test_the_migrations_make_the_tables_that_are_used(site: Site) -> None:
+    assert accounts.metadata is tables  # those of who may are among them
     with site.engine.connect() as connection:
         migrate(connection)
         with connection.begin():
