@@ -140,12 +140,14 @@ class Settings(BaseModel):
     )
     api_token: str | None = Field(None, repr=False)
     """Whoever has it may use /api; None for nobody."""
+    gateway_url: HttpAddress | None = Field(None, description="an address like http://gateway:8000")
+    """Of the gateway, for commands that say what instances show; None at a site without records."""
     models: Path | None = None
     """Folder of the model registry; None for the shipped model alone."""
     records: RecordsPlace | None = Field(
         None, repr=False, description="a folder, or an address like postgresql://user:password@host/msk"
     )
-    """Where the records are, for the process that keeps them; others need none."""
+    """Where the records are, for the process that keeps them and for the gateway; others need none."""
     device: str = "auto"
     sweep_seconds: Seconds = 15.0
     """Seconds between two sweeps over Orthanc's changes."""
