@@ -20,8 +20,8 @@ from workers.access.accounts import add_account, set_password
 from workers.access.opened_records import OpenedRecords
 from workers.access.role import Role
 from workers.access.tokens import add_token
-from workers.records.access_tables import audit_log
 from workers.records.database import open_database
+from workers.records.schema import audit_log
 
 MACHINE_TOKEN = "the-machines-own-token"
 PASSWORD = "correct horse battery"

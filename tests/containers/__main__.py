@@ -88,7 +88,7 @@ class Checks:
         gateway, url = self.project.containers("gateway")[0], f"http://127.0.0.1:{self.project.gateway}"
         assert requests.get(f"{url}/users", timeout=10).status_code == 401
         printed = self.project.execute(gateway, "msk", "users", "add", "anna", "--role", "admin")
-        link = next(line for line in printed.splitlines() if line.startswith("/login?once="))
+        link = printed[printed.index("/login?once=") :].split()[0]
         with requests.Session() as browser:
             form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', browser.get(url + link, timeout=10).text))
             chosen = secrets.token_hex(16)

@@ -13,13 +13,13 @@ from workers.corrections.suggesting import as_plain, suggestions
 from workers.gateway.refusals import answering
 from workers.gateway.request_body import LONGEST_LIST, json_object, text
 from workers.metadata.truth import Truth
-from workers.metadata.truth_changes import set_truth, withdraw_truth
+from workers.metadata.truth_changes import Journal, set_truth, withdraw_truth
 from workers.pacs import OrthancClient
 
 __all__ = ["truth_routes"]
 
 
-def truth_routes(orthanc: OrthancClient, registry: Registry, orthanc_url: str) -> APIRouter:
+def truth_routes(orthanc: OrthancClient, registry: Registry, orthanc_url: str, journal: Journal) -> APIRouter:
     """Routes under /instances, and /suggestions."""
     router = APIRouter()
 
@@ -44,7 +44,7 @@ def truth_routes(orthanc: OrthancClient, registry: Registry, orthanc_url: str) -
         def run() -> Truth:
             classes = tuple(read_manifest(registry.promoted())["classes"])
             known = (*classes, label) if is_new and label else classes
-            return set_truth(orthanc, instance_id, label, author, known)
+            return set_truth(orthanc, instance_id, label, author, known, journal)
 
         return _plain(await run_in_threadpool(answering, run))
 
@@ -53,7 +53,7 @@ def truth_routes(orthanc: OrthancClient, registry: Registry, orthanc_url: str) -
     def withdraw(instance_id: str, request: Request, author: str = "") -> dict[str, Any]:
         """Withdraw an instance's truth; 404 if there is none."""
         by = asker_of(request).author(author)
-        return _plain(answering(lambda: withdraw_truth(orthanc, instance_id, by)))
+        return _plain(answering(lambda: withdraw_truth(orthanc, instance_id, by, journal)))
 
     return router
 

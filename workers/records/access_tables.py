@@ -1,13 +1,13 @@
-"""The tables of who may: accounts, their tokens and sessions, failed logins, and who changed what.
+"""The tables of who may: accounts, their tokens and sessions, and failed logins.
 
 Secrets stand in them hashed alone.
 """
 
-from sqlalchemy import JSON, BigInteger, Column, ForeignKey, Integer, Table, Text
+from sqlalchemy import Column, ForeignKey, Integer, Table, Text
 
 from workers.records.schema import tables
 
-__all__ = ["accounts", "audit_log", "login_failures", "sessions", "tokens"]
+__all__ = ["accounts", "login_failures", "sessions", "tokens"]
 
 #: People. ``password``: by Argon2, NULL until it is chosen. ``invitation``: hash of the link by which it is chosen.
 accounts = Table(
@@ -54,16 +54,4 @@ login_failures = Table(
     Column("key", Text, primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("until", Text, nullable=False),
-)
-
-#: Who did what to what, and when.
-audit_log = Table(
-    "audit_log",
-    tables,
-    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
-    Column("time", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("action", Text, nullable=False),
-    Column("subject", Text, nullable=False),
-    Column("details", JSON, nullable=False),
 )

@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, select
 
-from workers.records.access_tables import audit_log
+from workers.records.schema import audit_log
 
-__all__ = ["note"]
+__all__ = ["latest", "note"]
 
 
 def note(connection: Connection, actor: str, action: str, subject: str, details: dict[str, Any]) -> None:
@@ -22,3 +22,13 @@ def note(connection: Connection, actor: str, action: str, subject: str, details:
     now = datetime.now(UTC).isoformat(timespec="seconds")
     values = {"time": now, "actor": actor, "action": action, "subject": subject, "details": details}
     connection.execute(insert(audit_log).values(values))
+
+
+def latest(connection: Connection, count: int, before: int | None = None, subject: str = "") -> list[dict[str, Any]]:
+    """The last entries as plain values, the newest first: of those numbered under `before`, and about `subject`."""
+    wanted = select(audit_log).order_by(audit_log.c.id.desc()).limit(count)
+    if before is not None:
+        wanted = wanted.where(audit_log.c.id < before)
+    if subject:
+        wanted = wanted.where(audit_log.c.subject == subject)
+    return [dict(row) for row in connection.execute(wanted).mappings()]

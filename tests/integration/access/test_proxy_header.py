@@ -8,7 +8,7 @@ from sqlalchemy import select
 
 from tests.access_site import HTML, AccessSite, browser_token
 from workers.access.role import Role
-from workers.records.access_tables import audit_log
+from workers.records.schema import audit_log
 
 HEADER = "X-Remote-User"
 

@@ -1,14 +1,14 @@
-"""Accounts, their tokens and sessions, failed logins, and who changed what."""
+"""Accounts, their tokens and sessions, and failed logins."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 
 
 def upgrade() -> None:
-    """From the index alone."""
+    """From 0002."""
     op.create_table(
         "accounts",
         sa.Column("name", sa.Text, primary_key=True),
@@ -36,10 +36,4 @@ def upgrade() -> None:
         sa.Column("key", sa.Text, primary_key=True),
         sa.Column("failures", sa.Integer, nullable=False),
         sa.Column("until", sa.Text, nullable=False),
-    )
-    op.create_table(
-        "audit_log",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), primary_key=True),
-        *(sa.Column(name, sa.Text, nullable=False) for name in ("time", "actor", "action", "subject")),
-        sa.Column("details", sa.JSON, nullable=False),
     )
