@@ -18,6 +18,7 @@ from tests import gateway_process
 from tests.deliveries import SECRET
 from workers.access.accounts import add_account, set_password
 from workers.access.opened_records import OpenedRecords
+from workers.access.passwords import hashed
 from workers.access.role import Role
 from workers.access.tokens import add_token
 from workers.records.database import open_database
@@ -68,7 +69,7 @@ class AccessSite:
         """Make an account; its name."""
         with self.records.writing() as connection:
             add_account(connection, name, role, by="test")
-            set_password(connection, name, password, by="test")
+            set_password(connection, name, hashed(password), by="test")
         return name
 
     def token(self, name: str, role: Role, lasts: timedelta = timedelta(days=1)) -> str:

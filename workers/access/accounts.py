@@ -14,7 +14,6 @@ from sqlalchemy.exc import IntegrityError
 
 from workers.access.errors import AccessError
 from workers.access.moments import after, now
-from workers.access.passwords import hashed
 from workers.access.role import Role
 from workers.access.secret import digest, new_secret
 from workers.records.access_tables import accounts, sessions
@@ -108,10 +107,13 @@ def set_role(connection: Connection, name: str, role: Role, *, by: str) -> None:
     note(connection, by, "role changed", name, {"before": before.word, "role": role.word})
 
 
-def set_password(connection: Connection, name: str, password: str, *, by: str) -> None:
-    """Set the password; whoever is signed in must sign in again. AccessError: no such account, or no such password."""
+def set_password(connection: Connection, name: str, kept: str, *, by: str) -> None:
+    """Set the password; whoever is signed in must sign in again. AccessError: there is no such account.
+
+    ``kept``: what `hashed` makes of it, outside of the transaction, since that takes its time.
+    """
     known_account(connection, name)
-    values = {"password": hashed(password), "invitation": None, "invited_until": None}
+    values = {"password": kept, "invitation": None, "invited_until": None}
     connection.execute(update(accounts).where(accounts.c.name == name).values(values))
     connection.execute(delete(sessions).where(sessions.c.account == name))
     note(connection, by, "password changed", name, {})

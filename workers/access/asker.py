@@ -33,7 +33,8 @@ class Asker:
         if self.speaks_for_others:
             return named
         if named.strip() not in ("", self.name):
-            raise HTTPException(403, f"you are {self.name}, and nobody speaks for another: leave the author out")
+            said = f"you are {self.name}, and speak for nobody else: name yourself as author, or nobody"
+            raise HTTPException(403, said)
         return self.name
 
 

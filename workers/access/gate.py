@@ -20,7 +20,8 @@ from workers.access.role import role_needed
 __all__ = ["Gate", "Judge", "is_open"]
 
 #: What strangers may use: these paths, and what begins with one of those.
-OPEN, OPEN_BELOW = frozenset({"/healthz", "/readyz", "/login"}), ("/static/", "/hooks/")
+WEBHOOKS = "/hooks/"
+OPEN, OPEN_BELOW = frozenset({"/healthz", "/readyz", "/login"}), ("/static/", WEBHOOKS)
 #: Methods that change nothing.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 #: Statuses by which the router itself says that there is no such route, or where it is.
@@ -58,9 +59,9 @@ class Judge:
         HTTPException: 401 for a stranger, 403 for a role that is too small or a forged form, 503 where that cannot be
         found out.
         """
-        connection.state.judged = True
         if is_open(connection.scope["path"]):
             return
+        connection.state.judged = True
         needed = role_needed(getattr(connection.scope.get("route"), "endpoint", None))
         if needed is None:
             log.error("route-without-role path=%s", getattr(connection.scope.get("route"), "path", ""))
@@ -92,7 +93,7 @@ class Gate:
         if scope["type"] == "websocket":  # nothing here speaks it
             await send({"type": "websocket.close", "code": 1008})
             return
-        if scope["type"] != "http":
+        if scope["type"] != "http" or scope["path"].startswith(WEBHOOKS):  # no browser, and many in a second
             await self._app(scope, receive, send)
             return
         state: dict[str, Any] = scope.setdefault("state", {})

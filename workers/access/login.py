@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select
 from workers.access.accounts import account_name, invited_account, set_password
 from workers.access.awaited_records import AwaitedRecords
 from workers.access.errors import AccessError
-from workers.access.passwords import is_right
+from workers.access.passwords import hashed, is_right
 from workers.access.sessions import open_session
 from workers.access.throttle import Throttled, begin_try, forgive
 from workers.records.access_tables import accounts
@@ -59,14 +59,20 @@ class Login:
             HTTPException: 503 while the records are away.
         """
 
-        def chosen(connection: Connection) -> str:
+        def account(connection: Connection) -> str:
             name = invited_account(connection, link)
             if name is None:
                 raise AccessError("the link was used, or is too old: ask for another one")
-            set_password(connection, name, password, by=name)
+            return name
+
+        def chosen(connection: Connection) -> str:
+            name = account(connection)
+            set_password(connection, name, kept, by=name)
             note(connection, name, "login", name, {"by": "link"})
             return open_session(connection, name, self._lasts)
 
+        await self._records.read(account)
+        kept = await to_thread.run_sync(hashed, password, limiter=self._limiter)
         return await self._records.write(chosen)
 
     def _ended(self, connection: Connection, name: str, address: str, kept: str | None) -> str | None:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, HTTPException, Request
 from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
-from workers.access.accounts import accounts_of, add_account, invite, remove_account, set_role
+from workers.access.accounts import INVITED, accounts_of, add_account, invite, remove_account, set_role
 from workers.access.asker import asker_of
 from workers.access.awaited_records import AwaitedRecords
 from workers.access.errors import AccessError
@@ -29,7 +29,17 @@ def users_routes(records: AwaitedRecords, pages: Pages) -> APIRouter:
     ) -> Response:
         found = await records.read(accounts_of)
         roles = [role.word for role in Role]
-        return pages.page(request, PAGE, status, accounts=found, roles=roles, sentence=sentence, link=link, name=name)
+        return pages.page(
+            request,
+            PAGE,
+            status,
+            accounts=found,
+            roles=roles,
+            sentence=sentence,
+            link=link,
+            name=name,
+            days=INVITED.days,
+        )
 
     async def changed(request: Request, change: Callable[[Connection], None]) -> Response:
         """The list again, after the change or with what is wrong with it."""

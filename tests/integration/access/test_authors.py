@@ -66,7 +66,7 @@ def test_nobody_speaks_for_another(anna: httpx.Client, path: str) -> None:
         anna.delete(path, params={"author": "ben"}),
     ):
         assert refused.status_code == 403
-        assert refused.json()["detail"] == "you are anna, and nobody speaks for another: leave the author out"
+        assert refused.json()["detail"] == "you are anna, and speak for nobody else: name yourself as author, or nobody"
     assert anna.delete(path).status_code == 404, "nothing was said"
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import select, update
 from tests.access_site import HTML, PASSWORD, AccessSite, another, bearer, browser, browser_token, sign_in
 from tests.certificates import Authority
 from workers.access.accounts import invite, remove_account, set_password, set_role
+from workers.access.passwords import hashed
 from workers.access.role import Role
 from workers.access.throttle import PER_ACCOUNT, PER_ADDRESS, begin_try
 from workers.records.access_tables import accounts, login_failures, sessions
@@ -117,7 +118,7 @@ def test_another_password_and_the_end_of_the_account_end_its_sessions(site: Acce
     with browser(client, "anna") as anna, browser(client, "boss") as boss:
         assert is_signed_in(anna)
         with site.records.writing() as connection:
-            set_password(connection, "anna", "quite another one", by="test")
+            set_password(connection, "anna", hashed("quite another one"), by="test")
         assert not is_signed_in(anna)
         assert sign_in(anna, "anna").status_code == 401
         assert sign_in(anna, "anna", "quite another one").status_code == 303

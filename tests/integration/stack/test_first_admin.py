@@ -7,6 +7,7 @@ from typing import Any
 
 from workers.access.accounts import accounts_of, add_account, invited_account, set_password
 from workers.access.opened_records import OpenedRecords
+from workers.access.passwords import hashed
 from workers.access.role import Role
 from workers.stack.data_directory import DataDirectory
 from workers.stack.first_admin import first_link
@@ -24,7 +25,7 @@ def test_each_start_gives_another_link_until_a_password_is_chosen(tmp_path: Path
         (account,) = accounts_of(connection)
         assert (account.name, account.role) == (getpass.getuser(), Role.ADMIN)
         assert [invited_account(connection, secret[1]) for secret in secrets if secret] == [None, account.name]
-        set_password(connection, account.name, "a long password", by="test")
+        set_password(connection, account.name, hashed("a long password"), by="test")
     assert first_link(state(tmp_path)) is None
     records.dispose()
 

@@ -26,16 +26,17 @@ link_option = click.option("--link/--ask", default=True, show_default=True, help
 def add(name: str, role_word: str, link: bool, state: Path | None) -> None:
     """Add the account NAME, and print the link by which its owner chooses the password."""
     from workers.access.accounts import add_account, invite, set_password
+    from workers.access.passwords import hashed
     from workers.access.role import Role
 
     settings, records = open_records(state)
-    chosen = "" if link else _asked()
+    kept = "" if link else hashed(_asked())
     with records.writing() as connection:
         name = add_account(connection, name, Role.of(role_word), by=own_name())
         if link:
             secret = invite(connection, name, by=own_name())
         else:
-            set_password(connection, name, chosen, by=own_name())
+            set_password(connection, name, kept, by=own_name())
     click.echo(_link(settings, name, secret) if link else f"{name} may sign in")
 
 
@@ -76,14 +77,15 @@ def remove(name: str, state: Path | None) -> None:
 def password(name: str, link: bool, state: Path | None) -> None:
     """Print a link by which the owner of the account NAME chooses another password."""
     from workers.access.accounts import account_name, invite, set_password
+    from workers.access.passwords import hashed
 
     settings, records = open_records(state)
-    name, chosen = account_name(name), "" if link else _asked()
+    name, kept = account_name(name), "" if link else hashed(_asked())
     with records.writing() as connection:
         if link:
             secret = invite(connection, name, by=own_name())
         else:
-            set_password(connection, name, chosen, by=own_name())
+            set_password(connection, name, kept, by=own_name())
     if link:
         click.echo(_link(settings, name, secret))
 
