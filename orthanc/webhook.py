@@ -3,7 +3,7 @@
 # This file runs inside Orthanc's Python plugin, which is under the GNU Affero General Public License, and so
 # is this file: version 3 or, at your option, any later version, without any warranty. See LICENSE beside it.
 # The rest of the project talks to Orthanc over HTTP only and has a licence of its own.
-"""Orthanc plugin: tells the labeller, by a signed webhook, of every instance that Orthanc has stored.
+"""Orthanc plugin: tells the labeller, by a signed webhook, of every instance that Orthanc has stored or deleted.
 
 The store itself only appends the instance's identifier, and the sender's AE title, to a queue. One thread takes them
 from it, looks up in Orthanc's database what the receiver needs (never the file, never patient data), signs the event
@@ -11,7 +11,7 @@ by the Standard Webhooks convention and posts it. Where Orthanc has durable queu
 Python plugin), an event survives a crash. Elsewhere it is only in memory; if it is lost, the labeller's sweep
 of /changes finds the instance.
 
-An event says of an instance whether it is old, so that an archive gives way to what is new, however it comes.
+An event of a store says whether the instance is old, so that an archive gives way to what is new, however it comes.
 
 At /msk/webhook it says whether the webhook is on, and how Orthanc is configured where that matters to the labeller.
 
@@ -42,6 +42,8 @@ import urllib.parse
 import orthanc
 
 QUEUE = "msk-webhook"
+#: What an event of a deletion begins with in the queue.
+DELETED = "deleted"
 #: Identifiers kept in memory where Orthanc has no durable queues: about 10 MB.
 MEMORY_LIMIT = 100_000
 #: Seconds after which a durable event that was taken, but not delivered, can be taken again.
@@ -149,7 +151,8 @@ def days_since(day, today):
 class Outbox:
     """Stores whose events are to be delivered: in Orthanc's database if it has durable queues, else in memory.
 
-    Each is the instance's identifier, with the sender's AE title after a space if there is one.
+    Each is the instance's identifier, with the sender's AE title after a space if there is one. A deletion waits among
+    them as DELETED, identifier and time, with spaces between.
     """
 
     def __init__(self):
@@ -285,7 +288,7 @@ class Sender(threading.Thread):
                 self._outbox.wait()
                 continue
             store, receipt = taken
-            if self._deliver(*store.split(" ", 1)):
+            if self._deliver(store):
                 self._failures = 0
                 self._outbox.done(receipt)
             else:
@@ -301,17 +304,17 @@ class Sender(threading.Thread):
         self.join(CONNECT_TIMEOUT + 1)
         orthanc.LogWarning(f"webhook.stopped lost_from_memory={len(self._outbox)}")
 
-    def _deliver(self, ident, aet=""):
+    def _deliver(self, store):
         """Post one event; True when nothing is left to do for it."""
         try:
-            webhook_id, event = describe(ident, aet, self._ages)
-            status = self._receiver.post(webhook_id, json.dumps(event).encode())
+            name, event = describe(store, self._ages)
+            status = self._receiver.post(name, json.dumps(event).encode())
         except (*SDK_ERRORS, KeyError, OSError, http.client.HTTPException) as error:
             return was_deleted(error) or self._failed(reason_of(error))
         if status >= 500 or status in TRY_AGAIN:
             return self._failed(status)
         if not 200 <= status < 300:
-            orthanc.LogError(f"webhook.refused status={status} instance={ident}")
+            orthanc.LogError(f"webhook.refused status={status} instance={event['data']['instance']}")
         elif self._failures:
             orthanc.LogWarning(f"webhook.recovered after={self._failures}")
         return True
@@ -328,8 +331,12 @@ class Sender(threading.Thread):
         self._stopping.wait(longest * random.uniform(0.5, 1))  # noqa: S311  (spreads load, hides nothing)
 
 
-def describe(ident, aet, ages):
+def describe(store, ages):
     """The event's webhook-id, the same for every try, and its body; from the database but for the sender's AE title."""
+    ident, _, aet = store.partition(" ")
+    if ident == DELETED:
+        ident, _, moment = aet.partition(" ")
+        return webhook_id(store), {"type": "instance.deleted", "timestamp": moment, "data": {"instance": ident}}
     instance = rest(f"/instances/{ident}")
     metadata = rest(f"/instances/{ident}/metadata?expand")
     if aet:  # of an instance that is stored again without overwriting, the database knows the first sender only
@@ -350,7 +357,11 @@ def describe(ident, aet, ages):
         "old": ages.is_old(study_date, metadata, datetime.date.today()),
     }
     event = {"type": "instance.stored", "timestamp": iso_8601(metadata.get("ReceptionDate")), "data": data}
-    return "msg_" + hashlib.sha256(name.encode()).hexdigest()[:32], event
+    return webhook_id(name), event
+
+
+def webhook_id(name):
+    return "msg_" + hashlib.sha256(name.encode()).hexdigest()[:32]
 
 
 @functools.lru_cache(maxsize=256)
@@ -455,8 +466,10 @@ def connect():
     ages = AgeRule(os.environ)
     sender = Sender(outbox, receiver, ages)
 
-    def on_change(change, _level, _resource):
-        if change == orthanc.ChangeType.ORTHANC_STARTED:
+    def on_change(change, level, ident):
+        if change == orthanc.ChangeType.DELETED and level == orthanc.ResourceType.INSTANCE:
+            outbox.put(f"{DELETED} {ident} {iso_8601(None)}")
+        elif change == orthanc.ChangeType.ORTHANC_STARTED:
             sender.start()
         elif change == orthanc.ChangeType.ORTHANC_STOPPED and sender.is_alive():
             sender.stop()

@@ -26,6 +26,7 @@ OWN = {
     "mskmodel.registry.version": ("RegistryError",),
     "mskmodel.tables.problems": ("TableError",),
     "mskmodel.training.loop": ("Diverged",),
+    "workers.access.errors": ("AccessError",),
     "workers.jobs.request": ("InvalidRequest",),
     "workers.metadata.truth": ("TruthError",),
     "workers.pacs.http": ("OrthancError",),
@@ -35,6 +36,7 @@ OWN = {
     "workers.stack.errors": ("StackError",),
     "workers.supervision.service": ("ServiceError",),
     "workers.surroundings.finding": ("UnfitSurroundings",),
+    "workers.terminal.gateway": ("GatewayError",),
     "workers.worker": ("MixedQueues", "ModelUnavailable", "WorkerGaveUp"),
 }
 
@@ -75,6 +77,7 @@ _RECORDS = (
     (r"disk I/O error", "cannot be read: the disk reports an error"),
     (r"is not a database|malformed", "are damaged: restore them from a backup"),
     (r"password|InvalidAuthorization|no pg_hba.conf entry", "refuse user or password: correct MSK_RECORDS"),
+    (r"no such table|no such column|UndefinedTable|UndefinedColumn", "lack tables: msk records run makes them"),
     (r"does not exist", "are not there: is the database that MSK_RECORDS names made, and its user?"),
     (r"permission denied|InsufficientPrivilege", "refuse: their user may not make tables in that database"),
     (r"too many c", "have as many clients as they take (max_connections)"),

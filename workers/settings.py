@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from functools import cache
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -132,6 +133,14 @@ LabelsFile = Annotated[Path, AfterValidator(_own_labels)]
 Kinds = Annotated[str, AfterValidator(_kinds)]
 RecordsPlace = Annotated[str, AfterValidator(_records_place)]
 Senders = Annotated[frozenset[str], BeforeValidator(_split)]
+Networks = Annotated[
+    frozenset[IPv4Network | IPv6Network],
+    BeforeValidator(_split),
+    Field(description="addresses and networks like 10.0.0.5, 10.1.0.0/16"),
+]
+HeaderName = Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$", description="the name of a header like X-Remote-User")]
+RoleWord = Annotated[Literal["viewer", "reviewer", "admin"], Field(description="viewer, reviewer or admin")]
+Hours = Annotated[float, Field(gt=0, le=24 * 366, allow_inf_nan=False, description="a number of hours above 0")]
 WebhookSecret = Annotated[str, AfterValidator(_webhook_secret)]
 
 
@@ -152,13 +161,23 @@ class Settings(BaseModel):
         None, repr=False, description="whsec_ and the base64 of 24 bytes or more"
     )
     api_token: str | None = Field(None, repr=False)
-    """Whoever has it may use /api; None for nobody."""
+    """The machine's own token: whoever has it may use /api in anybody's name. None for no such token."""
+    session_hours: Hours = 12.0
+    """Hours after which people must sign in again."""
+    trusted_proxies: Networks = frozenset()
+    """Proxies before the gateway that are believed when they say for whom they ask, and whether by TLS."""
+    user_header: HeaderName | None = None
+    """Header in which a trusted proxy names the person that it has signed in; None where the site has none."""
+    user_header_role: RoleWord | None = None
+    """Role of such a person who has no account; None lets nobody in without one."""
+    gateway_url: HttpAddress | None = Field(None, description="an address like http://gateway:8000")
+    """Of the gateway, for commands that say what instances show; None at a site without records."""
     models: Path | None = None
     """Folder of the model registry; None for the shipped model alone."""
     records: RecordsPlace | None = Field(
         None, repr=False, description="a folder, or an address like postgresql://user:password@host/msk"
     )
-    """Where the records are, for the process that keeps them; others need none."""
+    """Where the records are, for the process that keeps them and for the gateway; others need none."""
     device: str = "auto"
     sweep_seconds: Seconds = 15.0
     """Seconds between two sweeps over Orthanc's changes."""

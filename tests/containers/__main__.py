@@ -1,6 +1,8 @@
 """The checks, in the order of a day: refuse, build, start, store, label, kill, audit, restart, take down."""
 
 import json
+import re
+import secrets
 import signal
 import subprocess
 import sys
@@ -80,6 +82,20 @@ class Checks:
         assert not any(self.project.inspect(broker)["NetworkSettings"]["Ports"].values())
         assert "NOAUTH" in self.project.execute(broker, "valkey-cli", "ping", check=False)
         return "401, 401, 401, no port, NOAUTH"
+
+    def it_lets_people_in(self) -> str:
+        """an account is made inside a container, and its owner chooses a password and signs in from outside"""
+        gateway, url = self.project.containers("gateway")[0], f"http://127.0.0.1:{self.project.gateway}"
+        assert requests.get(f"{url}/users", timeout=10).status_code == 401
+        printed = self.project.execute(gateway, "msk", "users", "add", "anna", "--role", "admin")
+        link = printed[printed.index("/login?once=") :].split()[0]
+        with requests.Session() as browser:
+            form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', browser.get(url + link, timeout=10).text))
+            chosen = secrets.token_hex(16)
+            browser.post(f"{url}/login", data=form | {"password": chosen, "again": chosen}, timeout=10)
+            page = browser.get(f"{url}/users", timeout=10)
+            assert page.status_code == 200 and "anna, admin" in page.text, page.text
+        return "401, then anna, admin"
 
     def it_labels_what_is_stored(self) -> str:
         """phantoms stored over DICOM are labelled by the webhook alone, in metadata and labels"""
@@ -230,6 +246,7 @@ def main() -> int:
         running = (
             checks.it_runs_unprivileged,
             checks.it_asks_who_is_there,
+            checks.it_lets_people_in,
             checks.it_labels_what_is_stored,
             checks.it_survives_a_killed_worker,
             checks.it_survives_a_killed_broker,

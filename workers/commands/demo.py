@@ -32,7 +32,7 @@ def command(
     """
     from workers.stack.control import down, start_in_background, wait_for_end
     from workers.stack.data_directory import DataDirectory
-    from workers.terminal.stack_view import addresses
+    from workers.terminal.stack_view import welcome
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM takes the stack down, as Ctrl-C does
     tell = partial(click.echo, err=as_json)
@@ -40,7 +40,7 @@ def command(
     missing: list[str] | None = None
     try:
         missing = _show(state, count, seed, patience, as_json)
-        tell(addresses(state))
+        tell(welcome(state))
         if not leave:
             tell("Ctrl-C ends the stack.")
             wait_for_end(state)

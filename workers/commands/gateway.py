@@ -36,6 +36,7 @@ def command(host: str, port: int, tls_certificate: Path | None, tls_key: Path | 
             ssl_certfile=tls_certificate,
             ssl_keyfile=tls_key,
             access_log=False,
+            proxy_headers=False,  # who is trusted with them is MSK_TRUSTED_PROXIES alone
             timeout_graceful_shutdown=10,  # seconds for open requests to end, once asked to stop
         )
 

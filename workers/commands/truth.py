@@ -1,5 +1,6 @@
 """`msk truth`: truths, the labels that people give to instances."""
 
+import getpass
 import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 author_option = click.option(
-    "--author", required=True, envvar="MSK_AUTHOR", show_envvar=True, help="Your name; kept with every truth."
+    "--author",
+    default=getpass.getuser,
+    show_default="the user",
+    envvar="MSK_AUTHOR",
+    show_envvar=True,
+    help="Your name; kept with every truth.",
 )
 new_class_option = click.option(
     "--new-class",
@@ -45,11 +51,12 @@ def command() -> None:
 def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...], state: Path | None) -> None:
     """Say that INSTANCE (its Orthanc identifier or SOP Instance UID) shows LABEL (none = none of the classes)."""
     from workers.corrections.importing import find_instance
-    from workers.metadata.truth_changes import set_truth
+    from workers.terminal.saying import Saying
 
     settings, orthanc = _connect(state)
+    saying = Saying(settings, orthanc, author)
     instance_id = find_instance(orthanc, instance)
-    truth = set_truth(orthanc, instance_id, label, author, _classes(settings, new_classes))
+    truth = saying.set_truth(instance_id, label, _classes(settings, new_classes), new_classes)
     click.echo(f"{instance_id}: {truth.label or 'none of the classes'}")
 
 
@@ -60,11 +67,12 @@ def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...]
 def withdraw(instance: str, author: str, state: Path | None) -> None:
     """Withdraw the truth of INSTANCE, so that the model's label counts again; the history is kept."""
     from workers.corrections.importing import find_instance
-    from workers.metadata.truth_changes import withdraw_truth
+    from workers.terminal.saying import Saying
 
-    _, orthanc = _connect(state)
+    settings, orthanc = _connect(state)
+    saying = Saying(settings, orthanc, author)
     instance_id = find_instance(orthanc, instance)
-    withdraw_truth(orthanc, instance_id, author)
+    saying.withdraw_truth(instance_id)
     click.echo(f"{instance_id}: withdrawn")
 
 
@@ -99,9 +107,11 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
     from workers.corrections.deidentified import TABLE, check_files
     from workers.corrections.importing import INSTANCE, SOP_INSTANCE_UID, assign, check_instances
     from workers.metadata.truth import checked_author
+    from workers.terminal.saying import Saying
 
     author = checked_author(author)
     settings, orthanc = _connect(state)
+    saying = Saying(settings, orthanc, author)
     classes = _classes(settings, new_classes)
     folder = source.is_dir()
     read, unusable = read_truths(
@@ -119,7 +129,12 @@ def import_all(source: Path, author: str, new_classes: tuple[str, ...], state: P
             assignments, problems = check_instances(orthanc, rows, classes, checked)
         refused = sorted([*problems, *unusable], key=lambda problem: problem.line)
         if not refused:
-            problems = assign(orthanc, assignments, author, classes, lambda d: tell("writing", d, len(assignments)))
+            problems = assign(
+                orthanc,
+                assignments,
+                lambda instance_id, label: saying.set_truth(instance_id, label, classes, new_classes),
+                lambda done: tell("writing", done, len(assignments)),
+            )
     if refused:
         total = len(read) + len(unusable)
         click.echo(f"nothing was changed: {len(refused)} of {total} rows cannot be imported", err=True)

@@ -23,15 +23,15 @@ def command(options: Options, detach: bool, report: int | None) -> None:
     """
     from workers.stack.control import start_in_background
     from workers.stack.up import up
-    from workers.terminal.stack_view import Screen, addresses
+    from workers.terminal.stack_view import Screen, welcome
 
     screen = Screen()
     if detach:
-        screen.tell(addresses(start_in_background(options, screen.tell)))
+        screen.tell(welcome(start_in_background(options, screen.tell)))
     elif report is not None:
         _reporting(options, report, screen)
     else:
-        up(options, say=screen.say, show_log=screen.log, ready=lambda state: screen.tell(addresses(state)))
+        up(options, say=screen.say, show_log=screen.log, ready=lambda state: screen.tell(welcome(state)))
 
 
 def _reporting(options: Options, descriptor: int, screen: Any) -> None:

@@ -10,7 +10,6 @@ from mskmodel.tables.problems import Problem
 from workers.corrections.csv_table import Row
 from workers.metadata.outcome import TRUTH
 from workers.metadata.truth import Truth, TruthConflict, TruthError, UnknownInstance, checked_label
-from workers.metadata.truth_changes import set_truth
 from workers.pacs import OrthancClient, OrthancError, OrthancRefused, OrthancUnavailable
 
 __all__ = [
@@ -130,19 +129,22 @@ def without_repeats(
 def assign(
     orthanc: OrthancClient,
     assignments: Sequence[Assignment],
-    author: str,
-    classes: Collection[str],
+    say: Callable[[str, str | None], object],
     progress: Callable[[int], None],
 ) -> list[Problem]:
     """Write the rows; returns the problems of those that could not be written. Idempotent.
 
+    Args:
+        say: sets the truth of an instance, given its label.
+
     Raises:
-        Interrupted: Orthanc failed; the rows before that are written.
+        Interrupted: Orthanc failed; the rows before that are written. What `say` raises beside it and TruthError is
+            passed on.
     """
     problems: list[Problem] = []
     for done, each in enumerate(assignments):
         try:
-            if reason := _assign(orthanc, each, author, classes):
+            if reason := _assign(orthanc, each, say):
                 problems.append(Problem(each.line, reason))
         except OrthancError as error:
             raise Interrupted(
@@ -153,11 +155,11 @@ def assign(
     return problems
 
 
-def _assign(orthanc: OrthancClient, each: Assignment, author: str, classes: Collection[str]) -> str | None:
+def _assign(orthanc: OrthancClient, each: Assignment, say: Callable[[str, str | None], object]) -> str | None:
     """Write one row; None, or the reason why it cannot be written. Raises OrthancError for what concerns all rows."""
     try:
         instance_id = each.image if isinstance(each.image, str) else _stored(orthanc, each.image)
-        set_truth(orthanc, instance_id, each.label, author, classes)
+        say(instance_id, each.label)
     except OSError as error:
         return f"the file cannot be read: {error.strerror}"
     except TruthError as error:

@@ -1,24 +1,31 @@
-"""The gateway: receives Orthanc's webhook and answers 2xx once the event is durable; serves /api.
+"""The gateway: receives Orthanc's webhook and answers 2xx once the event is durable; serves /api and pages.
 
 It enqueues by task name and never loads torch.
 """
 
 import json
 import logging
+from datetime import timedelta
 from typing import Any
 
 import redis
-from fastapi import FastAPI, Request, Response
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 from kombu.exceptions import OperationalError
 from starlette.concurrency import run_in_threadpool
 
+from workers.access.gate import Gate, Judge
+from workers.access.identification import Identification
+from workers.access.role import Role, needs
 from workers.broker.celery_app import publisher
+from workers.broker.database import client
 from workers.broker.queues import BACKFILL, LABEL
 from workers.gateway.api import api
 from workers.gateway.request_body import bounded_body
-from workers.gateway.webhook import InvalidSignature, MalformedEvent, parse, verify
+from workers.gateway.webhook import DeletedInstance, InvalidSignature, MalformedEvent, parse, verify
 from workers.ledger import Ledger, enqueue
+from workers.pages.site import add_pages
+from workers.records.deletions import Deletions
 from workers.sentences import sentence_of
 from workers.settings import MissingSetting, Settings
 
@@ -26,6 +33,9 @@ __all__ = ["create_app"]
 
 #: Largest event that is accepted; events carry identifiers only.
 MAX_BODY_BYTES = 16 * 1024
+
+#: Timeout of the broker's answers in seconds.
+ANSWER_SECONDS = 10
 
 #: Seconds after which a sender that got 503 may try again.
 RETRY_AFTER = "2"
@@ -43,19 +53,31 @@ def create_app(settings: Settings) -> FastAPI:
         raise MissingSetting("MSK_WEBHOOK_SECRET")
     secret = settings.webhook_secret
     ledger, celery, complaint = Ledger.of(settings), publisher(settings), _BrokerComplaint()
-    # FastAPI's pages load their scripts from the internet, which a hospital's network does not reach.
-    app = FastAPI(title="Musculoskeletal radiograph labelling", docs_url=None, redoc_url=None)
+    deletions = Deletions(client(settings.broker_url, settings.trust, ANSWER_SECONDS))
+    identification = Identification(settings)
+    app = FastAPI(
+        title="Musculoskeletal radiograph labelling",
+        dependencies=[Depends(Judge(identification))],
+        # FastAPI's pages load their scripts from the internet, which a hospital's network does not reach.
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,  # its route would have no dependencies
+    )
+    app.add_middleware(Gate)
 
     @app.post("/hooks/orthanc", status_code=202)
-    async def stored_instance(request: Request) -> Response:
-        """An instance was stored: 202 if accepted, 401, 413 or 422 if refused, 503 if it must be sent again."""
+    async def take_event(request: Request) -> Response:
+        """An instance was stored or deleted: 202 if accepted, 401, 413 or 422 if refused, 503 if to be sent again."""
         body = await bounded_body(request, MAX_BODY_BYTES)
         if body is None:
             return _refusal(413, f"an event has at most {MAX_BODY_BYTES} bytes")
         try:
             verify(secret, request.headers, body)
             event = parse(body)
-            await run_in_threadpool(enqueue, celery, ledger, [event.instance], BACKFILL if event.old else LABEL)
+            if isinstance(event, DeletedInstance):
+                await run_in_threadpool(deletions.tell, event.instance)
+            else:
+                await run_in_threadpool(enqueue, celery, ledger, [event.instance], BACKFILL if event.old else LABEL)
         except InvalidSignature as error:
             return _refusal(401, str(error))
         except MalformedEvent as error:
@@ -81,7 +103,14 @@ def create_app(settings: Settings) -> FastAPI:
         complaint.settled()
         return JSONResponse({"status": "ready", "open": open_entries})
 
+    @app.get("/openapi.json", include_in_schema=False)
+    @needs(Role.VIEWER)
+    def description() -> dict[str, Any]:
+        """All routes under /api, as FastAPI describes them."""
+        return app.openapi()
+
     app.include_router(api(settings, celery))
+    add_pages(app, identification, timedelta(hours=settings.session_hours))
     return app
 
 

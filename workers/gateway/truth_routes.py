@@ -7,46 +7,53 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.concurrency import run_in_threadpool
 
 from mskmodel.registry import Registry, read_manifest
+from workers.access.asker import asker_of
+from workers.access.role import Role, needs
 from workers.corrections.suggesting import as_plain, suggestions
 from workers.gateway.refusals import answering
 from workers.gateway.request_body import LONGEST_LIST, json_object, text
 from workers.metadata.truth import Truth
-from workers.metadata.truth_changes import set_truth, withdraw_truth
+from workers.metadata.truth_changes import Journal, set_truth, withdraw_truth
 from workers.pacs import OrthancClient
 
 __all__ = ["truth_routes"]
 
 
-def truth_routes(orthanc: OrthancClient, registry: Registry, orthanc_url: str) -> APIRouter:
+def truth_routes(orthanc: OrthancClient, registry: Registry, orthanc_url: str, journal: Journal) -> APIRouter:
     """Routes under /instances, and /suggestions."""
     router = APIRouter()
 
     @router.get("/suggestions")
+    @needs(Role.VIEWER)
     def suggest(count: int = 20) -> list[dict[str, Any]]:
         """The instances that a person should look at next, the most doubtful first."""
         number = max(1, min(count, LONGEST_LIST))
         return [as_plain(each, orthanc_url) for each in answering(lambda: suggestions(orthanc, number))]
 
     @router.put("/instances/{instance_id}/truth")
+    @needs(Role.REVIEWER)
     async def say_truth(instance_id: str, request: Request) -> dict[str, Any]:
-        """Say what an instance shows: `label` (null = none of the classes), `author`, `new_class` (true for one)."""
+        """Say what an instance shows: `label` (null = none of them), `new_class` (true for one), perhaps `author`."""
         said = await json_object(request)
         if "label" not in said:
             raise HTTPException(422, "label is missing; null means none of the classes")
         label = None if said["label"] is None else text("label", said["label"])
-        author, is_new = text("author", said.get("author", "")), said.get("new_class") is True
+        author = asker_of(request).author(text("author", said.get("author", "")))
+        is_new = said.get("new_class") is True
 
         def run() -> Truth:
             served = read_manifest(registry.promoted())
             known = (*served["classes"], *served.get("others", ()), *([label] if is_new and label else []))
-            return set_truth(orthanc, instance_id, label, author, known)
+            return set_truth(orthanc, instance_id, label, author, known, journal)
 
         return _plain(await run_in_threadpool(answering, run))
 
     @router.delete("/instances/{instance_id}/truth")
-    def withdraw(instance_id: str, author: str = "") -> dict[str, Any]:
+    @needs(Role.REVIEWER)
+    def withdraw(instance_id: str, request: Request, author: str = "") -> dict[str, Any]:
         """Withdraw an instance's truth; 404 if there is none."""
-        return _plain(answering(lambda: withdraw_truth(orthanc, instance_id, author)))
+        by = asker_of(request).author(author)
+        return _plain(answering(lambda: withdraw_truth(orthanc, instance_id, by, journal)))
 
     return router
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-__all__ = ["InvalidSignature", "MalformedEvent", "StoredInstance", "parse", "verify"]
+__all__ = ["DeletedInstance", "InvalidSignature", "MalformedEvent", "StoredInstance", "parse", "verify"]
 
 #: An Orthanc identifier is a SHA-1 in five groups of eight hexadecimal digits.
 ORTHANC_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
@@ -33,6 +33,13 @@ class StoredInstance:
     """Whether it is one of an archive, and gives way to new ones."""
 
 
+@dataclass(frozen=True)
+class DeletedInstance:
+    """An instance that Orthanc has deleted; it may have been stored again since."""
+
+    instance: str
+
+
 def verify(secret: str, headers: Mapping[str, str], body: bytes) -> None:
     """Check the delivery's signature and age (five minutes either way).
 
@@ -46,7 +53,7 @@ def verify(secret: str, headers: Mapping[str, str], body: bytes) -> None:
         raise InvalidSignature("the signature does not verify") from error
 
 
-def parse(body: bytes) -> StoredInstance:
+def parse(body: bytes) -> StoredInstance | DeletedInstance:
     """Parse a verified body.
 
     Raises:
@@ -56,12 +63,15 @@ def parse(body: bytes) -> StoredInstance:
         event = json.loads(body)
     except ValueError as error:
         raise MalformedEvent("the body is not JSON") from error
-    if not isinstance(event, dict) or event.get("type") != "instance.stored":
-        raise MalformedEvent("the event's type is not instance.stored")
+    kind = event.get("type") if isinstance(event, dict) else None
+    if kind not in ("instance.stored", "instance.deleted"):
+        raise MalformedEvent("the event's type is neither instance.stored nor instance.deleted")
     found = event.get("data")
     data = found if isinstance(found, dict) else {}
     instance = data.get("instance")
     if not isinstance(instance, str) or not ORTHANC_ID.fullmatch(instance):
         raise MalformedEvent("data.instance is not an Orthanc identifier")
+    if kind == "instance.deleted":
+        return DeletedInstance(instance)
     # Whatever is not plainly old is not made to wait; Orthanc may run an earlier plugin, which does not say.
     return StoredInstance(instance, old=data.get("old") is True)

@@ -55,6 +55,7 @@ class Prepared:
     instance: Instance
     pixels: NDArray[np.float32]
     """Input of the network, (3, size, size)."""
+    pixel_hash: str
     header: dict[str, str]
     """Body part, view position and laterality as the DICOM header has them."""
     claims: Claims
@@ -71,6 +72,7 @@ class Prepared:
             tries=self.instance.tries,
             note=self.note,
             model=model,
+            pixel_hash=self.pixel_hash,
             header=self.header,
             study=self.study,
             stored_at=self.instance.stored_at,

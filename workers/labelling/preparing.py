@@ -15,6 +15,7 @@ from mskmodel.radiograph import Limits, NotClassifiable, Radiograph, Undecodable
 from mskmodel.registry.classifier import Classifier
 from workers.labelling.blame import Step, expect_file, step
 from workers.labelling.instance import Instance, Prepared
+from workers.labelling.pixel_hash import pixel_hash
 from workers.labelling.site import Site
 from workers.pacs import OrthancClient, study_of
 
@@ -43,6 +44,9 @@ def prepare(orthanc: OrthancClient, classifier: Classifier, limits: Limits, site
             radiograph = read_radiograph(data, limits, instance.metadata.get("TransferSyntax", ""), site.kinds)
             milliseconds["decode"] = _milliseconds_since(started)
             started = time.perf_counter()
+            hashed = pixel_hash(radiograph)
+            milliseconds["hash"] = _milliseconds_since(started)
+            started = time.perf_counter()
             pixels = classifier.prepare(radiograph)
             milliseconds["prepare"] = _milliseconds_since(started)
     except NotClassifiable:
@@ -56,7 +60,8 @@ def prepare(orthanc: OrthancClient, classifier: Classifier, limits: Limits, site
         with step(Step.LOOK_UP, orthanc, instance_id):
             study = orthanc.study_of(instance_id)
     claims = claims_of(radiograph.texts, site.secret)
-    return Prepared(instance, pixels, _header(radiograph), claims, study, milliseconds, radiograph.note or None)
+    note = radiograph.note or None
+    return Prepared(instance, pixels, hashed, _header(radiograph), claims, study, milliseconds, note)
 
 
 def _check_kind(orthanc: OrthancClient, kinds: RadiographKinds, instance: Instance) -> None:

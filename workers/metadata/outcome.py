@@ -27,8 +27,8 @@ PREDICTION = "MskPrediction"
 LABEL_METADATA = "MskLabel"
 TRUTH = "MskTruth"
 
-#: Of the JSON that is written; 1 had neither evidence nor a number.
-SCHEMA = 2
+#: Of the JSON that is written; 1 had neither evidence nor a number, 2 no hash of the pixels.
+SCHEMA = 3
 
 LABELLED = "labelled"
 NEEDS_REVIEW = "needs-review"
@@ -85,6 +85,8 @@ class Outcome:
     """Calibrated probabilities of every class, and of `none`, by the pixels alone."""
     kinds: dict[str, float] = field(default_factory=dict)
     """Those of the kinds of none of the classes that the model tells apart, as far as they matter: parts of `none`."""
+    pixel_hash: str = ""
+    """What all copies of the picture share, 32 hexadecimal digits; empty for one of a single value, or none read."""
     claims: dict[str, Any] = field(default_factory=dict)
     """What the header claims, as `Claims.to_json` says it: mapped terms and hashes, nothing of its own words."""
     evidence: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -149,7 +151,7 @@ class Outcome:
         return self.status == SKIPPED or (self.status in (LABELLED, NEEDS_REVIEW) and self.is_by(model))
 
     def is_by(self, model: str) -> bool:
-        """Whether this model gave it, and all that is asked for today: what the first schema lacks, no model told."""
+        """Whether this model gave it, and all that is asked for today: what an earlier schema lacks, no model told."""
         return self.model == model and self.schema >= SCHEMA
 
     @property

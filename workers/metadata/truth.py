@@ -57,6 +57,8 @@ class Statement:
     time: str
     withdrawn: bool = False
     """Whether it only withdraws what was said before; it has no label then."""
+    origin: str = ""
+    """Where it comes from, if it was said of another instance."""
 
     @classmethod
     def of(cls, fields: Any) -> "Statement":
@@ -67,12 +69,13 @@ class Statement:
         label = fields.get("label")
         if label is not None and not (isinstance(label, str) and _LABEL.fullmatch(label)):
             raise ValueError("not a truth: its label is not valid")
-        return cls(label, str(fields.get("author", "")), str(fields.get("time", "")), withdrawn)
+        author, time, origin = (str(fields.get(name, "")) for name in ("author", "time", "origin"))
+        return cls(label, author, time, withdrawn, origin)
 
     def to_dict(self) -> dict[str, Any]:
         """As `of` reads it. A withdrawal has no label, so that nobody takes it for none of the classes."""
         said = {"withdrawn": True} if self.withdrawn else {"label": self.label}
-        return said | {"author": self.author, "time": self.time}
+        return said | {"author": self.author, "time": self.time} | ({"origin": self.origin} if self.origin else {})
 
 
 @dataclass(frozen=True)

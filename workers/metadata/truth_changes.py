@@ -1,6 +1,7 @@
 """Sets and withdraws truths: earlier statements are kept, and no concurrent write gets lost."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -17,7 +18,15 @@ from workers.metadata.truth import (
 )
 from workers.pacs import OrthancClient, OrthancConflict, OrthancNotFound
 
-__all__ = ["get_truth", "set_truth", "withdraw_truth"]
+__all__ = ["Journal", "get_truth", "no_journal", "set_truth", "withdraw_truth"]
+
+#: Called with the instance, the truth that stands and the one that shall; Orthanc is written to in its context.
+Journal = Callable[[str, Truth | None, Truth], AbstractContextManager[None]]
+
+
+def no_journal(*_: object) -> AbstractContextManager[None]:
+    """Of a site that keeps no journal."""
+    return nullcontext()
 
 
 def get_truth(orthanc: OrthancClient, instance_id: str) -> Truth | None:
@@ -29,7 +38,12 @@ def get_truth(orthanc: OrthancClient, instance_id: str) -> Truth | None:
 
 
 def set_truth(
-    orthanc: OrthancClient, instance_id: str, label: str | None, author: str, classes: Collection[str]
+    orthanc: OrthancClient,
+    instance_id: str,
+    label: str | None,
+    author: str,
+    classes: Collection[str],
+    journal: Journal = no_journal,
 ) -> Truth:
     """Set the truth of an instance, keep what was said before, and show it; returns the new truth.
 
@@ -37,6 +51,7 @@ def set_truth(
 
     Args:
         label: one of `classes`; None or "" for none of them.
+        journal: keeps what is said before Orthanc does. What it raises is passed on, and nothing is written.
 
     Raises:
         BadTruth: the label is not among the classes, or the author's name is not valid.
@@ -45,33 +60,35 @@ def set_truth(
         OrthancError: Orthanc does not answer or refuses a request; the truth may be set again.
     """
     label = checked_label(label, classes)
-    return _say(orthanc, instance_id, Statement(label, checked_author(author), _now()))
+    return _say(orthanc, instance_id, Statement(label, checked_author(author), _now()), journal)
 
 
-def withdraw_truth(orthanc: OrthancClient, instance_id: str, author: str) -> Truth:
+def withdraw_truth(orthanc: OrthancClient, instance_id: str, author: str, journal: Journal = no_journal) -> Truth:
     """Withdraw the truth of an instance, keep the history, and show the model's label; returns the new truth.
 
     Raises as `set_truth`, and:
         NoTruth: there is no truth to withdraw.
     """
-    return _say(orthanc, instance_id, Statement(None, checked_author(author), _now(), withdrawn=True))
+    return _say(orthanc, instance_id, Statement(None, checked_author(author), _now(), withdrawn=True), journal)
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _say(orthanc: OrthancClient, instance_id: str, said: Statement) -> Truth:
+def _say(orthanc: OrthancClient, instance_id: str, said: Statement, journal: Journal) -> Truth:
     try:
         metadata = orthanc.metadata(instance_id)
-        truth = _written(orthanc, instance_id, metadata, said)
+        truth = _written(orthanc, instance_id, metadata, said, journal)
         show_label(orthanc, instance_id, metadata | {TRUTH: truth.to_json()}, None)
     except OrthancNotFound:
         raise UnknownInstance("Orthanc holds no such instance") from None
     return truth
 
 
-def _written(orthanc: OrthancClient, instance_id: str, metadata: Mapping[str, str], said: Statement) -> Truth:
+def _written(
+    orthanc: OrthancClient, instance_id: str, metadata: Mapping[str, str], said: Statement, journal: Journal
+) -> Truth:
     before = Truth.of(metadata)
     if before is None and TRUTH in metadata:
         raise TruthConflict(
@@ -80,11 +97,12 @@ def _written(orthanc: OrthancClient, instance_id: str, metadata: Mapping[str, st
         )
     if before is None and said.withdrawn:
         raise NoTruth("nobody has said what the instance shows")
-    if before and replace(before.now, time=said.time) == said:
+    if before and replace(before.now, time=said.time, origin="") == said:
         return before
     truth = before.followed_by(said) if before else Truth(said)
     try:
-        orthanc.replace_metadata(instance_id, TRUTH, metadata.get(TRUTH), truth.to_json())
+        with journal(instance_id, before, truth):
+            orthanc.replace_metadata(instance_id, TRUTH, metadata.get(TRUTH), truth.to_json())
     except OrthancConflict:
         raise TruthConflict(
             f"somebody else set the truth of instance {instance_id} at the same moment; look at it, then try again"

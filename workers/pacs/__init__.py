@@ -1,6 +1,6 @@
 """The way to PACS: the one client of Orthanc's REST interface, and radiographs sent over DICOM."""
 
-from workers.pacs.answers import ChangesPage, Parents
+from workers.pacs.answers import ChangesPage, Parents, Stored
 from workers.pacs.client import OrthancClient, TooLarge
 from workers.pacs.configuration import Configuration
 from workers.pacs.http import OrthancConflict, OrthancError, OrthancNotFound, OrthancRefused, OrthancUnavailable
@@ -16,6 +16,7 @@ __all__ = [
     "OrthancRefused",
     "OrthancUnavailable",
     "Parents",
+    "Stored",
     "TooLarge",
     "study_of",
 ]

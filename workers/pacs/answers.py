@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Change", "ChangesPage", "Parents", "Statistics", "System"]
+__all__ = ["Change", "ChangesPage", "Parents", "Statistics", "Stored", "System"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,20 @@ class Parents:
     series: str
     study: str
     patient: str
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An instance as it is stored. ``file``: Orthanc's identifier of the file, another one once it is overwritten."""
+
+    file: str
+    sop_instance: str
+    metadata: dict[str, str]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> "Stored":
+        """From a short row of `/tools/bulk-content` with metadata."""
+        return cls(str(found["FileUuid"]), str(found["MainDicomTags"]["0008,0018"]), dict(found["Metadata"]))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from urllib.parse import quote
 import requests
 import urllib3
 
-from workers.pacs.answers import ChangesPage, Parents, Statistics, System
+from workers.pacs.answers import ChangesPage, Parents, Statistics, Stored, System
 from workers.pacs.configuration import Configuration, read_configuration
 from workers.pacs.http import (
     OrthancConflict,
@@ -40,6 +40,8 @@ BULK = 1000
 UIDS = 100
 #: Study Date, as Orthanc's short answers name it.
 STUDY_DATE = "0008,0020"
+#: Patient Identity Removed, as it is named in a path.
+IDENTITY_REMOVED = "0012-0062"
 #: An ETag that no stored value has: Orthanc writes under it only where there is no value yet.
 ABSENT = '"0-00000000000000000000000000000000"'
 
@@ -273,12 +275,32 @@ class OrthancClient:
             result |= self._metadata({"Resources": list(instance_ids[first : first + BULK])})
         return result
 
+    def stored(self, instance_ids: Sequence[str]) -> dict[str, Stored]:
+        """How these instances are stored, with their metadata; instances that do not exist are left out."""
+        result: dict[str, Stored] = {}
+        for first in range(0, len(instance_ids), BULK):
+            found = self._described({"Resources": list(instance_ids[first : first + BULK]), "Level": "Instance"})
+            with _shape_of("tools/bulk-content"):
+                result.update((row["ID"], Stored.of(row)) for row in found)
+        return result
+
     def _metadata(self, resources: Mapping[str, Any]) -> dict[str, dict[str, str]]:
         """`metadata` of these resources; in their order, unless they name another level than their own."""
-        wanted = {**resources, "Metadata": True, "Short": True}
-        found = self._http.json("POST", "tools/bulk-content", json=wanted, repeatable=True)
+        found = self._described(resources)
         with _shape_of("tools/bulk-content"):
             return {row["ID"]: row["Metadata"] for row in found}
+
+    def _described(self, resources: Mapping[str, Any]) -> Any:
+        wanted = {**resources, "Metadata": True, "Short": True}
+        return self._http.json("POST", "tools/bulk-content", json=wanted, repeatable=True)
+
+    def is_deidentified(self, instance_id: str) -> bool:
+        """Whether its header says that the patient's identity was removed."""
+        try:
+            answer = self._http.request("GET", f"{_path(instance_id)}/content/{IDENTITY_REMOVED}")
+        except OrthancNotFound:  # the element
+            return False
+        return answer.content.strip(b" \0").upper() == b"YES"
 
     def study_of(self, instance_id: str) -> str:
         """The study that an instance belongs to."""

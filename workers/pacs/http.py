@@ -13,9 +13,9 @@ from urllib.parse import urlsplit, urlunsplit
 import requests
 from orthanc_api_client import OrthancApiClient
 
-from workers.pacs.trusting_adapter import TrustingAdapter
 from workers.sentences import network_reason
 from workers.tls import Trust
+from workers.trusting_adapter import TrustingAdapter
 
 __all__ = [
     "OrthancConflict",

@@ -1,6 +1,7 @@
 """The records' database: SQLite in a folder of its own, or PostgreSQL where an address names one.
 
-Only the gateway and the records' process open SQLite. In both, a transaction that ends well is on the disk.
+Only the gateway, the records' process, and `msk users` on their machine open SQLite. In both, a transaction that ends
+well is on the disk.
 """
 
 import fcntl

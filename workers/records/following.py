@@ -3,8 +3,11 @@
 The rows of a batch and the position after it are written in one transaction, so that the process may be killed at any
 moment, and what it does twice does no harm. Each batch is bounded, and so is the memory.
 
-A deletion stands in no list of changes. So each round of the walk first puts in what Orthanc holds, page by page, and
-then looks for every row in Orthanc, and drops what is gone. The first round makes the index; later ones mend it.
+A deletion stands in no list of changes. Orthanc's plugin tells of it; and each round of the walk first puts in what
+Orthanc holds, page by page, and then looks for every row in Orthanc, and drops what is gone. The first round makes the
+index; later ones mend it.
+
+What people said is compared with the journal on the way, and carried over to copies (`meeting.py`, `completing.py`).
 """
 
 import hashlib
@@ -18,6 +21,9 @@ from sqlalchemy import Connection
 
 from workers.pacs import ChangesPage, OrthancClient
 from workers.records import index
+from workers.records.completing import Completing
+from workers.records.deletions import Deletions
+from workers.records.meeting import Meeting, Met
 from workers.records.position import Overtaken, Position, move, read_position
 from workers.records.row import Row
 
@@ -44,25 +50,36 @@ class Step:
     """Of these, rows that headers can be learned from."""
     is_behind: bool = False
     """Whether there is more to be done at once."""
+    unread: tuple[str, ...] = ()
+    """Instances with a truth whose pixels no label worker has hashed."""
 
 
 class Follower:
     """Brings the index up to date, step by step.
 
-    ``connection``: of `the_only_one`. ``key``: what patients are hashed with.
+    ``connection``: of `the_only_one`. ``key``: what patients are hashed with. ``deletions``: those that were told of.
     """
 
-    def __init__(self, connection: Connection, orthanc: OrthancClient, key: bytes) -> None:
-        self._connection, self._orthanc, self._key = connection, orthanc, key
+    def __init__(
+        self, connection: Connection, orthanc: OrthancClient, key: bytes, deletions: Deletions | None = None
+    ) -> None:
+        self._connection, self._orthanc, self._key, self._deletions = connection, orthanc, key, deletions
+        self._meeting, self._completing = Meeting(connection, orthanc), Completing(connection, orthanc)
         self._next_walk = 0.0
 
     def step(self) -> Step:
-        """Follow the next changes, and take the next step of the walk if it is time.
+        """Follow the next changes, take the next step of the walk if it is time, and write what is carried over.
 
         Raises:
             OrthancError: Orthanc is away.
+            redis.RedisError: the broker is away.
             sqlalchemy.exc.SQLAlchemyError: the database is away.
         """
+        done = self._step()
+        self._completing.step()
+        return done
+
+    def _step(self) -> Step:
         with self._connection.begin():
             start = read_position(self._connection)
         try:
@@ -81,19 +98,28 @@ class Follower:
             changed=followed.changed + walked.changed,
             with_claims=followed.with_claims + walked.with_claims,
             is_behind=followed.is_behind or walked.position.hurried,
+            unread=(*followed.unread, *walked.unread),
         )
 
     def _follow(self, start: Position) -> Step:
         page = self._orthanc.changes(start.changes, PAGE)
         if page.last < start.changes:
             log.warning("database-reset cursor=%d last=%d", start.changes, page.last)
-            return Step(self._write(start, replace(start.at_new_round(), changes=page.last)), is_behind=True)
-        if page.last == start.changes:
+            anew = replace(start.at_new_round(), changes=page.last, restored=True)
+            return Step(self._write(start, anew), is_behind=True)
+        deleted = self._deletions.waiting() if self._deletions else []
+        if page.last == start.changes and not deleted:
             return Step(start)
-        named = _instances(page)
-        rows = self._rows(named, self._orthanc.metadata_of(named))
+        named = list(dict.fromkeys([*_instances(page), *deleted]))
+        metadata = self._orthanc.metadata_of(named)
+        rows = self._rows(named, metadata)
         gone = set(named) - {row.instance for row in rows}
-        return self._put(start, replace(start, changes=page.last), rows, gone, is_behind=not page.done)
+        end = replace(start, changes=page.last)
+        met = self._meeting.look(rows, metadata, restored=start.restored)
+        step = self._put(start, end, rows, gone, met, is_behind=not page.done)
+        if self._deletions:
+            self._deletions.done(deleted)
+        return step
 
     def _walk(self, start: Position) -> Step:
         """Put in the next instances that Orthanc holds. Deletions move others up, past the walk: in its next round."""
@@ -101,18 +127,19 @@ class Follower:
         if not page:
             return Step(self._write(start, replace(start, checked="")))
         rows = self._rows(list(page), page)
-        return self._put(start, replace(start, walked=start.walked + len(page)), rows, ())
+        met = self._meeting.look(rows, page, restored=start.restored)
+        return self._put(start, replace(start, walked=start.walked + len(page)), rows, (), met)
 
     def _check(self, start: Position) -> Step:
         """Drop those of the next rows whose instance is gone."""
         with self._connection.begin():
             some = index.after(self._connection, start.checked or "", WALKED_IN_A_HURRY if start.hurried else WALKED)
         if not some:
-            end = replace(start, walked=0, checked=None, rounds=start.rounds + 1, hurried=False)
+            end = replace(start, walked=0, checked=None, rounds=start.rounds + 1, hurried=False, restored=False)
             return Step(self._write(start, end))
         rows = self._rows(some, self._orthanc.metadata_of(some))
         gone = set(some) - {row.instance for row in rows}
-        return self._put(start, replace(start, checked=some[-1]), rows, gone)
+        return self._put(start, replace(start, checked=some[-1]), rows, gone, Met())
 
     def _rows(self, instance_ids: Sequence[str], metadata: Mapping[str, Mapping[str, str]]) -> list[Row]:
         """The rows of those of the instances that Orthanc holds, given with their metadata."""
@@ -128,14 +155,23 @@ class Follower:
         return hmac.digest(self._key, f"patient {patient_id}".encode(), hashlib.sha256).hex()[:16]
 
     def _put(
-        self, start: Position, end: Position, rows: Sequence[Row], gone: Collection[str], *, is_behind: bool = False
+        self,
+        start: Position,
+        end: Position,
+        rows: Sequence[Row],
+        gone: Collection[str],
+        met: Met,
+        *,
+        is_behind: bool = False,
     ) -> Step:
         with self._connection.begin():
             changed = index.put(self._connection, rows)
             dropped = index.drop(self._connection, gone)
+            self._meeting.keep(met)
             move(self._connection, start, end)
         with_claims = sum(row.claims is not None for row in changed)
-        return Step(replace(end, version=end.version + 1), len(changed) + dropped, with_claims, is_behind)
+        moved = replace(end, version=end.version + 1)
+        return Step(moved, len(changed) + dropped, with_claims, is_behind, tuple(met.unread))
 
     def _write(self, start: Position | None, end: Position) -> Position:
         with self._connection.begin():

@@ -1,4 +1,5 @@
-"""The process that keeps the records: one for a site. It follows Orthanc, and says what the headers are worth.
+"""The process that keeps the records: one for a site. It follows Orthanc, carries over what people said, and says what
+the headers are worth.
 
 It gives way to intake: each step is followed by a pause that grows with what the step took of Orthanc's time.
 """
@@ -8,14 +9,19 @@ import threading
 import time
 from typing import Any
 
+from kombu.exceptions import OperationalError
 from redis import RedisError
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from workers.broker.celery_app import publisher
 from workers.broker.database import client
+from workers.broker.queues import BACKFILL
+from workers.ledger import Ledger, enqueue
 from workers.pacs import OrthancClient, OrthancError
 from workers.records import index
 from workers.records.database import open_database, the_only_one
+from workers.records.deletions import Deletions
 from workers.records.following import Follower, Step
 from workers.records.heartbeat import Heartbeat
 from workers.records.kept_secret import agreed_secret
@@ -54,6 +60,7 @@ class Keeper:
         self._engine = open_database(settings.records)
         self._orthanc = OrthancClient.of(settings)
         self._broker: Any = client(settings.broker_url, settings.trust, ANSWER_SECONDS)
+        self._ledger, self._celery = Ledger.of(settings), publisher(settings)
         self._told = ""
 
     def keep(self, stop: threading.Event) -> None:
@@ -69,7 +76,7 @@ class Keeper:
                         self._follow(connection, stop)
                         return
                 reason = "another process keeps the records"
-            except (OrthancError, RedisError, SQLAlchemyError) as error:
+            except (OrthancError, OperationalError, RedisError, SQLAlchemyError) as error:
                 reason = sentence_of(error) or ""
                 if not reason:
                     raise
@@ -78,12 +85,14 @@ class Keeper:
 
     def _follow(self, connection: Connection, stop: threading.Event) -> None:
         migrate(connection)
-        follower = Follower(connection, self._orthanc, agreed_secret(connection, self._broker))
+        secret = agreed_secret(connection, self._broker)
+        follower = Follower(connection, self._orthanc, secret, Deletions(self._broker))
         learner = Learner(connection, self._broker)
         next_beat = 0.0
         while not stop.is_set():
             began = time.monotonic()
             step = follower.step()
+            enqueue(self._celery, self._ledger, step.unread, BACKFILL)
             if began >= next_beat:
                 self._beat(connection, step)
                 learner.publish_again()

@@ -30,6 +30,8 @@ class Position:
     """How often the walk has come to its end."""
     hurried: bool = True
     """Whether the index is being made, so that this round of the walk does not take its time."""
+    restored: bool = False
+    """Whether Orthanc lost what it had since an earlier time, so that this round puts truths back."""
 
     def at_new_round(self) -> "Position":
         """The walk from its beginning, in a hurry."""

@@ -19,12 +19,13 @@ from mskmodel.tables.label_cell import NONE
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.metadata.truth import Truth
 
-__all__ = ["Row"]
+__all__ = ["Row", "is_pixel_hash"]
 
 #: Keys of classes, names of versions, identities of files.
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:-]{0,99}")
 _HASH = re.compile(r"[0-9a-f]{12}")
 _CODE = re.compile(r"#[0-9a-f]{12}")
+_PIXEL_HASH = re.compile(r"[0-9a-f]{32}")
 _TERMS = {REGION: REGION_TERMS.keys(), VIEW: VIEW_TERMS.keys()}
 _SIDES = ("", "R", "L", "B")
 #: Most classes of a version.
@@ -67,6 +68,8 @@ class Row:
     """What a person said: a class or `none`."""
     attachment: str | None = None
     """Identity of the file that the outcome is about."""
+    pixel_hash: str | None = None
+    """What all copies of the picture share."""
 
     @classmethod
     def of(cls, instance: str, series: str, study: str, patient: str, metadata: Mapping[str, str]) -> "Row":
@@ -95,8 +98,14 @@ class Row:
                 "claims": json.loads(json.dumps(claims.to_json())) if claims else None,
                 "group": (claims.group or None) if claims else None,
                 "attachment": _key(outcome.attachment_md5),
+                "pixel_hash": outcome.pixel_hash if is_pixel_hash(outcome.pixel_hash) else None,
             }
         )
+
+
+def is_pixel_hash(value: object) -> bool:
+    """Whether it is a hash as label workers write it."""
+    return isinstance(value, str) and _PIXEL_HASH.fullmatch(value) is not None
 
 
 def _stored_at(metadata: Mapping[str, str]) -> str:

@@ -9,9 +9,39 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import JSON, BigInteger, Boolean, Column, Connection, Float, Index, Integer, MetaData, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Table,
+    Text,
+    text,
+)
 
-__all__ = ["RecordsError", "evidence", "instances", "migrate", "position", "revisions", "secrets", "tables"]
+__all__ = [
+    "RecordsError",
+    "audit_log",
+    "evidence",
+    "instances",
+    "journal",
+    "journal_ends",
+    "migrate",
+    "pictures",
+    "position",
+    "revisions",
+    "secrets",
+    "tables",
+]
+
+#: Number of the lock in PostgreSQL that a migration holds: "MSKM".
+MIGRATING = 0x4D534B4D
 
 
 class RecordsError(Exception):
@@ -42,6 +72,7 @@ instances = Table(
     Column("group", Text),
     Column("truth", Text),
     Column("attachment", Text),
+    Column("pixel_hash", Text),
     Column("updated_at", Text, nullable=False),
     Index("instances_stored_at", "stored_at", "instance"),
     Index("instances_study", "study"),
@@ -59,6 +90,7 @@ position = Table(
     Column("checked", Text),
     Column("rounds", BigInteger, nullable=False),
     Column("hurried", Boolean, nullable=False),
+    Column("restored", Boolean, nullable=False),
 )
 
 #: What the site's hashes are keyed with.
@@ -72,15 +104,71 @@ evidence = Table(
     Column("publication", JSON, nullable=False),
 )
 
+#: SQLite numbers the rows of such a column by itself.
+_Number = BigInteger().with_variant(Integer, "sqlite")
+
+#: The journal of truths (`journal.py`). Like the three tables below, it only ever grows.
+journal = Table(
+    "journal",
+    tables,
+    Column("id", _Number, primary_key=True),
+    Column("time", Text, nullable=False),
+    Column("instance", Text, nullable=False),
+    Column("sop_instance", Text, nullable=False),
+    Column("file", Text, nullable=False),
+    Column("label", Text),
+    Column("author", Text, nullable=False),
+    Column("said_at", Text, nullable=False),
+    Column("truth", JSON(none_as_null=True)),
+    Column("before", JSON(none_as_null=True)),
+    Column("origin", Text, nullable=False),
+    Column("source", Text),
+    Column("reason", Text),
+    Index("journal_instance", "instance"),
+    Index("journal_file", "file"),
+)
+
+#: How each entry of the journal ended; an entry without one is open.
+journal_ends = Table(
+    "journal_ends",
+    tables,
+    Column("entry", _Number, ForeignKey("journal.id"), primary_key=True, autoincrement=False),
+    Column("end", Text, nullable=False),
+    Column("time", Text, nullable=False),
+)
+
+#: What the pixels of files that the journal names hash to: more than one where another version has read them since.
+pictures = Table(
+    "pictures",
+    tables,
+    Column("file", Text, primary_key=True),
+    Column("pixel_hash", Text, primary_key=True),
+    Index("pictures_pixel_hash", "pixel_hash"),
+)
+
+#: Who did what to what, and when.
+audit_log = Table(
+    "audit_log",
+    tables,
+    Column("id", _Number, primary_key=True),
+    Column("time", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("details", JSON, nullable=False),
+)
+
 
 def migrate(connection: Connection) -> None:
-    """Bring the tables to what this version needs, in one transaction.
+    """Bring the tables to what this version needs, in one transaction. Several processes may do so at once.
 
     Raises:
         RecordsError: a newer version has written them.
     """
     configuration = _configuration()
     with connection.begin():
+        if connection.dialect.name == "postgresql":  # SQLite's transaction has the one lock already
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATING})"))
         configuration.attributes["connection"] = connection
         try:
             command.upgrade(configuration, "head")

@@ -69,6 +69,7 @@ def environment_of(state: Mapping[str, Any]) -> dict[str, str]:
         "MSK_ORTHANC_PASSWORD": state["orthanc"]["password"],
         "MSK_BROKER_URL": state["broker"]["url"],
         "MSK_API_TOKEN": state.get("api_token", ""),
+        "MSK_GATEWAY_URL": state["gateway"]["url"],
         "MSK_MODELS": str(DataDirectory(Path(state["data"])).models),
         "MSK_RECORDS": str(DataDirectory(Path(state["data"])).records),
         "MSK_RADIOGRAPHS": os.environ.get("MSK_RADIOGRAPHS", ""),  # the stack took it from there too

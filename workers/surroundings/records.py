@@ -15,7 +15,7 @@ from workers.surroundings.machine import disk
 __all__ = ["look_at_records", "room_for_records"]
 
 #: What it costs; labels come all the same.
-COST = "nothing is learned of headers, and the index stands still"
+COST = "truths are refused, nobody can sign in, nothing is learned of headers, and the index stands still"
 
 
 def look_at_records(settings: Settings) -> Iterator[Finding]:

@@ -7,7 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["Screen", "addresses", "without_secrets"]
+from workers.sentences import sentence_of
+
+__all__ = ["Screen", "addresses", "welcome", "without_secrets"]
 
 WIDTH = 12
 COLOURS = {
@@ -67,11 +69,30 @@ def addresses(state: Mapping[str, Any]) -> str:
             f"  Orthanc Explorer  {orthanc['url']}/app/explorer.html",
             f"                    user {orthanc['user']}, password: orthanc_password in {data}/secrets.json",
             f"  DICOM             {orthanc['dicom_aet']} at {orthanc['dicom_host']}:{orthanc['dicom_port']}",
+            f"  Pages             {state['gateway']['url']}/",
             f"  Gateway           {state['gateway']['url']}/readyz",
             f"  Data and logs     {data}",
             "",
         )
     )
+
+
+def welcome(state: Mapping[str, Any]) -> str:
+    """The addresses of a stack that has just started, and how to sign in for the first time."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from workers.stack.first_admin import first_link
+
+    try:
+        link = first_link(state)
+    except (SQLAlchemyError, OSError) as error:
+        said = sentence_of(error)
+        if said is None:
+            raise
+        return f"{addresses(state)}\n  Nobody can sign in yet: {said}\n"
+    if link is None:
+        return addresses(state)
+    return f"{addresses(state)}\n  Choose a password, and sign in to the pages; this link works once:\n  {link}\n"
 
 
 def without_secrets(state: Mapping[str, Any]) -> dict[str, Any]:

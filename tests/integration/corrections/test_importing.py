@@ -12,6 +12,7 @@ from pydicom import dcmread
 from mskmodel.labels import KEYS
 from tests.truth_site import TruthSite
 from workers.corrections.importing import Assignment, Interrupted, assign
+from workers.metadata.truth import Truth
 from workers.metadata.truth_changes import set_truth, withdraw_truth
 
 NOBODY = "00000000-11111111-22222222-33333333-44444444"
@@ -168,10 +169,13 @@ def test_a_dead_orthanc_ends_an_import_with_how_far_it_came(site: TruthSite) -> 
         if done == 2:
             site.server.kill()
 
+    def say(instance_id: str, label: str | None) -> Truth:
+        return set_truth(site.orthanc, instance_id, label, "a", KEYS)
+
     try:
         with pytest.raises(Interrupted, match="2 of 3 rows are written, then Orthanc failed"):
-            assign(site.orthanc, assignments, "a", KEYS, cut)
+            assign(site.orthanc, assignments, say, cut)
     finally:
         site.server.start()
-    assert assign(site.orthanc, assignments, "a", KEYS, lambda _: None) == []
+    assert assign(site.orthanc, assignments, say, lambda _: None) == []
     assert [site.truth(each).history for each in stored] == [(), (), ()]  # type: ignore[union-attr]

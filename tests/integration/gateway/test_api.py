@@ -2,13 +2,16 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests import gateway_process
+from tests.access_site import AccessSite, bearer
 from tests.servers import new_webhook_secret
 from tests.training_site import Site
+from workers.access.role import Role
 from workers.gateway.request_body import MAX_BODY_BYTES
 
 TOKEN = "a-token-of-this-test"
@@ -59,6 +62,18 @@ def test_a_job_is_submitted_shown_and_cancelled_and_a_truth_is_set(site: Site) -
         # The new class of that truth is not among the classes of a job that does not name it.
         refused = client.post("/api/jobs", json={"author": "ann", "rehearsal": 0})
         assert (refused.status_code, "knee_ap (1)" in refused.json()["detail"]) == (422, True)
+
+
+def test_a_job_is_asked_for_and_cancelled_in_the_name_of_the_tokens_owner(site: Site, tmp_path: Path) -> None:
+    own = AccessSite("", str(tmp_path / "records"), site.environment)
+    own.add("anna", Role.REVIEWER)
+    with gateway_process.gateway(own.environment) as client:
+        client.headers.update(bearer(own.token("anna", Role.REVIEWER)))
+        job = client.post("/api/jobs", json={"instances": list(site.instances)[1:], "rehearsal": 0})
+        assert (job.status_code, job.json()["author"]) == (201, "anna"), job.text
+        cancelled = client.delete(f"/api/jobs/{job.json()['id']}").json()
+        assert cancelled["log"][-1]["text"] == "cancelled: by anna"
+    own.dispose()
 
 
 @pytest.mark.parametrize(

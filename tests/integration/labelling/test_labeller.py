@@ -186,7 +186,8 @@ def test_an_outcome_has_the_label_the_model_and_the_confidence(parts: Parts) -> 
     assert outcome.model
     assert outcome.stored_at
     assert datetime.fromisoformat(outcome.stored_at) <= datetime.fromisoformat(outcome.labelled_at)
-    assert {"fetch", "decode", "prepare", "classify", "total"} <= outcome.milliseconds.keys()
+    assert {"fetch", "decode", "hash", "prepare", "classify", "total"} <= outcome.milliseconds.keys()
+    assert len(outcome.pixel_hash) == 32
 
 
 def test_labelling_the_same_file_again_changes_nothing(parts: Parts) -> None:

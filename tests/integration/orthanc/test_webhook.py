@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import requests
 import standardwebhooks
 
 from mskmodel.dicom.writing import Header, write_dx
@@ -216,6 +217,23 @@ def test_a_receiver_with_another_secret_rejects_the_signature(
     after = orthanc.upload(radiograph("after another secret"))
     receiver.wait_for(tells_of(instance, after))
     assert f"webhook.refused status=401 instance={instance}" in orthanc.log_text()
+
+
+def test_a_deleted_instance_is_told_of_however_it_is_deleted(orthanc: Orthanc, receiver: HookReceiver) -> None:
+    instances = [orthanc.upload(radiograph(f"deleted-{number}")) for number in range(3)]
+    login = (orthanc.user, orthanc.password)
+    requests.delete(f"{orthanc.url}/instances/{instances[0]}", auth=login, timeout=10).raise_for_status()
+    patient = requests.get(f"{orthanc.url}/instances/{instances[1]}/patient", auth=login, timeout=10).json()["ID"]
+    requests.delete(f"{orthanc.url}/patients/{patient}", auth=login, timeout=10).raise_for_status()
+
+    def told(hooks: list[Hook]) -> dict[str, Hook]:
+        return {hook.instance: hook for hook in hooks if json.loads(hook.body)["type"] == "instance.deleted"}
+
+    gone = told(receiver.wait_for(lambda hooks: told(hooks).keys() >= set(instances)))
+    assert len({gone[each].id for each in instances}) == 3
+    for each in instances:
+        event = standardwebhooks.Webhook(SECRET).verify(gone[each].body, gone[each].headers)
+        assert event["data"] == {"instance": each} and event["timestamp"].endswith("Z")
 
 
 @pytest.mark.parametrize(

@@ -9,37 +9,21 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
 from tests.integration.records.conftest import Site
+from tests.integration.records.in_process import follow
 from tests.integration.records.outcomes import CLAIMS, PIXELS, label
 from tests.waiting import until
 from workers.metadata.outcome import TRUTH
 from workers.metadata.truth import Statement, Truth
 from workers.records import following, index
+from workers.records.access_tables import accounts
 from workers.records.database import the_only_one
-from workers.records.following import Follower
 from workers.records.position import Overtaken, begin_anew, move, read_position
 from workers.records.schema import RecordsError, migrate, tables
-
-KEY = b"k" * 32
-
-
-def follow(site: Site, steps: int | None = None, key: bytes = KEY) -> int:
-    """Follow in this process until all is done, or for so many steps; how many rows changed."""
-    changed = taken = 0
-    with the_only_one(site.engine) as connection:
-        assert connection is not None
-        migrate(connection)
-        follower = Follower(connection, site.orthanc, key)
-        while steps is None or taken < steps:
-            step = follower.step()
-            changed, taken = changed + step.changed, taken + 1
-            if not step.is_behind and not step.position.hurried:
-                break
-    return changed
 
 
 def test_a_row_says_what_orthanc_says(site: Site) -> None:
     (instance_id,) = site.store("a")
-    label(site, instance_id, pixels=PIXELS, claims=CLAIMS, study="s", disagreement=0.25)
+    label(site, instance_id, pixels=PIXELS, claims=CLAIMS, study="s", disagreement=0.25, pixel_hash="a" * 32)
     site.orthanc.put_metadata(instance_id, TRUTH, Truth(Statement("elbow_ap", "anna", "2026-11-28")).to_json())
     follow(site)
     row = site.rows()[instance_id]
@@ -67,6 +51,7 @@ def test_a_row_says_what_orthanc_says(site: Site) -> None:
         "group": "0123456789ab",
         "truth": "elbow_ap",
         "attachment": "0" * 32,
+        "pixel_hash": "a" * 32,
     }
 
 
@@ -230,6 +215,7 @@ def test_tables_come_from_nothing_and_stay(site: Site) -> None:
 
 
 def test_the_migrations_make_the_tables_that_are_used(site: Site) -> None:
+    assert accounts.metadata is tables  # those of who may are among them
     with site.engine.connect() as connection:
         migrate(connection)
         with connection.begin():

@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 
 from tests.deliveries import BODY, INSTANCE, SECRET, signed
-from workers.gateway.webhook import InvalidSignature, MalformedEvent, parse, verify
+from workers.gateway.webhook import DeletedInstance, InvalidSignature, MalformedEvent, parse, verify
 
 
 def test_a_signed_event_is_accepted() -> None:
@@ -56,12 +56,19 @@ def test_only_what_is_said_to_be_old_is_made_to_wait(said: dict[str, object], ol
     assert parse(json.dumps(event).encode()).old is old
 
 
+def test_a_deletion_is_another_event() -> None:
+    event = {"type": "instance.deleted", "data": {"instance": INSTANCE}}
+    assert parse(json.dumps(event).encode()) == DeletedInstance(INSTANCE)
+
+
 @pytest.mark.parametrize(
     "body",
     [
         b"{",
         b"[]",
-        b'{"type": "instance.deleted", "data": {"instance": "' + INSTANCE.encode() + b'"}}',
+        b'{"type": "instance.seen", "data": {"instance": "' + INSTANCE.encode() + b'"}}',
+        b'{"type": ["instance.deleted"], "data": {"instance": "' + INSTANCE.encode() + b'"}}',
+        b'{"type": "instance.deleted", "data": {"instance": "../../patients"}}',
         b'{"type": "instance.stored"}',
         b'{"type": "instance.stored", "data": []}',
         b'{"type": "instance.stored", "data": {"instance": 7}}',

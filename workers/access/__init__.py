@@ -1,0 +1,1 @@
+"""Who may: roles and the gate before every route, accounts, tokens, sessions, and the proxy that signs people in."""

@@ -1,0 +1,50 @@
+"""A page: a template filled in, with who is signed in, and the token against forgery that its forms carry."""
+
+from pathlib import Path
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse
+
+from workers.access.asker import Asker
+from workers.access.forgery import COOKIE, forgery_token
+from workers.access.proxies import Proxies
+from workers.access.role import Role
+from workers.access.secret import new_secret
+
+__all__ = ["Pages", "spoken"]
+
+_TEMPLATES = Environment(
+    loader=FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def spoken(error: Exception) -> str:
+    """What the error says, as a sentence of its own."""
+    said = str(error)
+    return f"{said[:1].upper()}{said[1:]}."
+
+
+class Pages:
+    """Renders the templates. ``proxies``: those before the gateway."""
+
+    def __init__(self, proxies: Proxies) -> None:
+        self._proxies = proxies
+
+    def page(self, connection: HTTPConnection, template: str, status: int = 200, **content: object) -> HTMLResponse:
+        """The page as an answer that no browser keeps."""
+        asker = getattr(connection.state, "asker", None)
+        secret = asker.secret if isinstance(asker, Asker) else connection.cookies.get(COOKIE, "")
+        is_new = not secret
+        secret = secret or new_secret()
+        common = {"asker": asker, "is_admin": asker is not None and asker.role >= Role.ADMIN}
+        text = _TEMPLATES.get_template(template).render(common | content, csrf=forgery_token(secret))
+        answer = HTMLResponse(text, status, {"Cache-Control": "no-store"})
+        if is_new:
+            secure = self._proxies.is_secure(connection)
+            answer.set_cookie(COOKIE, secret, secure=secure, httponly=True, samesite="strict")
+        return answer
