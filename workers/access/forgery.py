@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl
 from fastapi import HTTPException
 from starlette.requests import Request
 
-__all__ = ["COOKIE", "FIELD", "HEADER", "check_form", "forgery_token", "form_of"]
+__all__ = ["COOKIE", "check_form", "forgery_token", "form_of"]
 
 COOKIE, FIELD, HEADER = "msk_form", "csrf", "x-csrf-token"
 FORM = "application/x-www-form-urlencoded"

@@ -69,11 +69,11 @@ class Judge:
         asker = await self._identification.asker(connection)
         if asker is None:
             raise self._stranger()
+        connection.state.asker = asker
         if asker.role < needed:
             raise HTTPException(403, f"this needs the role {needed.word}, and {asker.name} is {asker.role.word}")
         if asker.by_browser and isinstance(connection, Request) and connection.method not in SAFE:
             await check_form(connection, asker.secret)
-        connection.state.asker = asker
 
     def _stranger(self) -> HTTPException:
         if not self._identification.is_possible:
@@ -110,5 +110,5 @@ class Gate:
 
         await self._app(scope, receive, send_judged)
         if held_back:
-            log.error("route-without-role path=%s", scope["path"])
+            log.error("route-without-role path=%r", scope["path"])
             await JSONResponse({"detail": UNDECLARED}, 403)(scope, receive, send)
