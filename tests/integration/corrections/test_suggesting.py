@@ -10,17 +10,15 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner, Result
-from fastapi import FastAPI
 
 from mskmodel.dicom.writing import Header, write_dx
 from mskmodel.labels import KEYS
 from mskmodel.registry.decision import UNLIKE
 from tests import dicom_files
-from tests.servers import Orthanc, running_orthanc
-from workers.broker.celery_app import publisher
+from tests.servers import Orthanc, new_webhook_secret, running_orthanc
 from workers.cli import main
 from workers.corrections.suggesting import suggestions
-from workers.gateway.api import api
+from workers.gateway.app import create_app
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, Outcome
 from workers.metadata.truth import Truth
 from workers.metadata.truth_changes import set_truth
@@ -132,9 +130,7 @@ def test_what_is_printed_fits_the_terminal_and_links_to_orthanc(
 
 
 def test_the_same_instances_are_suggested_over_http(site: Site) -> None:
-    settings = Settings.from_environment(site.environment)
-    gateway = FastAPI()
-    gateway.include_router(api(settings, publisher(settings)))
+    gateway = create_app(Settings.from_environment(site.environment | {"MSK_WEBHOOK_SECRET": new_webhook_secret()}))
 
     async def get(**headers: str) -> httpx.Response:
         transport = httpx.ASGITransport(gateway)
