@@ -195,7 +195,6 @@ def test_what_a_killed_records_process_left_open_is_completed_once(site: Site) -
     assert summary(site, new) == [("knee_ap", "carried over", None)] and truth(site, new) is None
     with site.keeping():
         until(lambda: summary(site, new) == [("knee_ap", "carried over", "written")], START)
-        until(lambda: site.shows([new]))
     found = truth(site, new)
     assert found and (found.label, found.author) == ("knee_ap", "anna")
 
