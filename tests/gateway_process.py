@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO, Any
+from typing import IO
 
 import httpx
 
@@ -15,21 +15,14 @@ from tests.waiting import until
 
 
 @contextmanager
-def gateway(environment: Mapping[str, str], **options: Any) -> Iterator[httpx.Client]:
-    """Run the gateway, with these additional variables; yields a client once it answers. ``options``: of `running`."""
-    with running(environment, **options) as (_, client):
-        yield client
-
-
-@contextmanager
-def running(
+def gateway(
     environment: Mapping[str, str],
     *,
     identity: Identity | None = None,
     port: int | None = None,
     log: IO[bytes] | None = None,
-) -> Iterator[tuple["subprocess.Popen[bytes]", httpx.Client]]:
-    """As `gateway`, with the process.
+) -> Iterator[httpx.Client]:
+    """Run the gateway, with these additional variables; yields a client once it answers.
 
     ``identity``: its certificate, with which it serves HTTPS; the client accepts any. ``log``: of its standard error.
     """
@@ -44,7 +37,7 @@ def running(
     ):
         try:
             until(lambda: _alive(client), 60)
-            yield process, client
+            yield client
         finally:
             process.terminate()
 

@@ -161,6 +161,26 @@ class Checks:
         assert self._audit()["unaccounted"] == 0
         return f"{len(before)} instances, 2 more"
 
+    def it_keeps_what_people_say(self) -> str:
+        """what a person said outlives that the patient's number is corrected"""
+        instance = self.orthanc.instances()[0]
+        gateway = self.project.containers("gateway")[0]
+        self.project.execute(gateway, "msk", "truth", "set", instance, "knee_ap", "--author", "anna")
+        patient = self.orthanc.json(f"/instances/{instance}/patient")["ID"]
+        before = set(self.orthanc.instances())
+        corrected = {"Replace": {"PatientID": "corrected"}, "KeepSource": False, "Force": True}
+        self.orthanc.post(f"/patients/{patient}/modify", corrected)
+        until(lambda: self._said(set(self.orthanc.instances()) - before), LABELLED)
+        assert instance not in self.orthanc.instances()
+        (origin,) = set(self._said(set(self.orthanc.instances()) - before))
+        assert origin == f"carried over from {instance}; same pixels", origin
+        return origin
+
+    def _said(self, instances: set[str]) -> list[str]:
+        """Where the truths of these come from."""
+        found = (self.orthanc.metadata(each).get("MskTruth") for each in instances)
+        return [json.loads(text).get("origin", "") for text in found if text]
+
     def _all_healthy(self) -> str:
         waiting = self.project.containers()
         assert {self.project.inspect(name)["Config"]["Labels"]["com.docker.compose.service"] for name in waiting} == {
@@ -252,6 +272,7 @@ def main() -> int:
             checks.it_survives_a_killed_broker,
             checks.it_accounts_for_everything,
             checks.it_finds_its_data_again,
+            checks.it_keeps_what_people_say,
         )
         try:
             for check in before:  # each needs the one above it

@@ -25,6 +25,11 @@ class Orthanc:
         """The answer to a GET."""
         return self._session.get(self.url + path, timeout=10)
 
+    def post(self, path: str, body: Any) -> None:
+        """A POST that must succeed."""
+        answer = self._session.post(self.url + path, json=body, timeout=60)
+        assert answer.status_code == 200, f"{path} answered {answer.status_code}"
+
     def json(self, path: str) -> Any:
         """The body of a GET that must succeed."""
         answer = self.get(path)

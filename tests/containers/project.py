@@ -45,6 +45,7 @@ class Project:
             "MSK_ORTHANC_USER": self.user,
             "MSK_ORTHANC_PASSWORD": self.password,
             "MSK_BROKER_PASSWORD": secrets.token_hex(16),
+            "MSK_API_TOKEN": secrets.token_hex(16),
             "MSK_WEBHOOK_SECRET": f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}",
             "MSK_PUBLISH_HTTP": f"127.0.0.1:{self.http}",
             "MSK_PUBLISH_DICOM": f"127.0.0.1:{self.dicom}",

@@ -4,11 +4,8 @@ Texts are without limits: what is put in is checked before (`row.py`), and SQLit
 ISO 8601 in UTC, whole seconds, so that their order as texts is theirs.
 """
 
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
+from typing import TYPE_CHECKING
+
 from sqlalchemy import (
     JSON,
     BigInteger,
@@ -24,6 +21,9 @@ from sqlalchemy import (
     Text,
     text,
 )
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 __all__ = [
     "RecordsError",
@@ -165,6 +165,9 @@ def migrate(connection: Connection) -> None:
     Raises:
         RecordsError: a newer version has written them.
     """
+    from alembic import command  # which the gateway, a user of the tables, need not load
+    from alembic.util.exc import CommandError
+
     configuration = _configuration()
     with connection.begin():
         if connection.dialect.name == "postgresql":  # SQLite's transaction has the one lock already
@@ -180,12 +183,17 @@ def migrate(connection: Connection) -> None:
 
 def revisions(connection: Connection) -> tuple[str | None, str | None]:
     """The revision of the tables, None where there are none yet, and the one that this version needs."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     with connection.begin():
         present = MigrationContext.configure(connection).get_current_revision()
     return present, ScriptDirectory.from_config(_configuration()).get_current_head()
 
 
-def _configuration() -> Config:
+def _configuration() -> "Config":
+    from alembic.config import Config
+
     configuration = Config()
     configuration.set_main_option("script_location", "workers.records:migrations")
     return configuration

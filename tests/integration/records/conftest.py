@@ -87,10 +87,9 @@ class Site:
                 if process.poll() is None:
                     process.terminate()
 
-    def msk(self, *arguments: str, **variables: str) -> "subprocess.CompletedProcess[str]":
+    def msk(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         command = (sys.executable, "-m", "workers.cli", *arguments)
-        environment = os.environ | self.environment | variables
-        return subprocess.run(command, env=environment, capture_output=True, text=True)
+        return subprocess.run(command, env=os.environ | self.environment, capture_output=True, text=True)
 
 
 @pytest.fixture(scope="session")

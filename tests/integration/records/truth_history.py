@@ -2,27 +2,38 @@
 
 import json
 import subprocess
+import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from io import BytesIO
 from typing import Any
+from unittest.mock import patch
 
 import httpx
 import numpy as np
 import requests
+import uvicorn
+from click.testing import CliRunner, Result
 
 from mskmodel.dicom.reading import read_radiograph
 from mskmodel.dicom.writing import Header, write_dx
-from tests import gateway_process
 from tests.deliveries import SECRET
 from tests.integration.records.conftest import Site
+from tests.servers import Orthanc, free_port
+from tests.waiting import until
+from workers.cli import main
+from workers.gateway.app import create_app
 from workers.labelling.pixel_hash import pixel_hash
 from workers.metadata.outcome import LABELLED, PREDICTION, TRUTH, Outcome
 from workers.metadata.truth import Statement, Truth
 from workers.records import audit_log, journal
 from workers.records.records_journal import RecordsJournal
+from workers.settings import Settings
 
 TOKEN = "token-of-the-tests"
+GATEWAY = {"MSK_WEBHOOK_SECRET": SECRET, "MSK_API_TOKEN": TOKEN}
 
 
 def file(name: str, seed: int = 1, patient: str = "P-1", study: str = "study") -> bytes:
@@ -33,7 +44,7 @@ def file(name: str, seed: int = 1, patient: str = "P-1", study: str = "study") -
 
 def store(site: Site, data: bytes) -> str:
     """Store a radiograph and label it, as a label worker does."""
-    instance_id = site.orthanc.upload(data)
+    instance_id = site.server.upload(data)
     read(site, instance_id)
     return instance_id
 
@@ -55,6 +66,11 @@ def read_all(site: Site) -> list[str]:
     return list(found)
 
 
+def msk(site: Site, *arguments: str, **variables: str) -> Result:
+    """A command, in this process."""
+    return CliRunner().invoke(main, arguments, env=site.environment | variables)
+
+
 def ask(site: Site, method: str, path: str, body: Any = None) -> requests.Response:
     """What an administrator asks of Orthanc."""
     login = (site.server.user, site.server.password)
@@ -65,7 +81,18 @@ def ask(site: Site, method: str, path: str, body: Any = None) -> requests.Respon
 
 def journal_of(site: Site) -> RecordsJournal:
     """As the gateway has it."""
-    return RecordsJournal(site.place, site.orthanc)
+    records = RecordsJournal(site.place, site.orthanc)
+    records.engine = site.engine  # which the site closes
+    return records
+
+
+@contextmanager
+def beside(site: Site, server: Orthanc) -> Iterator[Site]:
+    """The site with another Orthanc."""
+    other = replace(site, server=server)
+    yield other
+    other.engine.dispose()
+    other.orthanc.close()
 
 
 def put_foreign(site: Site, instance_id: str, label: str, author: str = "other system") -> None:
@@ -98,20 +125,44 @@ def audited(site: Site) -> list[tuple[str, str]]:
 
 @contextmanager
 def gateway(site: Site, variables: Mapping[str, str] | None = None) -> Iterator[httpx.Client]:
-    """The gateway of the site, and a client that has the token."""
-    with killable_gateway(site, variables) as (_, client):
-        yield client
+    """The gateway of the site, in a thread of this process, and a client that has the token."""
+    settings = Settings.from_environment(site.environment | GATEWAY | (variables or {}))
+    port = free_port()
+    server = uvicorn.Server(uvicorn.Config(create_app(settings), port=port, log_config=None, lifespan="off"))
+    thread = threading.Thread(target=server.run)
+    with patch("workers.records.records_journal.open_database", lambda _: site.engine):  # which the site closes
+        thread.start()
+        try:
+            until(lambda: server.started)
+            with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
+                client.headers["Authorization"] = f"Bearer {TOKEN}"
+                yield client
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+#: Sets a truth as the gateway does.
+SAYING = """
+import sys
+from workers.metadata.truth_changes import set_truth
+from workers.pacs import OrthancClient
+from workers.records.records_journal import RecordsJournal
+url, user, password, place, instance, label, author = sys.argv[1:]
+orthanc = OrthancClient(url, user, password)
+set_truth(orthanc, instance, label, author, [label], RecordsJournal(place, orthanc))
+"""
 
 
 @contextmanager
-def killable_gateway(
-    site: Site, variables: Mapping[str, str] | None = None
-) -> Iterator[tuple["subprocess.Popen[bytes]", httpx.Client]]:
-    """As `gateway`, with the process."""
-    own = {"MSK_WEBHOOK_SECRET": SECRET, "MSK_API_TOKEN": TOKEN}
-    with gateway_process.running(site.environment | own | (variables or {})) as (process, client):
-        client.headers["Authorization"] = f"Bearer {TOKEN}"
-        yield process, client
+def saying(site: Site, url: str, *said: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that sets a truth, given instance, label and author, on the Orthanc at this address."""
+    reach = (url, site.server.user, site.server.password, site.place)
+    with subprocess.Popen([sys.executable, "-c", SAYING, *reach, *said]) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def deleted(instance_id: str) -> bytes:
