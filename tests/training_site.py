@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 
 from mskmodel.data.dataset import STORED, Pictures
-from mskmodel.data.patient_key import FILE, SiteSecret, is_held_out
+from mskmodel.data.patient_key import FILE
 from mskmodel.dicom.writing import Header, write_dx
 from mskmodel.network.alexnet import AlexNet, Architecture
 from mskmodel.network.preprocessing import Preprocessing
@@ -105,7 +105,7 @@ class Site:
             yield site
 
     def keep_secret(self) -> None:
-        """Fix the site's secret, so that the same patients are held out each time."""
+        """Fix the site's secret, so that patients have the same keys each time."""
         assert self.registry.root is not None
         self.registry.root.mkdir()
         (self.registry.root / FILE).write_text("07" * 32)
@@ -129,11 +129,6 @@ class Site:
         set_truth(self.orthanc, instance_id, kind if truth == "" else truth, "tester", (*CLASSES, "other"))
         self.instances[instance_id] = kind
         return instance_id
-
-    def is_held_out(self, instance_id: str) -> bool:
-        assert self.registry.root is not None
-        patient = self.orthanc.parents_of([instance_id])[instance_id].patient
-        return is_held_out(SiteSecret.of(self.registry.root).patient(patient))
 
     def submit(self, **request: object) -> str:
         """Submit a small job, changed by these fields of its request; returns its identifier."""

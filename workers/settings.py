@@ -130,6 +130,7 @@ Switch = Annotated[bool, Field(description="true or false")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number of seconds above 0")]
 Days = Annotated[int, Field(ge=0, description="a whole number of days, 0 for never")]
 LabelsFile = Annotated[Path, AfterValidator(_own_labels)]
+Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, description="a share from 0 to 1")]
 Kinds = Annotated[str, AfterValidator(_kinds)]
 RecordsPlace = Annotated[str, AfterValidator(_records_place)]
 Senders = Annotated[frozenset[str], BeforeValidator(_split)]
@@ -191,6 +192,11 @@ class Settings(BaseModel):
     """What counts as a radiograph, as a list; None for `BY_DEFAULT`."""
     labels: LabelsFile | None = None
     """The site's own table of labels, which `mskmodel.labels` reads."""
+    none_labelled: Share | None = None
+    """Of the images of none of the classes, at most this share may get a label from a version that a job makes; None
+    for what the version before does."""
+    labels_right: Share | None = None
+    """Of the labels of such a version, at least this share is to be right; None for what the version before does."""
     evidence: Literal["all", "pixels"] = Field("all", description="all or pixels")
     """Whether labels follow header and study beside the pixels, or the pixels alone."""
 

@@ -1,7 +1,7 @@
 """Rehearsal: phantoms trained on beside a few corrections, so that the model keeps what these do not cover.
 
 They are rendered once for a registry and kept as pictures, one file (a part) for each turn through all views, so that a
-larger number needs only the missing parts. Of each view, one phantom in five is held out, always the same ones.
+larger number needs only the missing parts.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mskmodel.data.dataset import STORED, Pictures, read_pictures
 from mskmodel.data.labels_file import Labelled
@@ -23,8 +22,6 @@ from mskmodel.phantoms.views import NAMES, TURN
 
 __all__ = ["RenderingUnavailable", "part_path", "rehearsal"]
 
-#: One phantom in this many is held out.
-_HELD_OUT_OF = 5
 #: Seed of the first part, far from the seeds that people choose for other phantoms.
 _SEED = 7_001
 
@@ -36,8 +33,8 @@ def rehearsal(
     preprocessing: Preprocessing,
     workers: int,
     progress: Callable[[int, int], None] = lambda done, total: None,  # noqa: ARG005
-) -> tuple[Pictures, Pictures]:
-    """Return phantoms to train on and held-out ones, ``count`` in all. A view that is no class is none of the classes.
+) -> Pictures:
+    """The first ``count`` phantoms. A view that is no class is none of the classes.
 
     Args:
         classes: keys that number the labels; for a model with other kinds, these too, behind the classes.
@@ -55,7 +52,7 @@ def rehearsal(
             _render(path, _SEED + len(parts), preprocessing, workers, told)
         parts.append(Pictures.load(path))
         progress(min(first + len(TURN), count), count)
-    return _split(parts, count, classes)
+    return _labelled(parts, count, classes)
 
 
 def part_path(root: Path, preprocessing: Preprocessing, part: int) -> Path:
@@ -68,23 +65,11 @@ def _told(progress: Callable[[int, int], None], first: int, count: int, done: in
     progress(min(first + done, count), count)
 
 
-def _split(parts: Sequence[Pictures], count: int, classes: Sequence[str]) -> tuple[Pictures, Pictures]:
+def _labelled(parts: Sequence[Pictures], count: int, classes: Sequence[str]) -> Pictures:
     shown = Pictures.joined(parts).part(np.arange(count)) if parts else _nothing()
     number = {key: index for index, key in enumerate(classes)}
     of_view = np.array([number.get(name, len(classes)) for name in NAMES], np.int64)
-    labelled = Pictures(shown.values, shown.extents, of_view[shown.labels])
-    held_out = _held_out(shown.labels)
-    return labelled.part(~held_out), labelled.part(held_out)
-
-
-def _held_out(views: NDArray[np.int64]) -> NDArray[np.bool_]:
-    """Every fifth phantom of each view, a different one of the five from view to view."""
-    times = np.zeros(len(NAMES), np.int64)
-    held_out = np.zeros(len(views), np.bool_)
-    for number, view in enumerate(views):
-        held_out[number] = (times[view] + view) % _HELD_OUT_OF == _HELD_OUT_OF - 1
-        times[view] += 1
-    return held_out
+    return Pictures(shown.values, shown.extents, of_view[shown.labels])
 
 
 def _render(path: Path, seed: int, preprocessing: Preprocessing, workers: int, progress: Callable[[int], None]) -> None:

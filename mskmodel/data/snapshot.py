@@ -1,4 +1,4 @@
-"""A snapshot: the labelled radiographs of one training job as they were when it began, and their split by patient.
+"""A snapshot: the labelled radiographs of one training job as they were when it began, and whose they are.
 
 It is a folder of a manifest and arrays. The arrays are memory-mapped, so that memory use does not grow with the number
 of images. The manifest is written last: its existence means that the snapshot is whole. It is never changed afterwards.
@@ -19,9 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mskmodel.data.dataset import STORED, Pictures
-from mskmodel.data.patient_key import is_held_out
 from mskmodel.data.pixel_cache import PixelCache
-from mskmodel.network.preprocessing import Preprocessing
+from mskmodel.network.preprocessing import Picture, Preprocessing
 from mskmodel.whole_file import write_whole
 
 __all__ = ["MANIFEST", "LeftOut", "Row", "Snapshot", "SnapshotError", "write_snapshot"]
@@ -44,11 +43,6 @@ class Row:
     #: Key of the patient, see `patient_key`.
     patient: str
 
-    @property
-    def held_out(self) -> bool:
-        """Whether it is kept for evaluation."""
-        return is_held_out(self.patient)
-
 
 @dataclass(frozen=True)
 class LeftOut:
@@ -59,10 +53,7 @@ class LeftOut:
 
 
 class Snapshot:
-    """A whole snapshot, opened. Raises SnapshotError.
-
-    ``training_rows`` and ``held_out_rows`` are in the order of ``training()`` and ``held_out()``.
-    """
+    """A whole snapshot, opened. Raises SnapshotError. ``rows`` are in the order of ``pictures``."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
@@ -70,7 +61,9 @@ class Snapshot:
         try:
             self.classes: tuple[str, ...] = tuple(manifest["classes"])
             self.preprocessing = Preprocessing.from_json(manifest["preprocessing"])
-            rows = tuple(Row(row["instance"], row["md5"], row["label"], row["patient"]) for row in manifest["rows"])
+            self.rows: tuple[Row, ...] = tuple(
+                Row(row["instance"], row["md5"], row["label"], row["patient"]) for row in manifest["rows"]
+            )
             self.left_out: tuple[LeftOut, ...] = tuple(LeftOut(**each) for each in manifest["left_out"])
             #: SHA-256 over the classes, the preprocessing and the rows: the same for the same truths and files.
             self.digest: str = manifest["digest"]
@@ -78,26 +71,8 @@ class Snapshot:
             raise SnapshotError(f"{directory / MANIFEST} is not the manifest of a snapshot") from error
         if self.digest != _digest(manifest):
             raise SnapshotError(f"{directory / MANIFEST} was changed after it was written")
-        self.training_rows = tuple(row for row in rows if not row.held_out)
-        self.held_out_rows = tuple(row for row in rows if row.held_out)
-        self._pictures = self._open(len(rows))
-
-    @property
-    def rows(self) -> tuple[Row, ...]:
-        """All rows, those to train on first."""
-        return self.training_rows + self.held_out_rows
-
-    def training(self) -> Pictures:
-        """The pictures to train on. Their arrays are views of the files, read when they are accessed."""
-        return self._part(slice(None, len(self.training_rows)))
-
-    def held_out(self) -> Pictures:
-        """The hold-out: pictures of the patients that no job of this site trains on."""
-        return self._part(slice(len(self.training_rows), None))
-
-    def _part(self, rows: slice) -> Pictures:
-        whole = self._pictures
-        return Pictures(whole.values[rows], whole.extents[rows], whole.labels[rows])
+        #: Their arrays are views of the files, read when they are accessed.
+        self.pictures: Pictures = self._open(len(self.rows))
 
     def _open(self, count: int) -> Pictures:
         try:
@@ -132,13 +107,13 @@ def write_snapshot(
         raise SnapshotError("no image can be trained on: no instance has a truth and readable pixels")
     if (directory / MANIFEST).exists():
         raise SnapshotError(f"{directory} holds a snapshot already")
-    ordered = sorted(rows, key=lambda row: (row.held_out, row.instance))
+    ordered = sorted(rows, key=lambda row: row.instance)
     directory.mkdir(parents=True, exist_ok=True)
     _write_arrays(directory, classes, ordered, cache, progress)
     manifest: dict[str, Any] = {
         "classes": list(classes),
         "preprocessing": preprocessing.to_json(),
-        "rows": [asdict(row) | {"held_out": row.held_out} for row in ordered],
+        "rows": [asdict(row) for row in ordered],
         "left_out": [asdict(each) for each in left_out],
     }
     manifest["digest"] = _digest(manifest)
@@ -158,11 +133,8 @@ def _write_arrays(
             picture = cache.find(row.md5)
             if picture is None:
                 raise SnapshotError(f"the pixels of instance {row.instance} are no longer in the cache; start again")
-            extents[place] = height, width = picture.shape
-            top, left = (STORED - height) // 2, (STORED - width) // 2
-            square = np.zeros((STORED, STORED), np.uint8)
-            square[top : top + height, left : left + width] = picture
-            file.write(square.data)
+            extents[place] = picture.shape
+            file.write(Picture.padded(picture, STORED).values.data)
             progress(place + 1)
         file.flush()
         os.fsync(file.fileno())

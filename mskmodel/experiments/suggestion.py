@@ -31,7 +31,7 @@ ARMS = ("suggested", "at random")
 MEASURES = ("mean recall", "top-1 accuracy")
 #: Of 250 patients of a hospital whose whole archive is labelled, how many come for which view. Chosen before any
 #: result: chests are most of the images of none of the 13 classes; knees, hands and feet are frequent, axillary
-#: shoulders rare.
+#: shoulders rare. There are no films of several views: the results that were told are of an archive without any.
 _OF_250: Mapping[str, int] = MappingProxyType(
     {
         "chest": 34, "knee_ap": 20, "knee_lateral": 18, "hand_ap": 16, "foot_ap": 12, "wrist": 12, "spine": 12,

@@ -39,6 +39,15 @@ class Picture:
     rows: int
     columns: int
 
+    @classmethod
+    def padded(cls, values: NDArray[np.uint8], size: int) -> Picture:
+        """A radiograph of at most (size, size), in the middle of its square."""
+        rows, columns = values.shape
+        square = np.zeros((size, size), np.uint8)
+        top, left = (size - rows) // 2, (size - columns) // 2
+        square[top : top + rows, left : left + columns] = values
+        return cls(square, rows, columns)
+
 
 def framed(radiograph: Radiograph, size: int = STORED, *, window: tuple[float, float] | None, field: bool) -> Picture:
     """Cut to the field, shrink to ``size`` along the longest side, window, pad to a square; the true aspect is kept.
@@ -63,10 +72,7 @@ def framed(radiograph: Radiograph, size: int = STORED, *, window: tuple[float, f
     values = np.clip(values + 0.5, 0, 255).astype(np.uint8)
     if found:
         values *= filled(found.within_its_box, values.shape)
-    square = np.zeros((size, size), np.uint8)
-    top, left = (size - rows) // 2, (size - columns) // 2
-    square[top : top + rows, left : left + columns] = values
-    return Picture(square, rows, columns)
+    return Picture.padded(values, size)
 
 
 def _extent(height: float, width: float, longest: int) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from mskmodel.registry.version import (
     MANIFEST,
     SHIPPED,
+    STARTED_FROM,
     RegistryError,
     Version,
     check_weights,
@@ -73,6 +74,20 @@ class Registry:
         directory = self._root() / _parsed(name)
         read_manifest(directory)
         return directory
+
+    def origin_of(self, directory: Path) -> Path:
+        """The version that the jobs which made this one started from; the version itself if no job made it.
+
+        Where that one is gone, as after an upgrade of the program, the shipped one takes its place. RegistryError.
+        """
+        manifest = read_manifest(directory)
+        if "job" not in manifest:
+            return directory
+        name = str(manifest.get("starting_weights", "")).removeprefix(STARTED_FROM)
+        try:
+            return self.origin_of(self.find(name))
+        except RegistryError:
+            return SHIPPED
 
     def versions(self) -> list[str]:
         """Names of all complete versions, oldest first, without the shipped one."""

@@ -27,6 +27,7 @@ __all__ = [
     "MANIFEST",
     "REPORT",
     "SHIPPED",
+    "STARTED_FROM",
     "WEIGHTS",
     "RegistryError",
     "Version",
@@ -39,6 +40,8 @@ __all__ = [
 #: The version that comes with the program, served until a site promotes one of its own.
 SHIPPED = Path(__file__).parents[1] / "shipped"
 MANIFEST = "model.json"
+#: How ``starting_weights`` of a manifest begins where another version was trained further; its name follows.
+STARTED_FROM = "version "
 WEIGHTS = "weights.safetensors"
 #: A page for people, where one was made.
 REPORT = "report.html"

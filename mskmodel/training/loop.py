@@ -69,13 +69,19 @@ class Source:
 
     ``partial``: classes that the source does not show are missing by chance. The loss of its pictures is therefore
     taken over what it shows. Otherwise the model would learn the look of its pictures as a reason against the missing
-    classes.
+    classes. ``rows``: (n,) those of the pictures that are drawn; None for all.
     """
 
     name: str
     pictures: Pictures
     share: float
     partial: bool = False
+    rows: NDArray[np.int64] | None = None
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """Of the pictures that are drawn, (n,)."""
+        return self.pictures.labels if self.rows is None else self.pictures.labels[self.rows]
 
 
 @dataclass(frozen=True)
@@ -273,7 +279,7 @@ def _batches(
     values = [torch.from_numpy(source.pictures.values) for source in sources]
     extents = [torch.from_numpy(source.pictures.extents) for source in sources]
     none = model.architecture.classes
-    chances = [_chances(source.pictures.labels, none, settings.none_weight) for source in sources]
+    chances = [_chances(source.labels, none, settings.none_weight) for source in sources]
     shares = torch.tensor([source.share for source in sources])
     unseen = torch.stack([_left_out(source, none, model.architecture.outputs) for source in sources])
     for _ in range(steps):
@@ -282,6 +288,7 @@ def _batches(
             torch.multinomial(chance, int(count), True, generator=random) if count else torch.empty(0).long()
             for chance, count in zip(chances, counts, strict=True)
         ]
+        drawn = [d if s.rows is None else torch.from_numpy(s.rows)[d] for s, d in zip(sources, drawn, strict=True)]
         pictures = torch.cat([v[d] for v, d in zip(values, drawn, strict=True)])
         inside = torch.cat([e[d] for e, d in zip(extents, drawn, strict=True)])
         labels = torch.cat([torch.from_numpy(s.pictures.labels)[d] for s, d in zip(sources, drawn, strict=True)])
@@ -295,7 +302,7 @@ def _left_out(source: Source, none: int, outputs: int) -> Tensor:
 
     ``none``: the first output of none of the classes. Pictures of none of known kind may show any of them.
     """
-    shown = torch.from_numpy(np.bincount(source.pictures.labels, minlength=outputs) > 0)
+    shown = torch.from_numpy(np.bincount(source.labels, minlength=outputs) > 0)
     if shown[-1]:
         shown[none:] = True
     return ~shown if source.partial else torch.zeros(outputs, dtype=torch.bool)

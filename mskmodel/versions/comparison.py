@@ -19,8 +19,6 @@ from mskmodel.data.dataset import Pictures
 from mskmodel.data.same_picture import picture_digest
 from mskmodel.judging.evaluation import Judgement
 from mskmodel.judging.gate import Predictions, Verdict, judge_answers
-from mskmodel.network.alexnet import AlexNet
-from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
 from mskmodel.versions.conversion import logits_of
@@ -29,6 +27,8 @@ __all__ = ["ANSWERS", "ANSWERS_BEFORE", "Comparison", "ComparisonError", "Said",
 
 #: Files beside the weights: the answers of the version, and those of the version that it was compared with.
 ANSWERS, ANSWERS_BEFORE = "answers.json", "answers.before.json"
+#: Pictures copied at a time.
+_CHUNK = 256
 
 
 class ComparisonError(Exception):
@@ -106,7 +106,8 @@ class Said:
     def answers(self, classes: Sequence[str]) -> Predictions:
         """The answers for the gate, with classes as indices of ``classes``."""
         number = {key: index for index, key in enumerate(classes)}
-        return Predictions(np.array([number.get(key, -1) for key in self.likeliest], np.int64), self.labelled)
+        likeliest = np.array([number.get(key, -1) for key in self.likeliest], np.int64)
+        return Predictions(likeliest, self.labelled, self.confidence)
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,33 +149,58 @@ def compare(
         old, new = old.only(shared), new.only(shared)
     number = {key: index for index, key in enumerate(classes)}
     labels = np.array([len(classes) if t is None else number.get(t, len(classes)) for t in new.truths], np.int64)
-    groups = {} if phantoms is None else {"phantoms, which stand for what nobody corrected, are": phantoms}
+    groups = {}
     if set(classes) - set(before):
         known = [number[key] for key in before if key in number]
         groups["the classes that the version before knows, taken together, are"] = np.isin(labels, known)
-    verdict = judge_answers(old.answers(classes), new.answers(classes), labels, classes, groups)
+    verdict = judge_answers(old.answers(classes), new.answers(classes), labels, classes, groups, phantoms)
     return Comparison(tuple(classes), labels, old, new, verdict)
 
 
 def beside(
     served: Classifier,
-    model: AlexNet,
+    logits: NDArray[np.float32],
     decision: Decision,
-    preprocessing: Preprocessing,
     classes: Sequence[str],
-    held_out: Pictures,
+    judged: Pictures,
     phantoms: NDArray[np.bool_],
+    kept: Said | None = None,
 ) -> Comparison:
-    """Compare a finished model with the version that is served, on the model's hold-out.
+    """Compare a new version with the one that is served, on pictures that the new one has not learned from.
 
-    ``classes``: the model's, which number the labels of ``held_out``. ``phantoms``: which pictures are phantoms, (n,).
+    ``logits``: of the new version, (n, classes + 1). ``classes``: its own, which number the labels of ``judged``.
+    ``phantoms``: which pictures are phantoms, (n,). ``kept``: answers of the served version to pictures that it has
+    learned from since, by models that had not.
     """
-    pictures = identifiers(held_out)
-    truths = [classes[label] if label < len(classes) else None for label in held_out.labels.tolist()]
-    logits = logits_of(served.model, held_out, served.preprocessing)
-    old = Said.of(served.version, logits, served.decision, served.classes, pictures, truths)
-    new = Said.of("", logits_of(model, held_out, preprocessing), decision, classes, pictures, truths)
+    pictures = identifiers(judged)
+    truths = [classes[label] if label < len(classes) else None for label in judged.labels.tolist()]
+    old = _answers_of(served, judged, pictures, truths, kept)
+    new = Said.of("", logits, decision, classes, pictures, truths)
     return _with_given_up(compare(old, new, classes, served.classes, phantoms), served.classes)
+
+
+def _answers_of(
+    served: Classifier, judged: Pictures, pictures: Sequence[str], truths: Sequence[str | None], kept: Said | None
+) -> Said:
+    """The kept answers of the served version, and to all other pictures those that it gives now."""
+    place = {} if kept is None else {picture: number for number, picture in enumerate(kept.pictures)}
+    asked = np.array([number for number, picture in enumerate(pictures) if picture not in place], np.int64)
+    logits = np.zeros((len(pictures), len(served.classes) + 1), np.float32)
+    for some in np.array_split(asked, range(_CHUNK, len(asked), _CHUNK)):
+        if len(some):
+            logits[some] = logits_of(served.model, judged.part(some), served.preprocessing)
+    now = Said.of(served.version, logits, served.decision, served.classes, pictures, truths)
+    if kept is None:
+        return now
+    rows = [place.get(picture) for picture in pictures]
+    return Said(
+        served.version,
+        now.pictures,
+        now.truths,
+        tuple(a if row is None else kept.likeliest[row] for a, row in zip(now.likeliest, rows, strict=True)),
+        np.array([a if r is None else kept.confidence[r] for a, r in zip(now.confidence, rows, strict=True)]),
+        np.array([a if r is None else kept.labelled[r] for a, r in zip(now.labelled, rows, strict=True)], np.bool_),
+    )
 
 
 def _with_given_up(comparison: Comparison, before: Sequence[str]) -> Comparison:

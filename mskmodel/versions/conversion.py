@@ -72,13 +72,15 @@ def version_of(
     origin: str,
     decide: Callable[[NDArray[np.float32], NDArray[np.int64]], Decision] | None = None,
     others: Sequence[str] = (),
+    logits: NDArray[np.float32] | None = None,
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Weights and manifest of a finished model, judged on the hold-out.
 
     ``decide``: makes the decision from the hold-out's logits and labels, in place of ``calibrated``. ``others``: the
-    kinds of none of the classes that the model tells apart. Raises Diverged for a model whose answers are no numbers.
+    kinds of none of the classes that the model tells apart. ``logits``: for the hold-out, by models that have not
+    learned from it where this one has. Raises Diverged for a model whose answers are no numbers.
     """
-    logits = logits_of(model, held_out, preprocessing)
+    logits = logits_of(model, held_out, preprocessing) if logits is None else logits
     if not np.isfinite(logits).all():
         raise Diverged(settings.epochs, settings.rate)
     decision = (decide or calibrated)(logits, held_out.labels)

@@ -1,33 +1,36 @@
-"""Trains a job's model: its starting weights, its progress, the accuracy after each epoch, its checkpoints."""
+"""Trains a job's runs: their starting weights, their progress, the accuracy after each epoch, what is kept."""
 
 import copy
 import json
 import logging
-import math
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 
+from mskmodel.data.dataset import Pictures
 from mskmodel.network.alexnet import AlexNet, Architecture
 from mskmodel.network.weights import find
-from mskmodel.registry import Registry, read_manifest
+from mskmodel.registry import STARTED_FROM, Registry, read_manifest
 from mskmodel.registry.decision import Decision
 from mskmodel.training import loop
 from mskmodel.training.checkpoint import Checkpoint, CheckpointError
 from mskmodel.training.parallel import Team
-from mskmodel.versions.conversion import logits_of, model_of_version
+from mskmodel.versions.conversion import logits_of, model_of_version, tensors_of
+from mskmodel.versions.learning import FOLDS, SETTINGS, settings_of_run
 from mskmodel.whole_file import write_whole
 from workers.jobs.giving_way import GivingWay
-from workers.jobs.patience import until_it_can_be_written, until_there_is_room
+from workers.jobs.patience import until_it_can_be_written
 from workers.jobs.remembered import CHECKPOINT
 from workers.jobs.request import JobRequest
 from workers.jobs.run_record import REHEARSAL, JobRun
-from workers.jobs.training_data import Data, Plan, joined
+from workers.jobs.training_data import Data, Plan
 from workers.ledger import Ledger
 
-__all__ = ["Callbacks", "Start", "curves", "train"]
+__all__ = ["Callbacks", "Start", "curves", "train", "trained_runs"]
 
 #: Pictures that the accuracy after an epoch is taken of, at most; the verdict at the end is on all.
 GLANCE = 400
@@ -45,12 +48,15 @@ class Start:
     settings: loop.TrainingSettings
     origin: str
     decision: Decision
-    """What calibration begins with: the base's, which was made on more than one job's hold-out."""
+    """From which the new version's departs as far as the images say: the base's, if that has the same classes."""
+    keeps: bool
+    """Whether the model knows these classes already."""
 
     @classmethod
     def of(cls, registry: Registry, request: JobRequest, plan: Plan) -> "Start":
         """As it was asked for and planned. Raises RegistryError, WeightsUnavailable."""
-        settings = loop.TrainingSettings(
+        settings = replace(
+            SETTINGS,
             epochs=request.epochs,
             views=request.views,
             rate=request.rate,
@@ -60,7 +66,8 @@ class Start:
         torch.manual_seed(request.seed)  # of a last layer that starts fresh
         if plan.base is None:
             found = find(None)
-            return cls(loop.new_model(plan.classes, settings, found.tensors), settings, found.source, Decision())
+            model = loop.new_model(plan.classes, settings, found.tensors)
+            return cls(model, settings, found.source, Decision(), keeps=False)
         base = registry.find(plan.base)
         model = model_of_version(base, plan.classes)  # first of all: it refuses a damaged version
         manifest = read_manifest(base)
@@ -68,38 +75,53 @@ class Start:
         settings = replace(settings, hidden=shape.hidden, ranks=shape.ranks, looks=shape.looks)
         same = tuple(manifest["classes"]) == plan.classes
         decision = Decision(**manifest["decision"]) if same else Decision()
-        return cls(model, settings, f"version {plan.base}", decision)
+        return cls(model, settings, f"{STARTED_FROM}{plan.base}", decision, keeps=same)
 
 
 class Callbacks:
-    """What the leading process does between steps and epochs: gives way, tells, evaluates, keeps checkpoints."""
+    """What the leading process does between steps and epochs: gives way, tells, evaluates, keeps what is trained."""
 
     def __init__(self, run: JobRun, ledger: Ledger, settings: loop.TrainingSettings, data: Data, folder: Path) -> None:
         self._run, self._settings, self._data, self._folder = run, settings, data, folder
         self._give_way = GivingWay(ledger, lambda: run.note(phase="giving way to labelling"))
-        self.held_out = until_there_is_room(run, lambda: joined(folder / "held-out.npy", data.held_out))
-        self._glance = self.held_out.part(np.arange(0, len(self.held_out), math.ceil(len(self.held_out) / GLANCE)))
 
-    def step(self, progress: loop.Progress) -> None:
-        """After each step."""
-        left = (progress.steps - progress.step) * self._settings.batch / progress.pictures_per_second
+    def step(self, fold: int, progress: loop.Progress) -> None:
+        """After each step of the run of a fold."""
+        done, total = fold * progress.steps + progress.step, FOLDS * progress.steps
+        left = (total - done) * self._settings.batch / progress.pictures_per_second
         loss, left = round(progress.loss, 4), round(left, 1)
-        self._run.note(phase="training", done=progress.step, total=progress.steps, loss=loss, seconds_left=left)
+        self._run.note(phase="training", done=done, total=total, loss=loss, seconds_left=left)
         self._give_way()
 
-    def epoch(self, epoch: loop.Epoch) -> None:
-        """After each epoch, first of all the checkpoint."""
-        checkpoint = epoch.checkpoint()
+    def epoch(self, fold: int, epoch: loop.Epoch) -> None:
+        """After each epoch of the run of a fold, first of all the checkpoint."""
+        number, total = fold * epoch.epochs + epoch.number, FOLDS * epoch.epochs
+        checkpoint = replace(epoch.checkpoint(), epoch=number)
         until_it_can_be_written(self._run, lambda: checkpoint.save(self._folder / CHECKPOINT))
-        logits = logits_of(copy.deepcopy(epoch.model).cpu(), self._glance, self._data.preprocessing)
-        labels = np.minimum(self._glance.labels, logits.shape[1] - 1)
+        accuracy = self._accuracy(fold, epoch.model)
+        until_it_can_be_written(self._run, lambda: self._remember(number, epoch.loss, accuracy))
+        said = f"epoch {number} of {total}: loss {epoch.loss:.3f}, accuracy on what it has not seen {accuracy:.3f}"
+        values = {"epoch": number, "accuracy": round(accuracy, 4), "loss": round(epoch.loss, 4)}
+        self._run.note(said, REHEARSAL + number, **values)
+
+    def trained(self, fold: int, model: AlexNet) -> None:
+        """After the run of a fold."""
+        weights = {f"model.{name}": tensor for name, tensor in tensors_of(model).items()}
+        kept = Checkpoint(self._settings.epochs, weights)
+        until_it_can_be_written(self._run, lambda: kept.save(_run_of(self._folder, fold)))
+
+    def _accuracy(self, fold: int, model: AlexNet) -> float:
+        """On a glance at the corrections and phantoms that the run of a fold does not draw."""
+        lessons = self._data.lessons
+        parts = zip((lessons.corrections, lessons.phantoms), lessons.unseen(fold), strict=True)
+        glance = Pictures.joined([pictures.part(rows[: GLANCE // 2]) for pictures, rows in parts])
+        if not len(glance):
+            return 0.0
+        logits = logits_of(copy.deepcopy(model).cpu(), glance, self._data.preprocessing)
+        labels = np.minimum(glance.labels, logits.shape[1] - 1)
         none = labels == logits.shape[1] - 1
         right = np.where(none, logits.argmax(axis=1), logits[:, :-1].argmax(axis=1)) == labels
-        accuracy = float(right.mean())
-        until_it_can_be_written(self._run, lambda: self._remember(epoch.number, epoch.loss, accuracy))
-        said = f"epoch {epoch.number} of {epoch.epochs}: loss {epoch.loss:.3f}, accuracy on the hold-out {accuracy:.3f}"
-        place = REHEARSAL + epoch.number
-        self._run.note(said, place, epoch=epoch.number, accuracy=round(accuracy, 4), loss=round(epoch.loss, 4))
+        return float(right.mean())
 
     def _remember(self, number: int, loss: float, accuracy: float) -> None:
         """For the report."""
@@ -110,19 +132,42 @@ class Callbacks:
 
 def train(
     start: Start, data: Data, folder: Path, device: torch.device, team: Team, callbacks: Callbacks | None
-) -> AlexNet:
-    """The trained model. Goes on from the last checkpoint in the job's folder, if there is one."""
-    return loop.train(
-        start.model,
-        data.sources,
-        data.preprocessing,
-        start.settings,
-        report=callbacks.step if callbacks else None,
-        device=device,
-        after_epoch=callbacks.epoch if callbacks else None,
-        resume=_last_checkpoint(folder / CHECKPOINT),
-        team=team,
-    )
+) -> None:
+    """Train the run of each fold. Goes on from the last checkpoint in the job's folder, if there is one.
+
+    All processes of a team look which runs are there before any of them can end another.
+    """
+    missing = [fold for fold in range(FOLDS) if not _run_of(folder, fold).exists()]
+    last = _last_checkpoint(folder / CHECKPOINT)
+    for fold in missing:
+        model = loop.train(
+            copy.deepcopy(start.model),
+            data.lessons.sources(fold),
+            data.preprocessing,
+            settings_of_run(start.settings, fold),
+            report=partial(callbacks.step, fold) if callbacks else None,
+            device=device,
+            after_epoch=partial(callbacks.epoch, fold) if callbacks else None,
+            resume=_within(last, fold, start.settings.epochs),
+            team=team,
+        )
+        if callbacks:
+            callbacks.trained(fold, model)
+
+
+def trained_runs(folder: Path) -> list[dict[str, Tensor]]:
+    """The weights of the run of each fold, once all are there. Raises CheckpointError."""
+    return [Checkpoint.load(_run_of(folder, fold)).part("model.") for fold in range(FOLDS)]
+
+
+def _run_of(folder: Path, fold: int) -> Path:
+    return folder / f"run-{fold + 1}.safetensors"
+
+
+def _within(checkpoint: Checkpoint | None, fold: int, epochs: int) -> Checkpoint | None:
+    """The checkpoint by the epochs of a fold's run; None if it is of another run."""
+    number = checkpoint.epoch - fold * epochs if checkpoint else 0
+    return replace(checkpoint, epoch=number) if checkpoint and 0 < number <= epochs else None
 
 
 def _last_checkpoint(path: Path) -> Checkpoint | None:
@@ -131,7 +176,7 @@ def _last_checkpoint(path: Path) -> Checkpoint | None:
     try:
         return Checkpoint.load(path)
     except CheckpointError as error:
-        log.warning("checkpoint-damaged, from the beginning: %s", error)
+        log.warning("checkpoint-damaged, from the beginning of the run: %s", error)
         return None
 
 

@@ -12,8 +12,9 @@ from workers.jobs.store import Job, JobStore
 
 __all__ = ["CHECKPOINT", "REQUEST", "Remembered", "take_up_forgotten"]
 
-#: In the job's folder until the job has ended: its request and, after the first epoch, what is trained so far.
-REQUEST, CHECKPOINT = "request.json", "checkpoint.safetensors"
+#: In the job's folder until the job has ended: its request and, after the first epoch, the run of
+#: the training that is under way. Earlier programs trained one run, in a file of another name.
+REQUEST, CHECKPOINT = "request.json", "running.safetensors"
 
 log = logging.getLogger(__name__)
 

@@ -35,17 +35,18 @@ class JobRequest:
     """What a training job should do. Raises InvalidRequest."""
 
     base: str = PROMOTED_BASE
-    """Version to continue from, `promoted`, or `imagenet`."""
+    """`promoted`, another version, or `imagenet`. One that a job made stands for the one that the job started from."""
     classes: tuple[str, ...] | None = None
     """Keys; None for those of the base."""
-    epochs: int = 6
+    epochs: int = 2
+    """Of each run; a job does four, each without a fourth of the patients."""
     views: int = 600
     """Pictures drawn per epoch, however many there are."""
-    rate: float = 0.004
-    """Highest learning rate of the head."""
+    rate: float = 0.008
+    """Highest learning rate."""
     seed: int = 1
     instances: tuple[str, ...] | None = None
-    """Orthanc identifiers of the instances to learn from and to judge on; None for all that have a truth."""
+    """Orthanc identifiers of the instances to learn from; None for all that have a truth."""
     rehearsal: int = 260
     """Phantoms to rehearse, so that the model does not forget what the corrections do not show; 0 for none."""
     approve: bool = False

@@ -16,7 +16,7 @@ from mskmodel.radiograph import Limits, NotClassifiable
 from workers.corrections.finding import Progress, truths
 from workers.pacs import OrthancClient, OrthancError, OrthancNotFound, TooLarge
 
-__all__ = ["collect_snapshot"]
+__all__ = ["Images", "collect_snapshot"]
 
 #: How often an image is asked for that Orthanc does not deliver, and seconds in between.
 TRIES, PAUSE_SECONDS = 3, 2.0
@@ -55,7 +55,7 @@ def collect_snapshot(
     said, unusable = truths(orthanc, instances, progress)
     parents = orthanc.parents_of(list(said))
     gone = {instance_id: _DELETED for instance_id in said if instance_id not in parents}
-    images = _Images(orthanc, PixelCache(root, preprocessing), {**unusable, **gone}, kinds)
+    images = Images(orthanc, PixelCache(root, preprocessing), {**unusable, **gone}, kinds)
     present = [instance_id for instance_id in said if instance_id in parents]
     images.read(present, lambda done: progress("reading images", done, len(present)))
     rows = [Row(i, md5, said[i].label, secret.patient(parents[i].patient)) for i, md5 in images.md5s.items()]
@@ -73,7 +73,7 @@ def collect_snapshot(
     )
 
 
-class _Images:
+class Images:
     """Puts images into the cache. ``md5s``: of the files of those that are there; ``unusable``: why others are not."""
 
     def __init__(

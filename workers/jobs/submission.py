@@ -8,7 +8,7 @@ from pathlib import Path
 from celery import Celery
 from kombu.exceptions import OperationalError
 
-from mskmodel.data.patient_key import SiteSecret, SiteSecretError, is_held_out
+from mskmodel.data.patient_key import SiteSecret, SiteSecretError
 from mskmodel.labels import KEYS
 from mskmodel.registry import Registry, RegistryError, others_beside, read_manifest
 from workers.broker.messages import hint_jobs
@@ -22,6 +22,8 @@ __all__ = ["base_of", "check_labels", "classes_of", "others_of", "submit"]
 
 #: Most instances that a message names.
 _NAMED = 3
+#: Fewest patients: those of one fold are judged by what was learned from the others.
+_PATIENTS = 2
 
 
 def submit(
@@ -64,14 +66,14 @@ def _check(orthanc: OrthancClient, registry: Registry, request: JobRequest, prog
     except SiteSecretError as error:
         raise InvalidRequest(f"patient keys cannot be made: {error}") from error
     parents = orthanc.parents_of(list(said))
-    rows = [(said[i].label, is_held_out(secret.patient(parents[i].patient))) for i in said if i in parents]
+    rows = [(said[i].label, secret.patient(parents[i].patient)) for i in said if i in parents]
     # Phantoms show the built-in classes; how many of each is counted when the job starts.
     rehearsed = dict.fromkeys(KEYS, request.minimum) if request.rehearsal else {}
     check_labels(rows, classes, request.minimum, rehearsed, others_of(registry, request))
 
 
 def check_labels(
-    rows: Sequence[tuple[str | None, bool]],
+    rows: Sequence[tuple[str | None, str]],
     classes: Sequence[str],
     minimum: int,
     rehearsed: Mapping[str, int],
@@ -80,7 +82,7 @@ def check_labels(
     """Raise InvalidRequest unless these images suffice to learn from and to judge on.
 
     Args:
-        rows: of each image its label, and whether it is held out.
+        rows: of each image its label, and the key of its patient.
         rehearsed: by class, how many phantoms there are to learn from besides.
         others: kinds of none of the classes that images may show, however few.
     """
@@ -93,40 +95,53 @@ def check_labels(
         raise InvalidRequest(
             f"not among the classes: {found}; name all classes of the new model, or leave these images out"
         )
-    if not any(held_out for _, held_out in rows):
+    if len({patient for _, patient in rows}) < _PATIENTS:
         raise InvalidRequest(
-            f"none of the patients of these {len(rows)} images is held out, so there is nothing to judge the new model "
-            "on. A hash holds out one patient in five: set the truths of more patients' images"
+            f"all images with a truth ({len(rows)}) are of one patient, so there is nothing to judge the new model on "
+            "that it has not learned from: set the truths of other patients' images too"
         )
-    counts = Counter(label for label, held_out in rows if not held_out)
+    counts = Counter(label for label, _ in rows)
     there_are = {key: counts[key] + rehearsed.get(key, 0) for key in classes}
     if few := {key: count for key, count in there_are.items() if count < minimum}:
         found = ", ".join(f"{key} ({count})" for key, count in few.items())
-        raise InvalidRequest(f"fewer than {minimum} images to learn from, not counting the hold-out: {found}")
+        raise InvalidRequest(f"fewer than {minimum} images to learn from: {found}")
 
 
 def base_of(registry: Registry, request: JobRequest) -> Path | None:
-    """Directory of the version to continue from; None for ImageNet weights. Raises InvalidRequest."""
-    if request.base == IMAGENET_BASE:
-        return None
+    """Directory of the version to start from; None for ImageNet weights. Raises InvalidRequest.
+
+    It is the one that the version asked for started from itself, if a job made that: all truths are learned anew, so
+    that what the new version says of them can be judged by runs that have not seen them.
+    """
+    named = _named(registry, request)
     try:
-        return registry.promoted() if request.base == PROMOTED_BASE else registry.find(request.base)
+        return named and registry.origin_of(named)
     except RegistryError as error:
         raise InvalidRequest(f"base {request.base}: {error}") from error
 
 
 def classes_of(registry: Registry, request: JobRequest) -> tuple[str, ...]:
-    """The requested classes, or else the base's. Raises InvalidRequest."""
-    base = base_of(registry, request)
+    """The requested classes, or else those of the version asked for. Raises InvalidRequest."""
+    named = _named(registry, request)
     if request.classes is not None:
         return request.classes
-    return KEYS if base is None else tuple(read_manifest(base)["classes"])
+    return KEYS if named is None else tuple(read_manifest(named)["classes"])
 
 
 def others_of(registry: Registry, request: JobRequest) -> tuple[str, ...]:
     """The base's kinds of none of the classes, but for those that become classes. Raises InvalidRequest."""
     base = base_of(registry, request)
     return () if base is None else others_beside(base, classes_of(registry, request))
+
+
+def _named(registry: Registry, request: JobRequest) -> Path | None:
+    """Directory of the version that was asked for; None for ImageNet weights. Raises InvalidRequest."""
+    if request.base == IMAGENET_BASE:
+        return None
+    try:
+        return registry.promoted() if request.base == PROMOTED_BASE else registry.find(request.base)
+    except RegistryError as error:
+        raise InvalidRequest(f"base {request.base}: {error}") from error
 
 
 def _some(unusable: Mapping[str, str]) -> str:

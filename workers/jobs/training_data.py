@@ -8,13 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from mskmodel.data.dataset import STORED, Pictures
+from mskmodel.data.exemplars import read_exemplars
 from mskmodel.data.rehearsal import rehearsal
 from mskmodel.data.snapshot import MANIFEST, Snapshot
 from mskmodel.dicom.radiograph_kinds import RadiographKinds
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry import Registry, read_manifest
-from mskmodel.training.loop import Source
+from mskmodel.versions.learning import Lessons
 from mskmodel.whole_file import write_whole
+from workers.corrections.finding import Progress
+from workers.jobs.archive_sample import archive_sample
 from workers.jobs.giving_way import threads
 from workers.jobs.request import JobRequest
 from workers.jobs.run_record import REHEARSAL, SNAPSHOT, JobRun
@@ -24,8 +27,6 @@ from workers.pacs import OrthancClient
 
 __all__ = ["Data", "Plan", "collect", "joined"]
 
-#: Smallest share of all draws that the instances get when phantoms are rehearsed.
-TRUTH_SHARE = 0.5
 #: Pictures copied at a time.
 _CHUNK = 256
 
@@ -62,11 +63,11 @@ class Plan:
 
 @dataclass(frozen=True, eq=False)
 class Data:
-    """Pictures to learn from, and to judge on; ``digest`` is the snapshot's."""
+    """Pictures to learn from and to judge on, and a sample of the archive; ``digest`` is the snapshot's."""
 
     preprocessing: Preprocessing
-    sources: tuple[Source, ...]
-    held_out: tuple[Pictures, ...]
+    lessons: Lessons
+    archive: Pictures
     digest: str
 
 
@@ -79,7 +80,7 @@ def collect(
     folder: Path,
     kinds: RadiographKinds,
 ) -> Data:
-    """Collect the snapshot, the phantoms, and the hold-outs of both; existing parts are reused.
+    """Collect the snapshot, what is rehearsed, and a sample of the archive; existing parts are reused.
 
     Raises:
         InvalidRequest: the images do not suffice to learn from and to judge on, or have other labels than the classes.
@@ -90,13 +91,13 @@ def collect(
     assert registry.root is not None
     preprocessing = _preprocessing(registry, plan)
     snapshot = _snapshot(run, orthanc, registry.root, request, plan, preprocessing, folder / "snapshot", kinds)
-    rows = [(row.label, row.held_out) for row in snapshot.rows]
+    rows = [(row.label, row.patient) for row in snapshot.rows]
     expected = dict.fromkeys(plan.classes, request.minimum) if request.rehearsal else {}
     # before the phantoms, which take minutes
     check_labels(rows, plan.classes, request.minimum, expected, plan.others)
     if request.rehearsal:
         run.note(phase="rehearsal", done=0, total=request.rehearsal)
-    rehearsed, held_out = rehearsal(
+    phantoms = rehearsal(
         registry.root,
         request.rehearsal,
         plan.keys,
@@ -104,17 +105,26 @@ def collect(
         plan.threads,
         lambda done, total: run.note(phase="rehearsal", done=done, total=total),
     )
-    counts = np.bincount(rehearsed.labels, minlength=len(plan.classes))
+    counts = np.bincount(phantoms.labels, minlength=len(plan.classes))
     counted = dict(zip(plan.classes, counts.tolist(), strict=False))
     check_labels(rows, plan.classes, request.minimum, counted, plan.others)
+    exemplars = Pictures.framed([], [], plan.keys)
     if request.rehearsal:
-        run.note(f"{request.rehearsal} phantoms to rehearse", REHEARSAL)
-    truths = snapshot.training()
-    share = max(TRUTH_SHARE, len(truths) / (len(truths) + len(rehearsed))) if len(rehearsed) else 1.0
-    sources = [Source("truths", truths, share)]
-    if len(rehearsed):
-        sources.append(Source("rehearsal", rehearsed, 1 - share))
-    return Data(preprocessing, tuple(sources), (snapshot.held_out(), held_out), snapshot.digest)
+        exemplars = read_exemplars(plan.keys, preprocessing)
+        run.note(f"{request.rehearsal} phantoms and {len(exemplars)} exemplars to rehearse", REHEARSAL)
+    patients = [row.patient for row in snapshot.rows]
+    lessons = Lessons.of(snapshot.pictures, patients, phantoms, exemplars)
+    archive = archive_sample(
+        orthanc, registry.root, folder / "archive.npz", preprocessing, request.seed, _told(run), kinds
+    )
+    return Data(preprocessing, lessons, archive, snapshot.digest)
+
+
+def _told(run: JobRun) -> Progress:
+    def progress(step: str, done: int, total: int) -> None:
+        run.note(phase=f"snapshot: {step}", done=done, total=total)
+
+    return progress
 
 
 def _preprocessing(registry: Registry, plan: Plan) -> Preprocessing:
@@ -137,12 +147,12 @@ def _snapshot(
     if (directory / MANIFEST).exists():
         return Snapshot(directory)
 
-    def progress(step: str, done: int, total: int) -> None:
-        run.note(phase=f"snapshot: {step}", done=done, total=total)
-
-    snapshot = collect_snapshot(orthanc, root, directory, plan.keys, preprocessing, request.instances, progress, kinds)
+    snapshot = collect_snapshot(
+        orthanc, root, directory, plan.keys, preprocessing, request.instances, _told(run), kinds
+    )
     left_out = f", {len(snapshot.left_out)} left out" if snapshot.left_out else ""
-    run.note(f"{len(snapshot.rows)} images, {len(snapshot.held_out_rows)} of them held out{left_out}", SNAPSHOT)
+    patients = len({row.patient for row in snapshot.rows})
+    run.note(f"{len(snapshot.rows)} images of {patients} patients to learn from{left_out}", SNAPSHOT)
     return snapshot
 
 

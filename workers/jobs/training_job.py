@@ -1,7 +1,8 @@
 """One training job from start to end, in a process of its own: `python -m workers.jobs.training_job JOB OWNER PARENT`.
 
 The process that started it watches it and may kill it at any moment. So each step is kept in the job's folder of the
-registry before the next begins: plan, snapshot, a checkpoint after each epoch. A later run goes on from there.
+registry before the next begins: plan, snapshot, a checkpoint after each epoch, each run of the training. A later
+process goes on from there.
 
 Each of several GPUs has a process of its own, started by `torchrun`: the first does everything, the others only train.
 """
@@ -13,35 +14,34 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from mskmodel.data.dataset import Pictures
 from mskmodel.data.patient_key import SiteSecretError
 from mskmodel.data.rehearsal import RenderingUnavailable
 from mskmodel.data.snapshot import SnapshotError
 from mskmodel.judging.gate import Verdict
-from mskmodel.network.alexnet import AlexNet
 from mskmodel.network.weights import WeightsUnavailable
 from mskmodel.registry import AnotherServes, NotANumber, Registry, RegistryError, read_manifest
 from mskmodel.registry.classifier import Classifier, choose_device
 from mskmodel.registry.decision import Decision
 from mskmodel.training.loop import Diverged
 from mskmodel.training.parallel import Team
-from mskmodel.versions.calibration import calibrated
-from mskmodel.versions.comparison import beside
-from mskmodel.versions.conversion import finished, version_of
+from mskmodel.versions.comparison import Comparison, ComparisonError, Said, beside
+from mskmodel.versions.conversion import version_of
+from mskmodel.versions.learning import FOLDS, decided, learned
 from mskmodel.versions.version_report import reports
 from workers.jobs.giving_way import cap_memory, take_low_priority
-from workers.jobs.learning import Callbacks, Start, curves, train
+from workers.jobs.learning import Callbacks, Start, curves, train, trained_runs
 from workers.jobs.patience import is_full, until_it_can_be_written, until_there_is_room, why_not_written
 from workers.jobs.request import InvalidRequest, JobRequest
 from workers.jobs.run_record import REHEARSAL, JobRun, Superseded
 from workers.jobs.store import AWAITING_APPROVAL, FAILED, PROMOTED, REFUSED, JobStore
-from workers.jobs.training_data import Data, Plan, collect
+from workers.jobs.training_data import Data, Plan, collect, joined
 from workers.ledger import Ledger
 from workers.pacs import OrthancClient, OrthancError
 from workers.settings import Settings
@@ -124,10 +124,10 @@ def _do(run: JobRun, settings: Settings) -> None:
         team = Team.joined(device)
         start = Start.of(registry, request, plan)
         callbacks = Callbacks(run, Ledger.of(settings), start.settings, data, folder) if run.leads else None
-        model = train(start, data, folder, device, team, callbacks)
+        train(start, data, folder, device, team, callbacks)
         team.leave()
         if callbacks:
-            _conclude(run, registry, request, plan, start, data, callbacks.held_out, model, folder)
+            _conclude(run, settings, registry, request, plan, start, data, folder)
 
 
 @contextmanager
@@ -155,28 +155,40 @@ def _device(name: str) -> torch.device:
 
 def _conclude(
     run: JobRun,
+    settings: Settings,
     registry: Registry,
     request: JobRequest,
     plan: Plan,
     start: Start,
     data: Data,
-    held_out: Pictures,
-    model: AlexNet,
     folder: Path,
 ) -> None:
-    """Compare the model with the served one, register it, and serve it if the gate lets it pass."""
-    run.note("trained; judged on the hold-out", REHEARSAL + request.epochs + 1, phase="judging")
-    model = finished(model, start.settings)
-    described = (plan.classes, data.preprocessing, start.settings, data.sources, held_out, start.origin)
-    tensors, manifest = version_of(
-        model, *described, decide=partial(calibrated, base=start.decision), others=plan.others
+    """Make a version of the runs, compare it with the served one, register it, and serve it if the gate lets it."""
+    lessons, prepare = data.lessons, data.preprocessing
+    place = REHEARSAL + FOLDS * request.epochs + 1
+    run.note("trained; judged on what each run has not seen", place, phase="judging")
+    made = learned(
+        start.model,
+        trained_runs(folder),
+        lessons,
+        start.settings,
+        prepare,
+        keeps=start.keeps,
+        report=lambda done, total: run.note(phase="judging", done=done, total=total),
     )
-    served = Classifier.load(registry.promoted(), "cpu")
-    decision = Decision(**manifest["decision"])
-    phantoms = np.repeat([False, True], [len(part) for part in data.held_out])
-    comparison = beside(served, model, decision, data.preprocessing, plan.classes, held_out, phantoms)
+    before = Classifier.load(registry.origin_of(registry.promoted()), "cpu")
+    wanted = settings.none_labelled, settings.labels_right
+    point = decided(made, lessons, data.archive, before, start.decision, prepare, plan.classes, *wanted)
+    parts = lessons.corrections, lessons.phantoms
+    judged = until_there_is_room(run, lambda: joined(folder / "judged.npy", parts))
+    described = (plan.classes, prepare, start.settings, lessons.sources(), judged, start.origin)
+    tensors, manifest = version_of(
+        made.model, *described, decide=lambda *_: point.decision, others=plan.others, logits=made.logits
+    )
+    comparison = _compared(registry, made.logits, point.decision, plan, judged, len(lessons.corrections))
     manifest |= {"job": run.id, "snapshot": data.digest, "gate": comparison.to_json()}
-    kept = reports(manifest, comparison, *curves(folder), held_out)
+    manifest |= {"operating_point": point.to_json()}
+    kept = reports(manifest, comparison, *curves(folder), judged)
 
     def try_it(version: Path) -> None:
         Classifier.load(version, "cpu")
@@ -184,6 +196,18 @@ def _conclude(
 
     version = until_it_can_be_written(run, lambda: registry.register(tensors, manifest, kept, try_it))
     _promote_or_refuse(run, registry, request, version)
+
+
+def _compared(
+    registry: Registry, logits: NDArray[np.float32], decision: Decision, plan: Plan, judged: Pictures, corrections: int
+) -> Comparison:
+    """With the served version; pictures of which that one learned are judged by the answers that are kept with it."""
+    directory = registry.promoted()
+    served = Classifier.load(directory, "cpu")
+    said = None
+    with suppress(ComparisonError):
+        said = Said.load(directory, served.version)
+    return beside(served, logits, decision, plan.classes, judged, np.arange(len(judged)) >= corrections, said)
 
 
 def _registered(registry: Registry, job_id: str) -> str | None:

@@ -64,7 +64,7 @@ def test_a_job_outlasts_a_full_disk_an_emptied_broker_and_a_registry_that_is_gon
     assert root is not None
     job_id = site.submit(epochs=2, minimum=1)
     with doing(site, monkeypatch) as worker:
-        until(lambda: any("held out" in text for text in said(site, job_id)), PATIENCE)
+        until(lambda: any("to learn from" in text for text in said(site, job_id)), PATIENCE)
         (child,) = training_children(os.getpid())
         limit_files(child, LITTLE)
         full = waits_for(site, job_id, "waiting for disk space")

@@ -78,7 +78,7 @@ def test_a_judging_that_dies_five_times_ends_the_job_with_where_and_of_what(
 ) -> None:
     for number in range(MAX_TRIES):
         assert store.claim("run") == (job_id, number + 1)
-        store.note(job_id, "run", {"phase": "judging"}, "trained; judged on the hold-out", 9)
+        store.note(job_id, "run", {"phase": "judging"}, "trained; judged on what each run has not seen", 9)
         store.release(job_id, "run", delay=0, reason="its process was killed by SIGKILL", blameless=False)
 
     assert do_next(store, tmp_path) == job_id

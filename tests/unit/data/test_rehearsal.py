@@ -33,32 +33,20 @@ def names(pictures: Pictures) -> set[tuple[int, int]]:
     return {(int(part), int(number)) for part, number in pictures.values[:, 0, :2]}
 
 
-def test_every_class_is_trained_on_and_held_out(root: Path) -> None:
-    learned, held_out = rehearsal(root, PARTS * len(TURN), KEYS, Preprocessing(), 1)
-    assert 0.15 < len(held_out) / (len(held_out) + len(learned)) < 0.25
-    counts = np.bincount(learned.labels, minlength=len(KEYS) + 1)
-    judges = np.bincount(held_out.labels, minlength=len(KEYS) + 1)
-    assert counts.min() >= 8
-    assert judges.min() >= 2
-
-
 def test_one_turn_through_all_views_shows_every_class(root: Path) -> None:
-    learned, held_out = rehearsal(root, len(TURN), KEYS, Preprocessing(), 1)
-    assert set(learned.labels) == set(range(len(KEYS) + 1))
-    assert len(held_out) > 0
+    assert set(rehearsal(root, len(TURN), KEYS, Preprocessing(), 1).labels) == set(range(len(KEYS) + 1))
 
 
-def test_held_out_phantoms_stay_held_out_however_many_are_rehearsed(root: Path) -> None:
+def test_more_phantoms_are_those_of_before_and_others(root: Path) -> None:
     few, more = (rehearsal(root, count, KEYS, Preprocessing(), 1) for count in (60, 260))
-    assert names(few[0]) < names(more[0])
-    assert names(few[1]) < names(more[1])
-    assert not names(more[0]) & names(more[1])
+    assert (len(few), len(more)) == (60, 260)
+    assert names(few) < names(more)
+    assert np.bincount(more.labels, minlength=len(KEYS) + 1).min() >= 10
 
 
 def test_a_view_that_the_model_tells_apart_is_labelled_as_that_kind(root: Path) -> None:
     plain, with_kinds = (
-        np.concatenate([one.labels for one in rehearsal(root, 200, keys, Preprocessing(), 1)])
-        for keys in (KEYS, (*KEYS, "wrist", "chest"))
+        rehearsal(root, 200, keys, Preprocessing(), 1).labels for keys in (KEYS, (*KEYS, "wrist", "chest"))
     )
 
     np.testing.assert_array_equal(np.minimum(with_kinds, len(KEYS)), plain)

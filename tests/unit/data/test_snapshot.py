@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from mskmodel.data.dataset import STORED, read_pictures
+from mskmodel.data.dataset import read_pictures
 from mskmodel.data.labels_file import Labelled
 from mskmodel.data.patient_key import FILE, SiteSecret, SiteSecretError, is_held_out
 from mskmodel.data.pixel_cache import PixelCache
@@ -58,30 +58,19 @@ def test_a_snapshot_holds_what_training_from_files_would_see(cache: PixelCache, 
     labels = ["knee_lateral", None, "knee_ap", None]
     rows = [Labelled(*each) for each in zip(files, labels, strict=True)]
     read = read_pictures(rows, CLASSES, PREPROCESSING).pictures
-    assert snapshot.held_out().digest() == read.part(np.array([0])).digest()
-    assert snapshot.training().digest() == read.part(np.array([1, 2, 3])).digest()
-    assert [row.instance for row in snapshot.training_rows] == ["instance-1", "instance-2", "instance-3"]
-    assert snapshot.training_rows[2].label == "wrist_ap", "what was said is kept, although it is none of the classes"
+    assert snapshot.pictures.digest() == read.digest()
+    assert [row.instance for row in snapshot.rows] == [f"instance-{number}" for number in range(4)]
+    assert snapshot.rows[3].label == "wrist_ap", "what was said is kept, although it is none of the classes"
     assert snapshot.left_out == (LeftOut("other", "it was deleted"),)
 
 
 def test_a_snapshot_is_not_read_into_memory_and_cannot_be_changed(cache: PixelCache, tmp_path: Path) -> None:
     snapshot = write(cache, tmp_path / "snapshot")
     before = (tmp_path / "snapshot" / "values.npy").read_bytes()
-    pictures = snapshot.training()
+    pictures = snapshot.pictures
     assert isinstance(pictures.values, np.memmap)
-    assert np.shares_memory(pictures.values, snapshot.training().values), "a view, no copy"
     torch.from_numpy(pictures.values)[0] += 1
     assert (tmp_path / "snapshot" / "values.npy").read_bytes() == before
-
-
-@pytest.mark.parametrize("patient", [HELD_OUT, TRAINING])
-def test_one_side_of_the_split_may_be_empty(cache: PixelCache, tmp_path: Path, patient: str) -> None:
-    wanted = rows(cache, ["knee_ap"], [patient])
-    snapshot = write_snapshot(tmp_path / "snapshot", CLASSES, PREPROCESSING, wanted, [], cache)
-    assert len(snapshot.training()) + len(snapshot.held_out()) == 1
-    assert len(snapshot.held_out()) == (patient == HELD_OUT)
-    assert snapshot.training().values.shape[1:] == (STORED, STORED)
 
 
 def test_the_same_truths_give_the_same_digest_whatever_their_order(cache: PixelCache, tmp_path: Path) -> None:
@@ -129,7 +118,7 @@ def test_a_changed_label_is_found_when_a_snapshot_is_opened(cache: PixelCache, t
     write(cache, tmp_path / "snapshot")
     path = tmp_path / "snapshot" / MANIFEST
     manifest = json.loads(path.read_text())
-    manifest["rows"][0]["label"] = "knee_lateral"
+    manifest["rows"][0]["label"] = "knee_ap"
     path.write_text(json.dumps(manifest))
     with pytest.raises(SnapshotError, match="was changed"):
         Snapshot(tmp_path / "snapshot")
@@ -153,7 +142,7 @@ def test_a_snapshot_that_was_interrupted_is_written_again(cache: PixelCache, tmp
         write_snapshot(tmp_path / "snapshot", CLASSES, PREPROCESSING, wanted, [], cache, stop)
     with pytest.raises(SnapshotError):
         Snapshot(tmp_path / "snapshot")
-    assert len(write_snapshot(tmp_path / "snapshot", CLASSES, PREPROCESSING, wanted, [], cache).training()) == 3
+    assert len(write_snapshot(tmp_path / "snapshot", CLASSES, PREPROCESSING, wanted, [], cache).pictures) == 3
 
 
 def test_a_damaged_picture_in_the_cache_counts_as_missing(cache: PixelCache, tmp_path: Path) -> None:

@@ -21,6 +21,11 @@ def labels(knees: int, laterals: int, none: int = 0) -> NDArray[np.int64]:
     return np.repeat([0, 1, 2], [knees, laterals, none]).astype(np.int64)
 
 
+def answers(likeliest: NDArray[np.int64], *, labelled: bool = True, confidence: float = 1.0) -> Predictions:
+    count = len(likeliest)
+    return Predictions(likeliest, np.full(count, labelled), np.full(count, confidence))
+
+
 def test_the_chance_is_that_of_the_exact_binomial_test() -> None:
     old, new = right((9, True), (1, False), (30, True)), right((9, False), (1, True), (30, True))
 
@@ -111,8 +116,7 @@ def test_pictures_of_no_class_are_a_class_of_their_own() -> None:
 
 def test_a_version_that_leaves_everything_to_a_person_is_refused() -> None:
     truth = labels(10, 10)
-    sure = Predictions(truth, np.full(20, True))
-    silent = Predictions(truth, np.full(20, False))
+    sure, silent = answers(truth), answers(truth, labelled=False)
 
     verdict = judge_answers(sure, silent, truth, CLASSES)
 
@@ -127,8 +131,8 @@ def test_wins_on_what_was_corrected_do_not_make_up_for_losses_elsewhere() -> Non
     classes = tuple(f"class-{n}" for n in range(13))
     phantoms = np.repeat(np.arange(13), 2)
     truth = np.concatenate([phantoms, np.full(10, 12)])
-    old = Predictions(np.concatenate([phantoms, np.full(10, 0)]), np.full(36, True))
-    new = Predictions(np.concatenate([np.where(phantoms < 5, 12, phantoms), np.full(10, 12)]), np.full(36, True))
+    old = answers(np.concatenate([phantoms, np.full(10, 0)]))
+    new = answers(np.concatenate([np.where(phantoms < 5, 12, phantoms), np.full(10, 12)]))
     those = np.arange(36) < 26
 
     assert judge_answers(old, new, truth, classes).passed
@@ -142,11 +146,11 @@ def test_wins_on_what_was_corrected_do_not_make_up_for_losses_elsewhere() -> Non
 def test_versions_of_other_classes_are_compared_by_name() -> None:
     logits = np.array([[0.0, 9.0, 0.0], [9.0, 0.0, 0.0], [0.0, 0.0, 9.0]], np.float32)
 
-    answers = Predictions.of(logits, Decision(), ("wrist_ap", "knee_ap"), CLASSES)
+    said = Predictions.of(logits, Decision(), ("wrist_ap", "knee_ap"), CLASSES)
 
-    assert answers.likeliest.tolist()[:2] == [0, -1]
-    assert answers.labelled.tolist() == [True, True, False]
-    assert answers.right(np.array([0, 1, 2]), 2).tolist() == [True, False, True]
+    assert said.likeliest.tolist()[:2] == [0, -1]
+    assert said.labelled.tolist() == [True, True, False]
+    assert said.right(np.array([0, 1, 2]), 2).tolist() == [True, False, True]
 
 
 def test_a_verdict_survives_json() -> None:
@@ -164,11 +168,94 @@ def test_ten_thousand_pictures_that_changed_are_still_counted_exactly() -> None:
 
 
 def test_kinds_of_none_of_the_classes_are_judged_as_none_of_them() -> None:
-    said = Predictions(np.array([0, 1, 0, 1]), np.array([True, True, False, True]))
-    before = Predictions(np.array([0, 1, 0, 1]), np.array([True, True, True, True]))
+    said = Predictions(np.array([0, 1, 0, 1]), np.array([True, True, False, True]), np.ones(4))
+    before = Predictions(np.array([0, 1, 0, 1]), np.full(4, True), np.ones(4))
 
     by_kind = judge_answers(before, said, np.array([0, 1, 3, 4]), CLASSES)
 
     assert by_kind == judge_answers(before, said, np.array([0, 1, 2, 2]), CLASSES)
     assert by_kind.classes[-1].label == NONE
     assert (by_kind.classes[-1].count, by_kind.classes[-1].new_right) == (2, 1)
+
+
+def site(count: int = 60) -> tuple[NDArray[np.int64], Predictions]:
+    """Corrections of both classes and of none of them, and a version that is right on two of three, unsure of none."""
+    truth = np.arange(count) % 3
+    likeliest = np.where(np.arange(count) % 9 < 6, truth % 2, 1 - truth % 2)
+    confidence = np.where(truth == 2, 0.6, 0.9) - np.arange(count) % 7 / 20
+    return truth, Predictions(likeliest, confidence >= 0.7, confidence)
+
+
+def test_a_version_that_differs_by_its_threshold_alone_is_not_worse_at_every_threshold() -> None:
+    truth, old = site()
+    stricter = Predictions(old.likeliest, old.confidence >= 0.72, old.confidence / 2)
+
+    assert judge_answers(old, stricter, truth, CLASSES).passed
+
+
+def test_a_version_that_cannot_tell_none_of_the_classes_any_more_is_refused_though_it_labels_none_of_them() -> None:
+    truth, old = site()
+    confused = Predictions(old.likeliest, old.labelled, np.where(truth == 2, 0.95, old.confidence))
+
+    verdict = judge_answers(old, confused, truth, CLASSES)
+
+    assert not verdict.passed
+    assert "less well from none of them, at whatever threshold" in verdict.reasons[0]
+
+
+def test_corrections_and_phantoms_are_judged_apart() -> None:
+    truth, old = site()
+    both = np.concatenate([truth, truth % 2])
+    phantoms = np.arange(120) >= 60
+    known, other = answers(truth % 2), answers(1 - truth % 2)
+    before, forgets, still = (
+        Predictions(
+            np.concatenate([one.likeliest, two.likeliest]),
+            np.concatenate([one.labelled, two.labelled]),
+            np.concatenate([one.confidence, two.confidence]),
+        )
+        for one, two in ((old, known), (answers(truth % 2), other), (old, known))
+    )
+
+    assert judge_answers(before, still, both, CLASSES, phantoms=phantoms).overall.count == 60
+    assert judge_answers(before, still, both, CLASSES, phantoms=phantoms).passed
+    verdict = judge_answers(before, forgets, both, CLASSES, phantoms=phantoms)
+    assert not verdict.passed
+    assert any("phantoms, which stand for what nobody corrected, are worse" in each for each in verdict.reasons)
+
+
+def test_a_few_phantoms_may_be_lost() -> None:
+    truth = np.zeros(200, np.int64)
+    phantoms = np.arange(200) >= 20
+    old, new = np.zeros(200, np.int64), np.zeros(200, np.int64)
+    old[:10] = 1
+    new[100:104] = 1
+
+    def passes(likeliest: NDArray[np.int64]) -> bool:
+        reasons = judge_answers(answers(old), answers(likeliest), truth, CLASSES, phantoms=phantoms).reasons
+        return not any("phantoms" in each for each in reasons)
+
+    assert passes(new)
+    new[100:120] = 1
+    assert not passes(new)
+
+
+def test_labels_that_do_not_follow_from_the_images_are_no_reason_to_serve_what_learned_them() -> None:
+    shuffled = np.random.default_rng(3).permutation(labels(20, 20))
+    said = answers(labels(20, 20))
+
+    verdict = judge_answers(said, said, shuffled, CLASSES)
+
+    assert not verdict.passed
+    assert "no more than if labels were shuffled" in verdict.reasons[0]
+    assert judge_answers(said, said, labels(20, 20), CLASSES).passed
+
+
+def test_twelve_images_refuse_nothing_by_chance_and_let_a_reversal_through_as_little() -> None:
+    truth = np.arange(12) % 2
+    mostly, reversed_ = np.where(np.arange(12) < 10, truth, 1 - truth), 1 - truth
+
+    assert judge_answers(answers(mostly), answers(truth), truth, CLASSES).passed
+    assert judge_answers(answers(mostly), answers(mostly), truth, CLASSES).passed
+    assert not judge_answers(answers(mostly), answers(reversed_), truth, CLASSES).passed
+    assert judge_answers(answers(truth[:2]), answers(truth[:2]), truth[:2], CLASSES).passed

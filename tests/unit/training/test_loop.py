@@ -55,6 +55,17 @@ def test_a_run_resumed_from_a_checkpoint_ends_as_if_it_had_never_stopped(tmp_pat
         torch.testing.assert_close(one, other)
 
 
+def test_a_source_that_draws_some_of_its_pictures_is_one_of_these_alone() -> None:
+    some = np.array([7, 2, 5, 0])
+    models = [
+        train(new_model(CLASSES, QUICK, weights()), [source], Preprocessing(), QUICK)
+        for source in (Source("all", pictures(), 1.0, rows=some), Source("some", pictures().part(some), 1.0))
+    ]
+
+    for one, other in zip(models[0].state_dict().values(), models[1].state_dict().values(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_frozen_convolutions_stay_and_the_others_move() -> None:
     model = new_model(CLASSES, QUICK, weights())
     settings = TrainingSettings(epochs=1, views=16, batch=8, frozen=2, hidden=(32,), ranks=(0,))

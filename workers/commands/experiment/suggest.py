@@ -125,7 +125,7 @@ def _site(
     from mskmodel.experiments.suggestion import Site
 
     with counting("phantoms to rehearse", rehearsal) as show:
-        rehearsed, _ = phantoms.rehearsal(
+        rehearsed = phantoms.rehearsal(
             directory, rehearsal, classes, classifier.preprocessing, workers or 1, lambda done, _: show(done)
         )
     features = _features(classifier, cases.pictures, directory)

@@ -17,18 +17,18 @@ _IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
 
 
 @click.command()
-@click.option("--base", help="Version to go on from, or imagenet.  [default: the one that is served]")
+@click.option("--base", help="Version to start from, or imagenet.  [default: the one that is served]")
 @click.option("--classes", help="Keys of the classes, with commas.  [default: those of the base]")
-@click.option("--epochs", type=int, help="Passes of --views pictures.  [default: 6]")
+@click.option("--epochs", type=int, help="Passes of --views pictures in each of four runs.  [default: 2]")
 @click.option("--views", type=int, help="Pictures drawn an epoch, whatever their number.  [default: 600]")
-@click.option("--rate", type=float, help="Highest learning rate.  [default: 0.004]")
+@click.option("--rate", type=float, help="Highest learning rate.  [default: 0.008]")
 @click.option("--seed", type=int, help="Of everything that is random.  [default: 1]")
 @click.option(
     "--instances",
     type=click.File("rb"),
     help="Orthanc identifiers, one a line, or a table with the column instance.  [default: all truths]",
 )
-@click.option("--rehearsal", type=int, help="Phantoms against forgetting, 0 for none.  [default: 260]")
+@click.option("--rehearsal", type=int, help="Phantoms against forgetting; 0: no exemplars either.  [default: 260]")
 @click.option("--minimum", type=int, help="Images to learn from that each class must have.  [default: 5]")
 @click.option("--approve", is_flag=True, help="Wait for a person to promote what passed the gate.")
 @click.option("--author", envvar="MSK_AUTHOR", show_envvar=True, help="Who asks for it.  [default: the user]")

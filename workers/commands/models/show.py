@@ -78,8 +78,13 @@ def _print_facts(facts: "VersionFacts") -> None:
     table.add_row("started from", str(manifest.get("starting_weights", "-")))
     for one in manifest.get("data", []):
         table.add_row("trained on", f"{one['name']}: {one['count']} images, {one['share']:.0%} of the draws")
-    table.add_row("held out", f"{manifest.get('holdout', {}).get('count', 0)} images")
+    table.add_row("judged on", f"{manifest.get('holdout', {}).get('count', 0)} images that it had not seen")
     table.add_row("classes", ", ".join(manifest["classes"]))
+    if others := manifest.get("others"):
+        table.add_row("also tells apart", ", ".join(others))
+    for name, rates in manifest.get("operating_point", {}).items():
+        none, right = rates["none_labelled"], rates["labels_right"]
+        table.add_row(f"{name} at the site", f"{none:.3f} of none of the classes labelled, {right:.3f} of labels right")
     for name, value in manifest.get("metrics", {}).items():
         if isinstance(value, float):
             table.add_row(name.replace("_", " "), f"{value:.3f}")
