@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from mskmodel.data.crops import Crops
 from mskmodel.data.dataset import Pictures
+from mskmodel.data.folds import folds_of
 from mskmodel.judging.evaluation import Evaluation, score
 from mskmodel.labels import SEVERAL_VIEWS
 from mskmodel.network.alexnet import AlexNet, with_outputs
@@ -31,6 +31,7 @@ from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.network.weights import StartingWeights
 from mskmodel.registry.decision import Decision
 from mskmodel.training.augmentation import Augmentation
+from mskmodel.training.averaging import averaged
 from mskmodel.training.checkpoint import Checkpoint
 from mskmodel.training.loop import Epoch, Progress, Source, TrainingSettings, new_model, train
 from mskmodel.versions.calibration import calibrated_with_none
@@ -44,7 +45,6 @@ __all__ = [
     "Recipe",
     "by_folds",
     "figures_of",
-    "folds_of",
     "judged_by_folds",
     "key",
     "pretrained",
@@ -83,7 +83,7 @@ class Recipe:
     kept: float = 0.25  # share of the pretrained weights in the shipped ones; the rest is fine-tuned
     real: float = 0.6  # share of real radiographs in the draws of fine-tuning
     folds: int = 5
-    threshold: float = 0.5  # of calibrated confidence
+    threshold: float = 0.6  # of calibrated confidence; of none of the classes, one in eight is labelled by folds
     naming: Naming = Naming()
 
     def with_looks(self, looks: int) -> Recipe:
@@ -165,21 +165,6 @@ def pretrained(recipe: Recipe, data: Data, start: StartingWeights, folder: Path,
     told = partial(report, "phantoms")
     sources = [Source("phantoms", data.phantoms, 1.0)]
     return train(model, sources, Preprocessing(), settings, told, None, keep, resume)
-
-
-def folds_of(patients: NDArray[np.int64], labels: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Fold of each radiograph, (n,) int64: each patient is in one, each class spread as evenly as that allows."""
-    names, sizes = np.unique(patients, return_counts=True)
-    classes = int(labels.max()) + 1
-    held, folds = np.zeros((count, classes)), np.zeros(len(patients), np.int64)
-    # Patients with many radiographs first; those with few even out the folds.
-    for name in names[np.argsort(-sizes, kind="stable")]:
-        own = patients == name
-        shown = np.bincount(labels[own], minlength=classes)
-        fold = int(np.argmin(held @ shown + 0.01 * held.sum(axis=1)))
-        held[fold] += shown
-        folds[own] = fold
-    return folds
 
 
 def by_folds(recipe: Recipe, data: Data, base: AlexNet, folder: Path, report: Report) -> NDArray[np.float32]:
@@ -271,17 +256,9 @@ def _sources(recipe: Recipe, data: Data, seen: NDArray[np.bool_]) -> list[Source
 
 
 def _finetuned(recipe: Recipe, base: AlexNet, sources: Sequence[Source], report: Callable[[Progress], None]) -> AlexNet:
-    """Fine-tune ``base`` in several runs; return the mean of their weights and, by a share, of those of ``base``.
-
-    Runs from the same weights end so close to each other that the mean of their weights is a model too. It does better
-    on unseen data (Wortsman et al. 2022, "Model soups"), and so does the mean with the weights that the runs began with
-    (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models").
-    """
+    """Fine-tune ``base`` in several runs; return the mean of their weights and, by a share, of those of ``base``."""
     runs = []
     for number in range(recipe.runs):
         settings = replace(recipe.finetuning, seed=recipe.finetuning.seed + number)
         runs.append(train(copy.deepcopy(base), sources, Preprocessing(), settings, report).state_dict())
-    model = copy.deepcopy(base)
-    tuned = {name: torch.stack([run[name] for run in runs]).mean(0) for name in runs[0]}
-    model.load_state_dict({name: torch.lerp(tuned[name], old, recipe.kept) for name, old in base.state_dict().items()})
-    return finished(model.eval(), recipe.finetuning)
+    return finished(averaged(base, runs, recipe.kept), recipe.finetuning)

@@ -23,10 +23,10 @@ __all__ = ["Radiograph", "as_dict", "follow", "phantoms", "real_radiographs", "s
 
 #: Real CR files that `pydicom-data` carries, and what is on them: none of the classes.
 REAL = {
-    "RG1_UNCR.dcm": "chest",
-    "RG1_J2KR.dcm": "chest, JPEG 2000",
-    "RG3_UNCR.dcm": "lower leg",
-    "RG3_J2KR.dcm": "lower leg, JPEG 2000",
+    "RG1_UNCR.dcm": ("chest", None),
+    "RG1_J2KR.dcm": ("chest, JPEG 2000", None),
+    "RG3_UNCR.dcm": ("lower leg", "lower_leg"),
+    "RG3_J2KR.dcm": ("lower leg, JPEG 2000", "lower_leg"),
 }
 
 #: Seconds between two polls of Orthanc's metadata, of whose changes Orthanc does not notify.
@@ -117,7 +117,7 @@ def real_radiographs() -> list[Radiograph]:
     found = {name: get_testdata_file(name, download=False) for name in REAL}
     if missing := [name for name, file in found.items() if file is None]:
         raise StackError(f"{', '.join(missing)} not found; install: pip install pydicom-data")
-    return [Radiograph(Path(str(file)), f"real, {REAL[name]}", None) for name, file in found.items()]
+    return [Radiograph(Path(str(file)), f"real, {REAL[name][0]}", REAL[name][1]) for name, file in found.items()]
 
 
 def store(radiographs: Sequence[Radiograph], orthanc: OrthancClient, state: Mapping[str, Any]) -> None:

@@ -16,6 +16,7 @@ from safetensors.torch import save_file
 
 from mskmodel.data.crops import Crops
 from mskmodel.data.dataset import STORED, Pictures
+from mskmodel.data.folds import folds_of
 from mskmodel.experiments import shipping
 from mskmodel.judging.evaluation import score
 from mskmodel.network.preprocessing import Preprocessing
@@ -38,21 +39,6 @@ def data() -> shipping.Data:
     crops = Crops(pictures(3, seed=4), np.array([1, 6, 8]))
     real = shipping.Real(pictures(9, seed=3), patients, patients < 5, crops)
     return shipping.Data(CLASSES, (), pictures(12), pictures(6, seed=1), real)
-
-
-def test_folds_keep_patients_together_and_spread_the_classes() -> None:
-    random = np.random.default_rng(0)
-    patients = random.permutation(np.arange(200) % 40)
-    labels = patients % 4
-
-    folds = shipping.folds_of(patients, labels, 5)
-
-    for patient in range(40):
-        assert len(set(folds[patients == patient])) == 1
-    for label in range(4):
-        counts = np.bincount(folds[labels == label], minlength=5)
-        assert counts.min() > 0
-    np.testing.assert_array_equal(folds, shipping.folds_of(patients, labels, 5))
 
 
 def test_the_recipe_makes_a_version_that_serves_and_resumes_where_it_was_stopped(tmp_path: Path) -> None:
@@ -124,7 +110,7 @@ def test_the_key_depends_on_recipe_data_and_weights_and_not_on_the_threshold() -
 
 def test_a_fold_is_calibrated_by_the_others() -> None:
     one = data()
-    folds = shipping.folds_of(one.real.patients, one.real.pictures.labels, 3)
+    folds = folds_of(one.real.patients, one.real.pictures.labels, 3)
     logits = np.eye(3, dtype=np.float32)[one.real.pictures.labels] * 8
     # Sure and wrong in one fold only: calibrated on the others, that fold stays as sure as it is.
     logits[folds == 0] = np.roll(logits[folds == 0], 1, axis=1)

@@ -283,5 +283,6 @@ def test_little_changes_where_something_is_lost_or_added(
 ) -> None:
     by = moved(classifier, phantoms, form, tmp_path)
 
-    assert by.max() < 0.15
+    # One look is less steady than the mean of two: of 26 phantoms, single ones move by up to 0.23; no label changes.
+    assert by.max() < 0.25
     assert np.quantile(by, 0.9) < 0.05

@@ -49,6 +49,20 @@ def test_a_version_takes_the_place_of_the_one_that_it_was_compared_with(tmp_path
     assert registry.promoted().name == second
 
 
+def test_jobs_start_from_where_the_first_of_them_started(tmp_path: Path) -> None:
+    registry = Registry(tmp_path)
+    own = registry.register(TENSORS, {"classes": ["a"], "starting_weights": "a file"})
+    first = registry.register(TENSORS, {"classes": ["a"], "job": "1", "starting_weights": f"version {own}"})
+    second = registry.register(TENSORS, {"classes": ["a"], "job": "2", "starting_weights": f"version {first}"})
+    gone = registry.register(
+        TENSORS, {"classes": ["a"], "job": "3", "starting_weights": "version 20200101T000000Z-0123456789ab"}
+    )
+
+    origins = [registry.origin_of(registry.find(name)) for name in (own, first, second, gone, "shipped")]
+
+    assert origins == [*[registry.find(own)] * 3, SHIPPED, SHIPPED]
+
+
 def test_a_copy_that_somebody_made_beside_a_version_is_no_version(tmp_path: Path) -> None:
     registry = Registry(tmp_path)
     name = registry.register(TENSORS, {"classes": ["a"]})

@@ -15,6 +15,7 @@ from mskmodel.registry import REPORT, SHIPPED
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
 from mskmodel.versions.comparison import ANSWERS, ComparisonError, Said, beside, compare, identifiers
+from mskmodel.versions.conversion import logits_of
 from mskmodel.versions.version_report import reports
 
 CLASSES = ("knee_ap", "knee_lateral")
@@ -98,16 +99,36 @@ def test_answers_that_are_missing_or_damaged_are_named(tmp_path: Path, content: 
 
 def test_a_model_is_compared_with_the_served_version_on_its_hold_out() -> None:
     served = Classifier.load(SHIPPED, "cpu")
-    held_out = replace(pictures(3), labels=np.array([0, 1, 13], np.int64))
+    held_out = replace(pictures(3), labels=np.array([0, 1, len(served.classes)], np.int64))
     never = replace(served.decision, threshold=1.1)
 
     phantoms = np.array([False, True, True])
-    comparison = beside(served, served.model, never, served.preprocessing, served.classes, held_out, phantoms)
+    answers = logits_of(served.model, held_out, served.preprocessing)
+    comparison = beside(served, answers, never, served.classes, held_out, phantoms)
 
     assert comparison.new.likeliest == comparison.old.likeliest
     assert not comparison.new.labelled.any()
     assert comparison.differs.tolist() == comparison.old.labelled.tolist()
     assert comparison.new.truths == ("ankle_ap", "ankle_lateral", None)
+
+
+def test_what_the_served_version_learned_from_is_judged_by_what_was_said_before_it_did() -> None:
+    served = Classifier.load(SHIPPED, "cpu")
+    judged = replace(pictures(3), labels=np.array([0, 1, 13], np.int64))
+    names = identifiers(judged)
+    before = Said(
+        "v", (names[2], names[0]), (None, "ankle_ap"), ("elbow_ap", "hand_ap"), np.array([0.3, 0.4]), np.full(2, False)
+    )
+
+    logits = logits_of(served.model, judged, served.preprocessing)
+    live, fair = (
+        beside(served, logits, served.decision, served.classes, judged, np.full(3, False), kept)
+        for kept in (None, before)
+    )
+
+    assert fair.old.likeliest == ("hand_ap", live.old.likeliest[1], "elbow_ap")
+    assert fair.old.confidence.tolist() == pytest.approx([0.4, live.old.confidence[1], 0.3], rel=1e-4)
+    assert fair.new.likeliest == live.new.likeliest
 
 
 def test_a_class_that_is_added_does_not_make_up_for_the_others() -> None:
@@ -133,9 +154,10 @@ def test_classes_that_are_given_up_are_named() -> None:
     fewer = served.classes[:-1]
     model = with_outputs(expanded(served.model), len(fewer) + 1)
 
-    comparison = beside(served, model, served.decision, served.preprocessing, fewer, one, np.array([False]))
+    answers = logits_of(model, one, served.preprocessing)
+    comparison = beside(served, answers, served.decision, fewer, one, np.array([False]))
 
-    assert comparison.verdict.limits[-1] == "no longer among the classes: shoulder_axillary"
+    assert comparison.verdict.limits[-1] == f"no longer among the classes: {served.classes[-1]}"
 
 
 def test_the_same_pixels_have_the_same_identifier_in_every_hold_out() -> None:
