@@ -9,7 +9,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from mskmodel.data.patient_key import SiteSecret, SiteSecretError
-from mskmodel.labels import KEYS
+from mskmodel.labels import BY_KEY, KEYS
 from mskmodel.registry import Registry, RegistryError, others_beside, read_manifest
 from workers.broker.messages import hint_jobs
 from workers.corrections.finding import Progress, truths
@@ -67,8 +67,8 @@ def _check(orthanc: OrthancClient, registry: Registry, request: JobRequest, prog
         raise InvalidRequest(f"patient keys cannot be made: {error}") from error
     parents = orthanc.parents_of(list(said))
     rows = [(said[i].label, secret.patient(parents[i].patient)) for i in said if i in parents]
-    # Phantoms show the built-in classes; how many of each is counted when the job starts.
-    rehearsed = dict.fromkeys(KEYS, request.minimum) if request.rehearsal else {}
+    # Phantoms show every view of the table that ships; how many of each is counted when the job starts.
+    rehearsed = dict.fromkeys(BY_KEY, request.minimum) if request.rehearsal else {}
     check_labels(rows, classes, request.minimum, rehearsed, others_of(registry, request))
 
 
