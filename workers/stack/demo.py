@@ -21,7 +21,7 @@ from workers.stack.errors import StackError
 
 __all__ = ["Radiograph", "as_dict", "follow", "phantoms", "real_radiographs", "store", "summary", "table"]
 
-#: Real CR files that `pydicom-data` carries, and what is on them: none of the classes.
+#: Real CR files that `pydicom-data` carries: what is on them, and the label; None for none of the classes.
 REAL = {
     "RG1_UNCR.dcm": ("chest", None),
     "RG1_J2KR.dcm": ("chest, JPEG 2000", None),
