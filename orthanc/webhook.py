@@ -14,8 +14,9 @@ of /changes finds the instance.
 An event of a store says whether the instance is old, so that an archive gives way to what is new, however it comes.
 
 At /msk/webhook it says whether the webhook is on, and how Orthanc is configured where that matters to the labeller.
+In Orthanc Explorer, a study has a link to its page at the labeller, where MSK_PAGES_URL says how browsers reach that.
 
-Settings, from the environment of Orthanc: MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET ("whsec_" and base64);
+Settings, from the environment of Orthanc: MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET ("whsec_" and base64); MSK_PAGES_URL;
 MSK_OLD_AFTER_DAYS, MSK_BACKFILL_SENDERS and MSK_NEW_SENDERS (see `AgeRule`). For an https address, MSK_CA_FILE may
 name a file of further authorities whose certificates are trusted beside the system's, and MSK_TLS_VERIFY=false trusts
 anybody's.
@@ -75,6 +76,16 @@ SHOWN_OPTIONS = {
     "StoreMD5ForAttachments": True,
     "UserMetadata": {},
 }
+#: For Orthanc Explorer (jQuery Mobile 1.1): the link's address is renewed with every study that is opened.
+STUDY_LINK = """
+$('#study').live('pagebeforeshow', function () {
+  if (!$('#msk-study').length) {
+    var entry = '<li data-icon="grid"><a id="msk-study" target="_blank" rel="noopener">Labels of this study</a></li>';
+    $('#study-delete').closest('li').before(entry).closest('ul').listview('refresh');
+  }
+  $('#msk-study').attr('href', %s + encodeURIComponent($.mobile.pageData.uuid));
+});
+"""
 #: Error codes of an instance that was deleted after it was stored.
 GONE = (orthanc.ErrorCode.UNKNOWN_RESOURCE, orthanc.ErrorCode.INEXISTENT_ITEM)
 
@@ -451,6 +462,17 @@ def show(state, output, _uri, **request):
     output.AnswerBuffer(json.dumps({"webhook": state, "options": options}), "application/json")
 
 
+def link_studies():
+    """Puts the link to the labeller's page into Orthanc Explorer, if MSK_PAGES_URL says where that is."""
+    url = os.environ.get("MSK_PAGES_URL", "")
+    if not url:
+        return
+    if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
+        orthanc.LogError("study-link.off reason=MSK_PAGES_URL is not an http or https address")
+        return
+    orthanc.ExtendOrthancExplorer(STUDY_LINK % json.dumps(f"{url.rstrip('/')}/studies/"))
+
+
 def connect():
     """Registers the callbacks, or logs why there is no webhook: Orthanc stores either way. Returns `on`, or why not."""
     url, secret = os.environ.get("MSK_WEBHOOK_URL"), os.environ.get("MSK_WEBHOOK_SECRET")
@@ -480,4 +502,5 @@ def connect():
     return "on"
 
 
+link_studies()
 orthanc.RegisterRestCallback("/msk/webhook", functools.partial(show, connect()))

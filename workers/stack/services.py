@@ -176,6 +176,7 @@ def _orthanc(
             "MSK_ORTHANC_PYTHON_PLUGIN": str(PYTHON_PLUGIN),
             "MSK_ORTHANC_WEBHOOK": _quoted(webhook)[1:-1],
             "MSK_WEBHOOK_URL": f"{addresses.gateway}/hooks/orthanc",
+            "MSK_PAGES_URL": addresses.gateway,
             "TCP_NODELAY": "1",  # DCMTK's: else each answer to a store waits 40 ms (Nagle's algorithm)
         },
         partial(readiness.answers_200, f"{addresses.orthanc}/system", (ORTHANC_USER, secrets.orthanc_password)),
