@@ -7,7 +7,7 @@ at all of them (see `open_set`).
 
 Corrections and phantoms are judged apart. Corrections show what the site has, and what people found wrong. Phantoms
 stand for what nobody corrected. The version that ships was made on phantoms, so one that turns to real images may lose
-a few.
+a few. The threshold is made for what the site stores, so that phantoms are never judged by it, but over all thresholds.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ __all__ = ["NONE", "SIGNIFICANT", "Paired", "Predictions", "Verdict", "judge", "
 SIGNIFICANT = 0.05
 #: Fewest losses, with no win beside them, that are significant: 2 ** -5 < 0.05.
 _LEAST = 5
-#: Share of the phantoms of the classes that a version may lose.
+#: Share of the phantoms of the classes that a version may lose, and as much of their open-set rate.
 _MAY_LOSE = 0.05
 #: Times that labels are shuffled.
 _SHUFFLES = 1000
@@ -161,13 +161,13 @@ def judge(
     """Refuse if fewer pictures are right overall, or if any class is worse with p < 0.05.
 
     ``old_right``, ``new_right``: (n,) bool, the same pictures in the same order. ``labels``: (n,) int64, the true
-    class, ``len(classes)`` or more = none of them. ``phantoms``: (n,) bool, pictures that count by class only. No
-    pictures to judge by are refused too.
+    class, ``len(classes)`` or more = none of them. ``phantoms``: (n,) bool, pictures that count by class only, and
+    not at all if they are of none of them. No pictures to judge by are refused too.
     """
     whole = np.ones(len(labels), np.bool_) if phantoms is None else ~phantoms
     overall = Paired.of("all", old_right[whole], new_right[whole])
     pairs = [Paired.of(key, old_right[labels == n], new_right[labels == n]) for n, key in enumerate(classes)]
-    if (none := labels >= len(classes)).any():
+    if (none := (labels >= len(classes)) & whole).any():
         pairs.append(Paired.of(NONE, old_right[none], new_right[none]))
     refusals = _refusals(overall, pairs)
     reasons = refusals or [f"not worse: {_in_words(overall)}, and no class is worse beyond chance"]
@@ -203,6 +203,9 @@ def judge_answers(
         everywhere = Paired.of("", *(each[ours] for each in given))
         if everywhere.is_worse and 2 * everywhere.new_right < everywhere.old_right:
             reasons.append(f"less than half as many get their right label, phantoms included: {_in_words(everywhere)}")
+        drawn = [each.part(~real).at_every_threshold(labels[~real], none) for each in (old, new)]
+        if drawn[0].is_enough and oscr(drawn[1]) < oscr(drawn[0]) - _MAY_LOSE:
+            reasons += [f"on phantoms {reason}" for reason in _worse_at_every_threshold(*drawn)]
     opens = [each.part(real).at_every_threshold(labels[real], none) for each in (old, new)]
     if opens[0].is_enough:
         reasons += _worse_at_every_threshold(*opens)

@@ -240,6 +240,22 @@ def test_a_few_phantoms_may_be_lost() -> None:
     assert not passes(new)
 
 
+def test_phantoms_of_none_of_the_classes_are_judged_whatever_the_threshold() -> None:
+    truth, phantoms = np.tile(labels(20, 20, 20), 2), np.arange(120) >= 60
+    confidence = np.where(truth == 2, 0.4, 0.9)
+    old, lower, mixed = (
+        Predictions(truth % 2, said > threshold, said)
+        for said, threshold in (
+            (confidence, 0.5),
+            (confidence, np.where(phantoms, 0.3, 0.5)),
+            (np.where(phantoms & (truth == 2), 0.95, confidence), 0.5),
+        )
+    )
+
+    assert judge_answers(old, lower, truth, CLASSES, phantoms=phantoms).passed
+    assert judge_answers(old, mixed, truth, CLASSES, phantoms=phantoms).reasons[0].startswith("on phantoms it tells")
+
+
 def test_labels_that_do_not_follow_from_the_images_are_no_reason_to_serve_what_learned_them() -> None:
     shuffled = np.random.default_rng(3).permutation(labels(20, 20))
     said = answers(labels(20, 20))
