@@ -4,6 +4,8 @@ Texts are without limits: what is put in is checked before (`row.py`), and SQLit
 ISO 8601 in UTC, whole seconds, so that their order as texts is theirs.
 """
 
+from typing import Any
+
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
@@ -50,6 +52,12 @@ class RecordsError(Exception):
 
 tables = MetaData()
 
+
+def _where(condition: str) -> dict[str, Any]:
+    """Only rows of which that holds are in the index."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 #: The index: a row for each instance that Orthanc holds, made anew from Orthanc whenever that is wanted.
 instances = Table(
     "instances",
@@ -73,8 +81,18 @@ instances = Table(
     Column("truth", Text),
     Column("attachment", Text),
     Column("pixel_hash", Text),
+    Column("shown", Text),
+    Column("reason", Text),
+    Column("labelled_at", Text),
     Column("updated_at", Text, nullable=False),
     Index("instances_stored_at", "stored_at", "instance"),
+    Index("instances_shown", "shown", "stored_at", "instance"),
+    Index("instances_status", "status", "stored_at", "instance"),
+    Index("instances_reason", "status", "reason", "stored_at", "instance", **_where("reason IS NOT NULL")),
+    Index("instances_disagreeing", "stored_at", "instance", **_where("disagreement > 0.5")),
+    Index("instances_labelled_at", "labelled_at"),
+    Index("instances_model", "model"),
+    Index("instances_truth", "truth", "instance", **_where("truth IS NOT NULL")),
     Index("instances_study", "study"),
     Index("instances_patient", "patient"),
 )

@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import inspect, text
 
 from mskmodel.labels import KEYS
 from tests.deliveries import signed
@@ -294,16 +294,26 @@ def test_a_deletion_that_is_told_of_drops_the_row_at_once(site: Site) -> None:
     assert site.broker.keys("msk:entry:*") == [], "a deletion is no work for label workers"
 
 
+def make_tables_of_first_revision(site: Site) -> None:
+    later = ("journal_ends", "journal", "pictures", "audit_log", "sessions", "tokens", "accounts", "login_failures")
+    first = ("instances_stored_at", "instances_study", "instances_patient")
+    with site.engine.begin() as connection:
+        for table in later:
+            connection.execute(text(f"DROP TABLE {table}"))
+        for each in inspect(connection).get_indexes("instances"):
+            if each["name"] not in first:
+                connection.execute(text(f"DROP INDEX {each['name']}"))
+        for column in ("pixel_hash", "shown", "reason", "labelled_at"):
+            connection.execute(text(f"ALTER TABLE instances DROP COLUMN {column}"))
+        connection.execute(text("ALTER TABLE position DROP COLUMN restored"))
+        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+
+
 def test_truths_of_before_the_journal_are_met_after_the_upgrade(site: Site) -> None:
     stored = store(site, file("a"))
     put_foreign(site, stored, "hand_ap")
     follow(site)
-    with site.engine.begin() as connection:
-        for table in ("journal_ends", "journal", "pictures", "audit_log"):
-            connection.execute(text(f"DROP TABLE {table}"))
-        connection.execute(text("ALTER TABLE instances DROP COLUMN pixel_hash"))
-        connection.execute(text("ALTER TABLE position DROP COLUMN restored"))
-        connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+    make_tables_of_first_revision(site)
     follow(site)
     assert summary(site) == [("hand_ap", "met", "written")]
     assert site.rows()[stored]["pixel_hash"]
