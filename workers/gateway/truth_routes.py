@@ -10,11 +10,11 @@ from mskmodel.registry import Registry, read_manifest
 from workers.access.asker import asker_of
 from workers.access.role import Role, needs
 from workers.corrections.suggesting import as_plain, suggestions
-from workers.gateway.refusals import answering
 from workers.gateway.request_body import LONGEST_LIST, json_object, text
 from workers.metadata.truth import Truth
 from workers.metadata.truth_changes import Journal, set_truth, withdraw_truth
 from workers.pacs import OrthancClient
+from workers.pages.refusals import answering
 
 __all__ = ["truth_routes"]
 
