@@ -1,5 +1,6 @@
 """What the pages of model versions show, in words and numbers."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ __all__ = ["Difference", "Line", "differences", "facts", "figures", "line", "pai
 
 #: Pictures of a comparison that are shown at most.
 SHOWN = 120
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT[0-9:.+-]+")
 #: Figures in the list of versions.
 LISTED = ("top1", "mean_recall", "top5_error", "abstained", "none_labelled")
 #: Of the training, in the order in which they are shown.
@@ -57,7 +59,8 @@ def line(version: VersionFacts) -> Line:
 
 def standing(version: VersionFacts) -> str:
     """How it stands, without the command that changes that."""
-    return version.standing.partition(": msk")[0] + (" (came with the program)" if version.shipped else "")
+    said = _TIME.sub(lambda found: local_time(found[0]), version.standing.partition(": msk")[0])
+    return said + (" (came with the program)" if version.shipped else "")
 
 
 def percent(value: Any) -> str:
