@@ -25,6 +25,7 @@ from workers.gateway.request_body import bounded_body
 from workers.gateway.webhook import DeletedInstance, InvalidSignature, MalformedEvent, parse, verify
 from workers.ledger import Ledger, enqueue
 from workers.pages.site import add_pages
+from workers.pictures.routes import picture_routes
 from workers.records.deletions import Deletions
 from workers.sentences import sentence_of
 from workers.settings import MissingSetting, Settings
@@ -110,6 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
         return app.openapi()
 
     app.include_router(api(settings, celery))
+    app.include_router(picture_routes(settings))
     add_pages(app, identification, timedelta(hours=settings.session_hours))
     return app
 
