@@ -73,10 +73,14 @@ instances = Table(
     Column("truth", Text),
     Column("attachment", Text),
     Column("pixel_hash", Text),
+    Column("doubt", Float),
+    Column("unlike", Boolean),
     Column("updated_at", Text, nullable=False),
     Index("instances_stored_at", "stored_at", "instance"),
     Index("instances_study", "study"),
     Index("instances_patient", "patient"),
+    Index("instances_doubt", "unlike", "doubt"),
+    Index("instances_disagreement", "disagreement"),
 )
 
 #: How far the one process has come: one row.
