@@ -5,7 +5,6 @@ It enqueues by task name and never loads torch.
 
 import json
 import logging
-from datetime import timedelta
 from typing import Any
 
 import redis
@@ -112,7 +111,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app.include_router(api(settings, celery))
     app.include_router(picture_routes(settings))
-    add_pages(app, identification, timedelta(hours=settings.session_hours))
+    add_pages(app, identification, settings)
     return app
 
 

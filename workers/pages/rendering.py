@@ -41,7 +41,9 @@ class Pages:
         secret = asker.secret if isinstance(asker, Asker) else connection.cookies.get(COOKIE, "")
         is_new = not secret
         secret = secret or new_secret()
-        common = {"asker": asker, "is_admin": asker is not None and asker.role >= Role.ADMIN}
+        role = asker.role if isinstance(asker, Asker) else None
+        may = {f"is_{each.word}": role is not None and role >= each for each in (Role.REVIEWER, Role.ADMIN)}
+        common = {"asker": asker} | may
         text = _TEMPLATES.get_template(template).render(common | content, csrf=forgery_token(secret))
         answer = HTMLResponse(text, status, {"Cache-Control": "no-store"})
         if is_new:
