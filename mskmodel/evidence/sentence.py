@@ -12,7 +12,7 @@ from mskmodel.evidence.claim import REGION, VIEW, Claims, is_code
 from mskmodel.evidence.combination import Combined
 from mskmodel.tables.label_cell import NONE
 
-__all__ = ["claimed", "sentence"]
+__all__ = ["sentence"]
 
 _NONE, _CODE = "none of the classes", "a code of the site"
 #: So many siblings are named.
@@ -29,7 +29,7 @@ def sentence(pixels: NDArray[np.float64], classes: Sequence[str], claims: Claims
     """
     names = (*classes, NONE)
     parts = [f"pixels: {_shown(names, pixels)}"]
-    if said := claimed(claims):
+    if said := _said(claims):
         parts.append(f"header says {said}")
     if answer.heard:
         parts.append(_kin(answer.heard))
@@ -46,8 +46,7 @@ def _words(key: str) -> str:
     return _NONE if key == NONE else " ".join(_CAPITALS.get(word, word) for word in key.split("_"))
 
 
-def claimed(claims: Claims) -> str:
-    """What a header says of region and view; "" if it says nothing."""
+def _said(claims: Claims) -> str:
     found: dict[str, None] = {}
     for kind in (REGION, VIEW):
         for one in claims.claims:

@@ -28,6 +28,7 @@ from workers.ledger import Ledger, enqueue
 from workers.pacs import OrthancClient
 from workers.pages.job_deeds import JobDeeds
 from workers.pages.site import add_pages
+from workers.pictures.routes import picture_routes
 from workers.records.deletions import Deletions
 from workers.sentences import sentence_of
 from workers.settings import MissingSetting, Settings
@@ -115,6 +116,7 @@ def create_app(settings: Settings) -> FastAPI:
     orthanc, registry = OrthancClient.of(settings), Registry(settings.models)
     deeds = JobDeeds(identification.records, celery, JobStore.of(settings), orthanc, registry)
     app.include_router(api(settings, deeds))
+    app.include_router(picture_routes(settings))
     add_pages(app, identification, settings, deeds)
     return app
 

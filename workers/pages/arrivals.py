@@ -17,7 +17,8 @@ from workers.access.awaited_records import AwaitedRecords
 from workers.access.role import Role, needs
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, SKIPPED
 from workers.pages.rendering import Pages
-from workers.pages.wording import claims_in_words, day_bounds, in_words, lasted, local_time, seconds_between
+from workers.pages.times import day_bounds, lasted, local_time, seconds_between
+from workers.pages.wording import claimed, display
 from workers.records.arrivals import WAITING, Page, Place, Wanted, page
 
 __all__ = ["STATUSES", "arrivals_routes"]
@@ -102,12 +103,12 @@ class Arrival:
             row["instance"],
             row["study"],
             local_time(row["stored_at"]),
-            in_words(row["shown"]),
+            display(row["shown"]) if row["shown"] else "",
             "said by a person" if row["truth"] else "",
             row["probability"],
             (row["region"] or "").replace("_", " "),
             lasted(seconds_between(row["stored_at"], done)) if done else "",
-            claims_in_words(row["claims"]) if disagrees else "",
+            claimed(row["claims"]) if disagrees else "",
             status,
             STATUSES[status],
             row["reason"] or "",
@@ -130,8 +131,8 @@ def arrivals_routes(records: AwaitedRecords, registry: Registry, pages: Pages) -
             "arrivals.html.jinja",
             rows=[Arrival.of(row) for row in found.rows],
             chosen=chosen,
-            classes=[(key, in_words(key)) for key in sorted({*classes, chosen.shows} - {"", NONE})]
-            + [(NONE, in_words(NONE))],
+            classes=[(key, display(key)) for key in sorted({*classes, chosen.shows} - {"", NONE})]
+            + [(NONE, display(NONE))],
             statuses=STATUSES,
             ways=_ways(chosen, found),
             zone=datetime.now().astimezone().tzname(),

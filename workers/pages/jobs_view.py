@@ -8,7 +8,8 @@ from mskmodel.labels import KEYS
 from mskmodel.tables.label_cell import NONE
 from workers.jobs.request import InvalidRequest, JobRequest
 from workers.jobs.store import AWAITING_APPROVAL, CANCELLED, FAILED, QUEUED, RUNNING, Job
-from workers.pages.wording import in_words, lasted, local_time
+from workers.pages.times import lasted, local_time
+from workers.pages.wording import display
 from workers.records.new_truths import Said
 
 __all__ = ["CANCELLABLE", "NUMBERS", "Curve", "Learnt", "Shown", "asked", "learnable", "learnt_last", "shown"]
@@ -50,7 +51,7 @@ def learnable(said: Sequence[Said], classes: Sequence[str], request: JobRequest)
     for key in (*classes, *others, NONE):
         each = by_label.get(key, Said(key, 0, 0))
         missing = _missing(key, each.count, classes, request)
-        found.append(Learnt(key, in_words(key), each.count, each.new, missing))
+        found.append(Learnt(key, display(key), each.count, each.new, missing))
     return found
 
 

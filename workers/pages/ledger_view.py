@@ -10,7 +10,7 @@ from workers.broker.living_workers import LivingWorker
 from workers.broker.queues import INSTANCE_QUEUES, LABEL_TASK, MAINTENANCE, SETTLE_TASK, SWEEP_TASK, TRAIN, TRAIN_TASK
 from workers.ledger import Ledger
 from workers.metadata.outcome import FAILED
-from workers.pages.wording import lasted, local_time
+from workers.pages.times import lasted, local_time
 from workers.reconciliation.balance import Balance
 from workers.records.heartbeat import Heartbeat
 from workers.records.tallies import Reason

@@ -12,7 +12,8 @@ from mskmodel.registry.standing import VersionFacts
 from mskmodel.tables.label_cell import NONE
 from mskmodel.versions.comparison import Comparison, Said
 from mskmodel.versions.kept_pictures import kept_names
-from workers.pages.wording import in_words, local_time
+from workers.pages.times import local_time
+from workers.pages.wording import display
 
 __all__ = ["Difference", "Line", "differences", "facts", "figures", "line", "pairs", "standing"]
 
@@ -90,7 +91,7 @@ def facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     for each in manifest.get("data", ()):
         found.append((f"trained on {each['name']}", f"{each['count']:,} pictures, {each['share']:.0%} of the draws"))
     found.append(("held out", f"{manifest.get('holdout', {}).get('count', 0):,} pictures"))
-    return [*found, ("classes", ", ".join(map(in_words, manifest.get("classes", ()))))]
+    return [*found, ("classes", ", ".join(map(display, manifest.get("classes", ()))))]
 
 
 def pairs(verdict: Verdict) -> list[Paired]:
@@ -119,11 +120,11 @@ def differences(comparison: Comparison, old: Path, new: Path) -> list[Difference
         name = comparison.new.pictures[row]
         verdict = {(True, False): "lost", (False, True): "won"}.get((bool(was[row]), bool(now[row])), "")
         picture = f"/models/{where[name]}/pictures/{name}" if name in where else ""
-        truth = in_words(comparison.new.truths[row] or NONE)
+        truth = display(comparison.new.truths[row] or NONE)
         found.append(Difference(picture, name, truth, _said(comparison.old, row), _said(comparison.new, row), verdict))
     return found
 
 
 def _said(said: Said, row: int) -> str:
-    sure = f"{in_words(said.likeliest[row])} {said.confidence[row]:.0%}"
+    sure = f"{display(said.likeliest[row])} {said.confidence[row]:.0%}"
     return sure if said.labelled[row] else f"{sure}, abstained"

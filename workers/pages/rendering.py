@@ -11,13 +11,15 @@ from workers.access.forgery import COOKIE, forgery_token
 from workers.access.proxies import Proxies
 from workers.access.role import Role
 from workers.access.secret import new_secret
-from workers.pages.wording import in_words
+from workers.pages.wording import display
 
 __all__ = ["Pages", "spoken"]
 
 #: Where people may go from each page: address, name, and the role that it needs.
 PLACES = (
     ("/arrivals", "Arrivals", Role.VIEWER),
+    ("/studies", "Studies", Role.VIEWER),
+    ("/review", "Review", Role.REVIEWER),
     ("/ledger", "Ledger", Role.VIEWER),
     ("/models", "Models", Role.VIEWER),
     ("/jobs", "Jobs", Role.VIEWER),
@@ -31,7 +33,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters["in_words"] = in_words
+_TEMPLATES.filters["display"] = display
 
 
 def spoken(error: Exception) -> str:
@@ -53,9 +55,9 @@ class Pages:
         is_new = not secret
         secret = secret or new_secret()
         role = asker.role if isinstance(asker, Asker) else None
-        common = {
+        may = {f"is_{each.word}": role is not None and role >= each for each in (Role.REVIEWER, Role.ADMIN)}
+        common = may | {
             "asker": asker,
-            "is_admin": role is Role.ADMIN,
             "path": connection.url.path,
             "places": [(address, name) for address, name, needed in PLACES if role and role >= needed],
         }

@@ -1,56 +1,44 @@
-"""Keys, times and numbers in words for people. Times are those of the gateway's time zone."""
+"""Keys of classes, and what a header claims, in the words that people read."""
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime, time, timedelta
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mskmodel.evidence.claim import Claims
-from mskmodel.evidence.sentence import claimed
+from mskmodel.evidence.claim import Claims, is_code
 from mskmodel.labels import BY_KEY
 from mskmodel.tables.label_cell import NONE
 
-__all__ = ["claims_in_words", "day_bounds", "in_words", "lasted", "local_time", "seconds_between"]
+__all__ = ["NONE_OF_THEM", "SIDES", "claimed", "display", "percent"]
+
+NONE_OF_THEM = "None of the classes"
+SIDES = {"R": "right", "L": "left", "B": "both sides"}
+#: Views that people write in capitals.
+CAPITALS = {"ap": "AP", "pa": "PA"}
 
 
-def in_words(key: str | None) -> str:
-    """A class, or `none`, as people say it; a site's own class, and anything else, as it is written."""
-    if key is None:
+def display(key: str | None) -> str:
+    """What a class is called; None and `none` are none of the classes."""
+    if key is None or key == NONE:
+        return NONE_OF_THEM
+    if label := BY_KEY.get(key):
+        return label.display
+    said = " ".join(CAPITALS.get(word, word) for word in key.replace("_", " ").split())
+    return said[:1].upper() + said[1:]
+
+
+def percent(probability: float | None) -> str:
+    """In whole percent; "" for none."""
+    return "" if probability is None else f"{probability:.0%}"
+
+
+def claimed(claims: Mapping[str, Any]) -> str:
+    """What a header says, in mapped terms; "" where it says nothing, or an outcome holds something else."""
+    try:
+        found = Claims.from_json(claims)
+    except (KeyError, TypeError, AttributeError):
         return ""
-    if key == NONE:
-        return "None of the classes"
-    return BY_KEY[key].display if key in BY_KEY else key.replace("_", " ").capitalize()
+    said = dict.fromkeys(_terms(one.terms) for one in found.claims)
+    return ", ".join([*said, *([SIDES[found.side]] if found.side in SIDES else [])])
 
 
-def claims_in_words(claims: Mapping[str, Any] | None) -> str:
-    """What a header claims, of region and view; "" where it claims nothing."""
-    return claimed(Claims.from_json(claims)) if claims else ""
-
-
-def lasted(seconds: float) -> str:
-    """A length of time in its one fitting unit."""
-    for unit, size in (("days", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.1f} s" if 0 < seconds < 10 else f"{seconds:.0f} s"
-
-
-def local_time(moment: str | datetime | None) -> str:
-    """A moment, such as one in ISO 8601, to the second; "" for none."""
-    if not moment:
-        return ""
-    found = datetime.fromisoformat(moment) if isinstance(moment, str) else moment
-    return f"{found.astimezone():%Y-%m-%d %H:%M:%S}"
-
-
-def seconds_between(start: str, end: str) -> float:
-    """From one moment in ISO 8601 to another, 0 where their order is the other one: clocks differ."""
-    return max(0.0, (datetime.fromisoformat(end) - datetime.fromisoformat(start)).total_seconds())
-
-
-def day_bounds(day: date) -> tuple[str, str]:
-    """When a day begins and ends, as the index writes times."""
-    return _midnight(day), _midnight(day + timedelta(days=1))
-
-
-def _midnight(day: date) -> str:
-    return datetime.combine(day, time()).astimezone(UTC).isoformat(timespec="seconds")
+def _terms(terms: Iterable[str]) -> str:
+    return " or ".join("a code of the site" if is_code(term) else display(term).lower() for term in terms)

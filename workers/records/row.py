@@ -15,6 +15,7 @@ from typing import Any
 from mskmodel.evidence.claim import FIELDS, REGION, VIEW, Claims
 from mskmodel.evidence.terms import REGION_TERMS, VIEW_TERMS, class_parts
 from mskmodel.tables.label_cell import NONE
+from workers.metadata.candidate import candidate_of
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.metadata.truth import Truth
 
@@ -77,6 +78,10 @@ class Row:
     """Why it is not labelled, as label workers say it, who repeat nothing of a header."""
     labelled_at: str | None = None
     """When it got its outcome: ISO 8601, UTC, milliseconds."""
+    doubt: float | None = None
+    """How much a person should look at it next, 0..1."""
+    unlike: bool | None = None
+    """Whether the model's likeliest answer is none of the classes."""
 
     @classmethod
     def of(cls, instance: str, series: str, study: str, patient: str, metadata: Mapping[str, str]) -> "Row":
@@ -90,6 +95,7 @@ class Row:
         fields = json.loads(metadata[PREDICTION])
         label, claims = _key(outcome.label), _claims(fields.get("claims"))
         region, view = class_parts(label) if label else ("", "")
+        candidate = candidate_of(instance, outcome)
         return cls(
             **start.__dict__
             | {
@@ -105,6 +111,8 @@ class Row:
                 "claims": json.loads(json.dumps(claims.to_json())) if claims else None,
                 "group": (claims.group or None) if claims else None,
                 "attachment": _key(outcome.attachment_md5),
+                "doubt": _share(candidate.doubt) if candidate else None,
+                "unlike": candidate.unlike if candidate else None,
                 "pixel_hash": outcome.pixel_hash if is_pixel_hash(outcome.pixel_hash) else None,
                 "shown": start.truth or label,
                 "reason": _reason(outcome.reason),

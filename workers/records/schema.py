@@ -84,6 +84,8 @@ instances = Table(
     Column("shown", Text),
     Column("reason", Text),
     Column("labelled_at", Text),
+    Column("doubt", Float),
+    Column("unlike", Boolean),
     Column("updated_at", Text, nullable=False),
     Index("instances_stored_at", "stored_at", "instance"),
     Index("instances_shown", "shown", "stored_at", "instance"),
@@ -95,6 +97,8 @@ instances = Table(
     Index("instances_truth", "truth", "instance", **_where("truth IS NOT NULL")),
     Index("instances_study", "study"),
     Index("instances_patient", "patient"),
+    Index("instances_doubt", "unlike", "doubt"),
+    Index("instances_disagreement", "disagreement"),
 )
 
 #: How far the one process has come: one row.

@@ -53,6 +53,8 @@ def test_a_row_says_what_orthanc_says(site: Site) -> None:
         "truth": "elbow_ap",
         "attachment": "0" * 32,
         "pixel_hash": "a" * 32,
+        "doubt": None,
+        "unlike": None,
         "shown": "elbow_ap",
         "reason": None,
         "labelled_at": "2026-11-28T09:00:01.500+00:00",

@@ -303,7 +303,7 @@ def make_tables_of_first_revision(site: Site) -> None:
         for each in inspect(connection).get_indexes("instances"):
             if each["name"] not in first:
                 connection.execute(text(f"DROP INDEX {each['name']}"))
-        for column in ("pixel_hash", "shown", "reason", "labelled_at"):
+        for column in ("pixel_hash", "doubt", "unlike", "shown", "reason", "labelled_at"):
             connection.execute(text(f"ALTER TABLE instances DROP COLUMN {column}"))
         connection.execute(text("ALTER TABLE position DROP COLUMN restored"))
         connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))

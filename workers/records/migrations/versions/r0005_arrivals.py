@@ -6,13 +6,13 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0005"
-down_revision = "0003"
+down_revision = "0004"
 
 _PLACE = ["stored_at", "instance"]
 
 
 def upgrade() -> None:
-    """From 0003. The index is made anew, so that the new columns are filled."""
+    """From 0004. The index is made anew, so that the new columns are filled."""
     for name in ("shown", "reason", "labelled_at"):
         op.add_column("instances", sa.Column(name, sa.Text))
     op.create_index("instances_shown", "instances", ["shown", *_PLACE])

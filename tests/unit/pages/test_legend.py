@@ -1,0 +1,34 @@
+"""Keys of review: one way to say each class, and always the same."""
+
+from collections.abc import Sequence
+
+from mskmodel.labels import KEYS
+from workers.pages.legend import NONE_KEY, legend
+
+
+def keys_of(classes: Sequence[str]) -> dict[str, str]:
+    return {entry.key: joint.letter + entry.letter for joint in legend(classes) for entry in joint.entries}
+
+
+def test_the_studys_classes_have_the_first_letters_of_joint_and_view() -> None:
+    found = keys_of(KEYS)
+    assert (found["knee_lateral"], found["shoulder_axillary"], found["pelvis_ap"]) == ("kl", "sx", "pa")
+
+
+def test_no_two_classes_share_keys_and_none_is_begun_by_anothers() -> None:
+    found = keys_of([*KEYS, "wrist_ap", "femur_ap", "forearm", "wrist", "kneecap_skyline", "hip", "humerus", "heel"])
+    keys = list(found.values())
+    assert all(keys)
+    assert not any(one != other and other.startswith(one) for one in keys for other in keys)
+    assert len(set(keys)) == len(keys)
+    assert not any(each.startswith(NONE_KEY) for each in keys)
+
+
+def test_a_class_of_the_site_behind_the_others_moves_none_of_their_keys() -> None:
+    before = keys_of(KEYS)
+    assert keys_of([*KEYS, "ankle_oblique", "femur_ap"]).items() >= before.items()
+
+
+def test_where_letters_are_used_up_a_joint_has_none() -> None:
+    found = legend([f"{letter}{number}_ap" for letter in "abcdefghijklmnopqrstuvwxyz" for number in range(2)])
+    assert [joint.letter for joint in found].count("") == 52 - 25
