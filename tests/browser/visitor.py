@@ -47,7 +47,8 @@ class Visitor:
     def sign_in(self, name: str, target: str = "/") -> None:
         """By the keyboard alone."""
         self.page.goto(f"{self.url}/login?next={target}")
-        self.page.keyboard.type(name)  # the field has the focus
+        self.page.locator("#name:focus").wait_for()  # it gets the focus by itself, some time after the page is loaded
+        self.page.keyboard.type(name)
         self.page.keyboard.press("Tab")
         self.page.keyboard.type(PASSWORD)
         self.page.keyboard.press("Enter")
