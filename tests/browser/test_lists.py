@@ -91,13 +91,13 @@ def test_a_job_is_submitted_watched_promoted_and_rolled_back(lists_site: PagesSi
     page, registry = boss.page, lists_site.training.registry
     before = registry.promoted_name()
     expect(page.locator("#truths")).to_contain_text("60 of 60 truths are new")
-    for name, value in {"epochs": "3", "views": "100", "rehearsal": "0", "minimum": "1"}.items():
+    for name, value in {"epochs": "2", "views": "50", "rehearsal": "0", "minimum": "1"}.items():
         page.fill(f"#{name}", value)
     page.get_by_label("wait for a person").check()
     page.get_by_role("button", name="Submit").press("Enter")
     page.wait_for_url("**/jobs/*")
     job_id = page.url.rpartition("/")[2]
-    expect(page.locator("svg[role=img]")).to_have_attribute("aria-label", _after_epoch(3), timeout=600_000)
+    expect(page.locator("svg[role=img]")).to_have_attribute("aria-label", _after_epoch(2), timeout=600_000)
     expect(page.locator("#version")).to_be_visible(timeout=600_000)
     version = str(lists_site.training.job(job_id).version)
     assert boss.violations() == []
