@@ -8,24 +8,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.data.dataset import Pictures
-from mskmodel.data.same_picture import picture_digest
-from mskmodel.judging.evaluation import Judgement
 from mskmodel.judging.gate import Predictions, Verdict, judge_answers
-from mskmodel.network.alexnet import AlexNet
-from mskmodel.network.preprocessing import Preprocessing
-from mskmodel.registry.classifier import Classifier
+from mskmodel.judging.judgement import Judgement
+from mskmodel.registry import Registry, read_manifest
 from mskmodel.registry.decision import Decision
-from mskmodel.versions.conversion import logits_of
 
-__all__ = ["ANSWERS", "ANSWERS_BEFORE", "Comparison", "ComparisonError", "Said", "beside", "compare", "identifiers"]
+__all__ = ["ANSWERS", "ANSWERS_BEFORE", "Comparison", "ComparisonError", "Said", "compare", "compare_kept"]
 
 #: Files beside the weights: the answers of the version, and those of the version that it was compared with.
 ANSWERS, ANSWERS_BEFORE = "answers.json", "answers.before.json"
@@ -130,6 +125,20 @@ class Comparison:
         old, new = self.old.labelled, self.new.labelled
         return np.asarray((said & (old | new)) | (old != new), np.bool_)
 
+    @property
+    def right(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """What the older version gets right, and what the newer one does, (n,) each."""
+        old, new = (said.answers(self.classes).right(self.labels, len(self.classes)) for said in (self.old, self.new))
+        return old, new
+
+    @property
+    def differing(self) -> NDArray[np.int64]:
+        """The pictures on which they differ: what was lost first, what was won last, the surest first in each group."""
+        was, now = self.right
+        rows = np.flatnonzero(self.differs)
+        order = np.lexsort((-np.asarray(self.new.confidence)[rows], now[rows] & ~was[rows], ~(was & ~now)[rows]))
+        return np.asarray(rows[order], np.int64)
+
 
 def compare(
     old: Said, new: Said, classes: Sequence[str], before: Sequence[str], phantoms: NDArray[np.bool_] | None = None
@@ -156,36 +165,12 @@ def compare(
     return Comparison(tuple(classes), labels, old, new, verdict)
 
 
-def beside(
-    served: Classifier,
-    model: AlexNet,
-    decision: Decision,
-    preprocessing: Preprocessing,
-    classes: Sequence[str],
-    held_out: Pictures,
-    phantoms: NDArray[np.bool_],
-) -> Comparison:
-    """Compare a finished model with the version that is served, on the model's hold-out.
-
-    ``classes``: the model's, which number the labels of ``held_out``. ``phantoms``: which pictures are phantoms, (n,).
-    """
-    pictures = identifiers(held_out)
-    truths = [classes[label] if label < len(classes) else None for label in held_out.labels.tolist()]
-    logits = logits_of(served.model, held_out, served.preprocessing)
-    old = Said.of(served.version, logits, served.decision, served.classes, pictures, truths)
-    new = Said.of("", logits_of(model, held_out, preprocessing), decision, classes, pictures, truths)
-    return _with_given_up(compare(old, new, classes, served.classes, phantoms), served.classes)
-
-
-def _with_given_up(comparison: Comparison, before: Sequence[str]) -> Comparison:
-    """Add the classes that were given up to the verdict's limits: no picture can show that loss."""
-    given_up = [key for key in before if key not in comparison.classes]
-    if not given_up:
-        return comparison
-    limits = (*comparison.verdict.limits, f"no longer among the classes: {', '.join(given_up)}")
-    return replace(comparison, verdict=replace(comparison.verdict, limits=limits))
-
-
-def identifiers(pictures: Pictures) -> list[str]:
-    """A name for each picture that is the same for the same pixels, whichever snapshot they are in."""
-    return [picture_digest(values) for values in pictures.values]
+def compare_kept(registry: Registry, old: str, new: str) -> Comparison:
+    """Compare two versions on the hold-outs that are kept with them. Raises ComparisonError, RegistryError."""
+    directories = registry.find(old), registry.find(new)
+    before, after = (read_manifest(directory) for directory in directories)
+    name = str(before["version"])
+    measured = after.get("gate", {}).get("against") == name
+    where = (directories[1], name, ANSWERS_BEFORE) if measured else (directories[0], name, ANSWERS)
+    said = Said.load(*where), Said.load(directories[1], str(after["version"]))
+    return compare(*said, after["classes"], before["classes"])

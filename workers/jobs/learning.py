@@ -96,16 +96,18 @@ class Callbacks:
         none = labels == logits.shape[1] - 1
         right = np.where(none, logits.argmax(axis=1), logits[:, :-1].argmax(axis=1)) == labels
         accuracy = float(right.mean())
-        until_it_can_be_written(self._run, lambda: self._remember(epoch.number, epoch.loss, accuracy))
+        curve = until_it_can_be_written(self._run, lambda: self._remember(epoch.number, epoch.loss, accuracy))
         said = f"epoch {epoch.number} of {epoch.epochs}: loss {epoch.loss:.3f}, accuracy on the hold-out {accuracy:.3f}"
         place = REHEARSAL + epoch.number
-        self._run.note(said, place, epoch=epoch.number, accuracy=round(accuracy, 4), loss=round(epoch.loss, 4))
+        now = {"epoch": epoch.number, "accuracy": round(accuracy, 4), "loss": round(epoch.loss, 4)}
+        self._run.note(said, place, **now, curve=json.dumps(curve, allow_nan=False))
 
-    def _remember(self, number: int, loss: float, accuracy: float) -> None:
-        """For the report."""
+    def _remember(self, number: int, loss: float, accuracy: float) -> list[tuple[float, float]]:
+        """For the report, and for whoever watches; loss and accuracy after each epoch until now."""
         path = self._folder / CURVES
         found = json.loads(path.read_text()) if path.exists() else {}
         write_whole(path, json.dumps(found | {str(number): [loss, accuracy]}, allow_nan=False).encode())
+        return [(round(loss, 4), round(accuracy, 4)) for loss, accuracy in zip(*curves(self._folder), strict=True)]
 
 
 def train(

@@ -31,8 +31,8 @@ from mskmodel.registry.classifier import Classifier, choose_device
 from mskmodel.registry.decision import Decision
 from mskmodel.training.loop import Diverged
 from mskmodel.training.parallel import Team
+from mskmodel.versions.beside import beside
 from mskmodel.versions.calibration import calibrated
-from mskmodel.versions.comparison import beside
 from mskmodel.versions.conversion import finished, version_of
 from mskmodel.versions.version_report import reports
 from workers.jobs.giving_way import cap_memory, take_low_priority
