@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import axe_playwright_python
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect
 
 from tests.access_site import PASSWORD
 
@@ -47,9 +47,10 @@ class Visitor:
     def sign_in(self, name: str, target: str = "/") -> None:
         """By the keyboard alone."""
         self.page.goto(f"{self.url}/login?next={target}")
-        self.page.locator("#name:focus").wait_for()  # it gets the focus by itself, some time after the page is loaded
+        expect(self.page.get_by_label("Name")).to_be_focused()
         self.page.keyboard.type(name)
         self.page.keyboard.press("Tab")
+        expect(self.page.get_by_label("Password")).to_be_focused()
         self.page.keyboard.type(PASSWORD)
         self.page.keyboard.press("Enter")
         self.page.wait_for_url(f"{self.url}{target}")

@@ -61,9 +61,16 @@ function review() {
       option.classList.toggle("now", index === at);
     });
     sheet.setAttribute("aria-activedescendant", options[at].id);
-    options[at].scrollIntoView({ block: "nearest", inline: "nearest" });
+    reveal(options[at]);
     say();
     prefetch();
+  }
+
+  // Scrolls the sheet alone: the page stays where it is.
+  function reveal(option) {
+    const inner = option.getBoundingClientRect(), outer = sheet.getBoundingClientRect();
+    if (inner.left < outer.left || inner.right > outer.right) sheet.scrollLeft += inner.left - outer.left - outer.width / 3;
+    if (inner.top < outer.top || inner.bottom > outer.bottom) sheet.scrollTop += inner.top - outer.top - outer.height / 3;
   }
 
   function line(digit, key, share, item) {
@@ -237,7 +244,7 @@ function review() {
     ArrowUp: (event) => go(at - 1, event.shiftKey),
     Home: (event) => go(0, event.shiftKey),
     End: (event) => go(items.length - 1, event.shiftKey),
-    Enter: () => { room.classList.toggle("as-sheet"); options[at].scrollIntoView({ block: "nearest" }); },
+    Enter: () => { room.classList.toggle("as-sheet"); reveal(options[at]); },
     Escape: () => go(at),
     "?": () => help.showModal(),
   };
