@@ -1,7 +1,8 @@
 """Training jobs: `/jobs`, where they are submitted, and a page for each, on which they are watched and cancelled."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from sqlalchemy import Connection
@@ -34,12 +35,12 @@ def jobs_routes(deeds: JobDeeds, pages: Pages) -> APIRouter:
     def latest() -> list[Job]:
         return answering(lambda: deeds.store.latest(LISTED))
 
-    def classes() -> Sequence[str]:
-        found: Sequence[str] = answering(lambda: read_manifest(deeds.registry.promoted())["classes"])
-        return found
+    def served() -> Mapping[str, Any]:
+        return answering(lambda: read_manifest(deeds.registry.promoted()))
 
     async def shown(request: Request, form: Mapping[str, str], status: int = 200, sentence: str = "") -> Response:
-        jobs, known = await run_in_threadpool(latest), await run_in_threadpool(classes)
+        jobs, version = await run_in_threadpool(latest), await run_in_threadpool(served)
+        known, kinds = version["classes"], version.get("others", ())
         last = view.learnt_last(jobs)
         since = last.submitted.isoformat(timespec="seconds") if last else ""
         said, people = await deeds.records.read(lambda records: (truths(records, since), patients(records)))
@@ -49,7 +50,7 @@ def jobs_routes(deeds: JobDeeds, pages: Pages) -> APIRouter:
             status,
             jobs=[view.shown(job) for job in jobs],
             last=view.shown(last) if last else None,
-            learnable=view.learnable(said, known, DEFAULTS),
+            learnable=view.learnable(said, known, kinds, DEFAULTS),
             known=known,
             count=sum(each.count for each in said),
             new=sum(each.new for each in said),
@@ -79,7 +80,7 @@ def jobs_routes(deeds: JobDeeds, pages: Pages) -> APIRouter:
 
         try:
             named = await deeds.records.read(new) if form.get("from") == "new" else []
-            job_id = await deeds.submit(view.asked(form, await run_in_threadpool(classes), named), by, by)
+            job_id = await deeds.submit(view.asked(form, (await run_in_threadpool(served))["classes"], named), by, by)
         except InvalidRequest as error:
             return await shown(request, form, HTTPStatus.UNPROCESSABLE_ENTITY, spoken(error))
         except HTTPException as error:

@@ -43,21 +43,26 @@ def learnt_last(jobs: Sequence[Job]) -> Job | None:
     return next((job for job in jobs if job.state not in (CANCELLED, FAILED)), None)
 
 
-def learnable(said: Sequence[Said], classes: Sequence[str], request: JobRequest) -> list[Learnt]:
-    """The served version's classes, and those that people named besides; none of the classes last."""
+def learnable(said: Sequence[Said], classes: Sequence[str], kinds: Sequence[str], request: JobRequest) -> list[Learnt]:
+    """The served version's classes, and those that people named besides; none of the classes last.
+
+    ``kinds``: of none of the classes, that the version tells apart.
+    """
     by_label = {each.label: each for each in said}
     others = sorted(set(by_label) - {*classes, NONE})
     found = []
     for key in (*classes, *others, NONE):
         each = by_label.get(key, Said(key, 0, 0))
-        missing = _missing(key, each.count, classes, request)
+        missing = _missing(key, each.count, classes, kinds, request)
         found.append(Learnt(key, display(key), each.count, each.new, missing))
     return found
 
 
-def _missing(key: str, count: int, classes: Sequence[str], request: JobRequest) -> str:
+def _missing(key: str, count: int, classes: Sequence[str], kinds: Sequence[str], request: JobRequest) -> str:
     if key == NONE:
         return ""
+    if key in kinds:
+        return "learned as one of none of the classes: tick it below to make it a class"
     is_rehearsed = key in KEYS and request.rehearsal > 0
     parts = []
     if key not in classes:
