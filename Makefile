@@ -27,12 +27,13 @@ INSTALLED := $(VENV)/.installed
 NEW_ENOUGH := -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
 
 # The PACS; Mesa and the X libraries that gvxr loads to render phantoms, with no display; the tests' DICOM validator,
-# encoders other than ours (OpenJPH's is the one for HTJ2K), and the tests' PostgreSQL, whose own server is left alone.
+# encoders other than ours (OpenJPH's is the one for HTJ2K), their PostgreSQL, whose own server is left alone, and the
+# browser in which they open pages.
 DEBIAN_PACKAGES := orthanc orthanc-python \
     libegl1 libgl1 libgl1-mesa-dri libopengl0 \
     libxcb-res0 libxcb-ewmh2 libxcb-composite0 libxcb-xinerama0 libxcb-keysyms1 libxcb-icccm4 \
     libxrandr2 libxcursor1 libxi6 libxinerama1 \
-    dicom3tools dcmtk libopenjp2-tools openjph-tools postgresql
+    dicom3tools dcmtk libopenjp2-tools openjph-tools postgresql chromium
 
 help:
 	@sed -n 's/^#   /    /p' Makefile

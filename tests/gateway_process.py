@@ -5,7 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import IO
+from typing import IO, Any
 
 import httpx
 
@@ -15,14 +15,21 @@ from tests.waiting import until
 
 
 @contextmanager
-def gateway(
+def gateway(environment: Mapping[str, str], **options: Any) -> Iterator[httpx.Client]:
+    """Run the gateway, with these additional variables; yields a client once it answers. ``options``: of `running`."""
+    with running(environment, **options) as (_, client):
+        yield client
+
+
+@contextmanager
+def running(
     environment: Mapping[str, str],
     *,
     identity: Identity | None = None,
     port: int | None = None,
     log: IO[bytes] | None = None,
-) -> Iterator[httpx.Client]:
-    """Run the gateway, with these additional variables; yields a client once it answers.
+) -> Iterator[tuple["subprocess.Popen[bytes]", httpx.Client]]:
+    """As `gateway`, with the process.
 
     ``identity``: its certificate, with which it serves HTTPS; the client accepts any. ``log``: of its standard error.
     """
@@ -37,7 +44,7 @@ def gateway(
     ):
         try:
             until(lambda: _alive(client), 60)
-            yield client
+            yield process, client
         finally:
             process.terminate()
 

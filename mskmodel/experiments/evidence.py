@@ -19,7 +19,8 @@ from mskmodel.evidence.combination import Sibling, combined
 from mskmodel.evidence.learning import Observation, learned
 from mskmodel.evidence.reliability import PRIOR, Reliability
 from mskmodel.experiments.simulated_site import LIES, SILENT, STUDIES, USUAL, Habits, Shown, header, studies
-from mskmodel.judging.evaluation import Judgement, as_logits, score
+from mskmodel.judging.evaluation import as_logits, score
+from mskmodel.judging.judgement import Judgement
 from mskmodel.registry.decision import Decision
 
 __all__ = ["BELIEFS", "MEASURES", "Figures", "Plan", "Radiographs", "Result", "Setting", "measured", "run", "settings"]

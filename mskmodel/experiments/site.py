@@ -18,13 +18,15 @@ from numpy.typing import NDArray
 
 from mskmodel.data.dataset import Pictures
 from mskmodel.judging.active_learning import Candidate, doubtful, suggest
-from mskmodel.judging.evaluation import Judgement, score
+from mskmodel.judging.evaluation import score
+from mskmodel.judging.judgement import Judgement
 from mskmodel.judging.open_set import Open, oscr
 from mskmodel.network.alexnet import AlexNet, expanded
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
 from mskmodel.training.loop import Progress, TrainingSettings, train
-from mskmodel.versions.comparison import Comparison, beside
+from mskmodel.versions.beside import beside
+from mskmodel.versions.comparison import Comparison
 from mskmodel.versions.conversion import logits_of
 from mskmodel.versions.learning import FOLDS, SETTINGS, Learned, Lessons, decided, learned, settings_of_run
 

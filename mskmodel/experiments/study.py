@@ -25,7 +25,8 @@ from torch import Tensor, nn
 
 from mskmodel.data.cases import Cases, split
 from mskmodel.data.dataset import Pictures
-from mskmodel.judging.evaluation import Evaluation, Judgement, score
+from mskmodel.judging.evaluation import Evaluation, score
+from mskmodel.judging.judgement import Judgement
 from mskmodel.network.alexnet import AlexNet, with_outputs
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.network.weights import StartingWeights

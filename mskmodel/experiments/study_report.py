@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from mskmodel.data.cases import Cases
 from mskmodel.experiments.study import Recipe, Run, judged
 from mskmodel.judging import plots
-from mskmodel.judging.evaluation import ClassScore, Evaluation, Judgement
+from mskmodel.judging.evaluation import ClassScore, Evaluation
 from mskmodel.judging.evaluation_report import bounds, calibration, confusion, mistakes, rate, unpadded
 from mskmodel.judging.intervals import Interval, wilson
+from mskmodel.judging.judgement import Judgement
 from mskmodel.judging.report import Figure, Figures, Item, Section, Table, page
 
 __all__ = ["study_figures", "study_page", "study_table"]

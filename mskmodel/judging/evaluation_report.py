@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from mskmodel.dicom.radiograph_kinds import BY_DEFAULT, RadiographKinds
 from mskmodel.dicom.reading import read_image
 from mskmodel.judging import plots
-from mskmodel.judging.evaluation import Answers, Evaluation, Judgement
+from mskmodel.judging.evaluation import Answers, Evaluation
+from mskmodel.judging.figures import FIGURES
 from mskmodel.judging.intervals import Interval
+from mskmodel.judging.judgement import Judgement
 from mskmodel.judging.report import Figure, Figures, Item, Picture, Pictures, Section, Table, page
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.radiograph import NotClassifiable
@@ -24,18 +26,6 @@ __all__ = [
     "rate", "unpadded",
 ]  # fmt: skip
 
-#: Titles of an `Evaluation`'s figures, by the names of its fields.
-FIGURES = {
-    "top1": "top-1 accuracy",
-    "mean_recall": "mean recall over classes",
-    "top5_error": "top-5 error",
-    "abstained": "abstained",
-    "accuracy_when_answered": "accuracy when answered",
-    "none_labelled": "none of the classes: labelled anyway",
-    "none_auroc": "none of the classes: AUROC",
-    "calibration_error": "calibration error",
-    "calibration_error_by_chance": "calibration error by chance alone",
-}
 _NONE, _ABSTAINED = "none of them", "abstained"
 _EXPLAINED = (
     "Accuracy, recall and top-5 error count the likeliest class, whether or not the model abstains. Precision counts "

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mskmodel.network.grey_window import grey_window
 
-__all__ = ["Box", "ExposedField", "Polygon", "exposed_field", "filled", "pixels_of"]
+__all__ = ["Box", "ExposedField", "Polygon", "exposed_field", "filled", "pixels_of", "shown_area"]
 
 #: (n, 2) float32: x and y of the corners as shares 0..1 of a picture's width and height.
 Polygon = NDArray[np.float32]
@@ -74,9 +74,7 @@ def exposed_field(picture: NDArray[np.float32], aspect: float = 1.0, outlines: S
 
     ``aspect``: height of a pixel divided by its width. ``outlines``: polygons outside of which nothing is shown.
     """
-    field, mixed = _WHOLE, np.zeros(2, np.float32)
-    if outlines and _is_plausible(shown := _intersection([_WHOLE, *outlines])):
-        field = shown
+    field, mixed = shown_area(outlines), np.zeros(2, np.float32)
     look = _Look.at(picture, aspect, field)
     for _ in range(_ROUNDS):
         smaller = look.without_border()
@@ -93,6 +91,12 @@ def exposed_field(picture: NDArray[np.float32], aspect: float = 1.0, outlines: S
         field, look = smaller, within
     box = np.stack([field.min(0) - mixed, field.max(0) + mixed]).clip(0, 1)
     return ExposedField(field, np.asarray(box, np.float32), look.values())
+
+
+def shown_area(outlines: Sequence[Polygon]) -> Polygon:
+    """What lies inside all outlines, as a convex polygon; the whole picture where that cannot be meant."""
+    shown = _intersection([_WHOLE, *outlines]) if outlines else _WHOLE
+    return shown if _is_plausible(shown) else _WHOLE
 
 
 def pixels_of(shape: Polygon | Box, rows: int, columns: int) -> tuple[int, int, int, int]:

@@ -1,4 +1,7 @@
-"""From a radiograph to the picture that is kept of it: cut to the exposed field, shrunk, windowed, made a square."""
+"""From a radiograph to the picture that is kept of it: cut to the exposed field, shrunk, windowed, made a square.
+
+And to the one that people look at, which is not cut. Neither needs torch.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,12 @@ from typing import Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mskmodel.network.field import Box, ExposedField, exposed_field, filled, pixels_of
+from mskmodel.network.field import Box, ExposedField, exposed_field, filled, pixels_of, shown_area
 from mskmodel.network.grey_window import grey_window
 from mskmodel.network.shrinking import half, halved, resampled
 from mskmodel.radiograph import Radiograph
 
-__all__ = ["STORED", "Picture", "framed"]
+__all__ = ["STORED", "Picture", "framed", "whole"]
 
 #: Side of the squares that pictures are kept as, pixels: more than the network sees, so that training can zoom in.
 STORED: Final = 288
@@ -23,6 +26,8 @@ _OVERSAMPLING: Final = 2
 _FIELD_SIZE: Final = 288
 #: Percentiles of a whole picture are taken over about this many pixels.
 _SAMPLES: Final = 65_536
+#: Percentiles of the field's grey values that become black and white for people.
+_FOR_PEOPLE: Final = (0.5, 99.5)
 
 _Number = TypeVar("_Number", np.uint16, np.float32)
 
@@ -68,11 +73,31 @@ def framed(radiograph: Radiograph, size: int = STORED, *, window: tuple[float, f
     rows, columns = _extent(height, width, size)
     if len(shrunk) < min(rows, len(pixels)) or shrunk.shape[1] < min(columns, pixels.shape[1]):
         shrunk = halved(pixels, bits, *_extent(height, width, size * _OVERSAMPLING))
-    values = (resampled(shrunk, rows, columns) - low) * (255 / max(high - low, 1.0))
-    values = np.clip(values + 0.5, 0, 255).astype(np.uint8)
+    values = _stretched(resampled(shrunk, rows, columns), low, high)
     if found:
         values *= filled(found.within_its_box, values.shape)
     return Picture.padded(values, size)
+
+
+def whole(radiograph: Radiograph, longest: int) -> NDArray[np.uint8]:
+    """The whole picture for people, (rows, columns), bright = dense; the true aspect is kept.
+
+    It has ``longest`` pixels along the longest side, or fewer where the radiograph has fewer. The window is that of the
+    exposed field; what a shutter hides is black.
+    """
+    height, width = len(radiograph.pixels) * radiograph.aspect, float(radiograph.pixels.shape[1])
+    rows, columns = _extent(height, width, min(longest, max(1, round(max(height, width)))))
+    most = max(_OVERSAMPLING * max(rows, columns), _FIELD_SIZE)
+    shrunk = halved(radiograph.pixels, radiograph.bits, *_extent(height, width, most))
+    low, high = grey_window(_field(radiograph, shrunk).values, _FOR_PEOPLE)
+    values = _stretched(resampled(shrunk, rows, columns), low, high)
+    return values * filled(shown_area(radiograph.outlines), values.shape)
+
+
+def _stretched(values: NDArray[np.float32], low: float, high: float) -> NDArray[np.uint8]:
+    """0..255 between the two ends of a window."""
+    stretched = (values - low) * (255 / max(high - low, 1.0))
+    return np.asarray(np.clip(stretched + 0.5, 0, 255), np.uint8)
 
 
 def _extent(height: float, width: float, longest: int) -> tuple[int, int]:

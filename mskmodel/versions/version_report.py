@@ -15,6 +15,7 @@ from mskmodel.judging.gate import NONE, Paired
 from mskmodel.judging.report import Figure, Figures, Item, Picture, Pictures, Section, Table, page
 from mskmodel.registry import REPORT
 from mskmodel.versions.comparison import ANSWERS, ANSWERS_BEFORE, Comparison, Said
+from mskmodel.versions.kept_pictures import PICTURES, packed
 
 __all__ = ["reports", "version_report"]
 
@@ -42,6 +43,7 @@ def reports(
         REPORT: version_report(manifest, comparison, losses, accuracies, look),
         ANSWERS: comparison.new.to_json(),
         ANSWERS_BEFORE: comparison.old.to_json(),
+        PICTURES: packed(comparison.new.pictures, look),
     }
 
 
@@ -131,12 +133,7 @@ def _matrix(comparison: Comparison, said: Said) -> str:
 
 def _differences(comparison: Comparison, look: Callable[[int], NDArray[np.uint8]]) -> list[Item]:
     """What the new version lost first, what it won last, and between them what both have right or both have wrong."""
-    none = len(comparison.classes)
-    was, now = (
-        said.answers(comparison.classes).right(comparison.labels, none) for said in (comparison.old, comparison.new)
-    )
-    rows = np.flatnonzero(comparison.differs)
-    rows = rows[np.lexsort((-np.asarray(comparison.new.confidence)[rows], now[rows] & ~was[rows], ~(was & ~now)[rows]))]
+    rows = comparison.differing
     if not len(rows):
         return ["Both versions say the same of every image."]
     names = [*comparison.classes, NONE]

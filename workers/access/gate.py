@@ -89,7 +89,7 @@ class Gate:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Adds headers to each answer, and holds back those that nobody has judged."""
+        """Adds headers to each answer that has none of its own, and holds back those that nobody has judged."""
         if scope["type"] == "websocket":  # nothing here speaks it
             await send({"type": "websocket.close", "code": 1008})
             return
@@ -104,7 +104,9 @@ class Gate:
             nonlocal held_back
             if message["type"] == "http.response.start":
                 held_back = not (may_pass or state.get("judged") or message["status"] in NOT_FOUND)
-                message["headers"] = [*message.get("headers", ()), *HEADERS.items()]
+                headers = list(message.get("headers", ()))
+                own = {name for name, _ in headers}
+                message["headers"] = headers + [each for each in HEADERS.items() if each[0] not in own]
             if not held_back:
                 await send(message)
 

@@ -1,14 +1,18 @@
 """`msk gateway`: receive Orthanc's webhook."""
 
+import contextlib
 import os
 import signal
 import ssl
+import sys
 from pathlib import Path
 
 import click
 
 __all__ = ["command"]
 
+#: Exit status where the address cannot be listened on, as uvicorn itself has it.
+NOT_STARTED = 3
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -29,7 +33,7 @@ def command(host: str, port: int, tls_certificate: Path | None, tls_key: Path | 
     settings = Settings.from_environment()
     app = create_app(settings)
     with surroundings(settings, (), lambda: os.kill(os.getpid(), signal.SIGINT)):
-        uvicorn.run(
+        configuration = uvicorn.Config(
             app,
             host=host,
             port=port,
@@ -39,6 +43,12 @@ def command(host: str, port: int, tls_certificate: Path | None, tls_key: Path | 
             proxy_headers=False,  # who is trusted with them is MSK_TRUSTED_PROXIES alone
             timeout_graceful_shutdown=10,  # seconds for open requests to end, once asked to stop
         )
+        server = uvicorn.Server(configuration)
+        app.state.is_ending = lambda: server.should_exit  # what would go on for ever ends then
+        with contextlib.suppress(KeyboardInterrupt):  # it has ended by then
+            server.run()
+        if not server.started:
+            sys.exit(NOT_STARTED)
 
 
 def _try_certificate(certificate: Path | None, key: Path | None) -> None:

@@ -13,8 +13,8 @@ from workers.terminal.bars import counting
 from workers.terminal.options import json_option, state_option
 
 if TYPE_CHECKING:
-    from workers.labelling.relabelling import Relabelling
     from workers.ledger import Ledger
+    from workers.reconciliation.relabelling import Relabelling
 
 __all__ = ["command"]
 
@@ -38,9 +38,9 @@ def command(older: bool, failed: bool, skipped: bool, wait: bool, state: Path | 
     """
     from mskmodel.registry import Registry, read_manifest
     from workers.broker.celery_app import publisher
-    from workers.labelling.relabelling import Wanted, relabel
     from workers.ledger import Ledger
     from workers.pacs import OrthancClient
+    from workers.reconciliation.relabelling import Wanted, relabel
     from workers.stack.discovery import find_settings
 
     if not (older or failed or skipped):

@@ -1,13 +1,13 @@
 """Suggests what to correct next, from the outcomes in Orthanc's metadata; needs neither pixels nor a model."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from heapq import nlargest
 from typing import Any
 
 from mskmodel.judging.active_learning import Candidate, doubtful, suggest
-from mskmodel.registry.decision import MORE_VIEWS, UNLIKE
-from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, TRUTH, Outcome
+from workers.metadata.candidate import candidate_of
+from workers.metadata.outcome import TRUTH, Outcome
 from workers.pacs import OrthancClient
 
 __all__ = ["as_plain", "contradicted", "suggestions"]
@@ -59,16 +59,8 @@ def _candidates(orthanc: OrthancClient, progress: Callable[[int], None]) -> Iter
     since = 0
     while page := orthanc.metadata_page(since, PAGE):
         for instance_id, metadata in page.items():
-            if candidate := _candidate(instance_id, metadata):
+            outcome = None if TRUTH in metadata else Outcome.of(metadata)
+            if outcome and (candidate := candidate_of(instance_id, outcome)):
                 yield candidate
         since += PAGE
         progress(since)
-
-
-def _candidate(instance_id: str, metadata: Mapping[str, str]) -> Candidate | None:
-    """The instance as a candidate; None if it has a truth, or no answer of a model."""
-    outcome = None if TRUTH in metadata else Outcome.of(metadata)
-    if outcome is None or outcome.status not in (LABELLED, NEEDS_REVIEW) or not outcome.top5:
-        return None
-    unlike = outcome.status == NEEDS_REVIEW and outcome.reason in (UNLIKE, MORE_VIEWS)
-    return Candidate(instance_id, outcome.top5, unlike, outcome.disagreement or 0.0)

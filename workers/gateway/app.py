@@ -5,7 +5,6 @@ It enqueues by task name and never loads torch.
 
 import json
 import logging
-from datetime import timedelta
 from typing import Any
 
 import redis
@@ -14,6 +13,7 @@ from fastapi.responses import JSONResponse
 from kombu.exceptions import OperationalError
 from starlette.concurrency import run_in_threadpool
 
+from mskmodel.registry import Registry
 from workers.access.gate import Gate, Judge
 from workers.access.identification import Identification
 from workers.access.role import Role, needs
@@ -23,8 +23,12 @@ from workers.broker.queues import BACKFILL, LABEL
 from workers.gateway.api import api
 from workers.gateway.request_body import bounded_body
 from workers.gateway.webhook import DeletedInstance, InvalidSignature, MalformedEvent, parse, verify
+from workers.jobs.store import JobStore
 from workers.ledger import Ledger, enqueue
+from workers.pacs import OrthancClient
+from workers.pages.job_deeds import JobDeeds
 from workers.pages.site import add_pages
+from workers.pictures.routes import picture_routes
 from workers.records.deletions import Deletions
 from workers.sentences import sentence_of
 from workers.settings import MissingSetting, Settings
@@ -109,8 +113,11 @@ def create_app(settings: Settings) -> FastAPI:
         """All routes under /api, as FastAPI describes them."""
         return app.openapi()
 
-    app.include_router(api(settings, celery))
-    add_pages(app, identification, timedelta(hours=settings.session_hours))
+    orthanc, registry = OrthancClient.of(settings), Registry(settings.models)
+    deeds = JobDeeds(identification.records, celery, JobStore.of(settings), orthanc, registry)
+    app.include_router(api(settings, deeds))
+    app.include_router(picture_routes(settings))
+    add_pages(app, identification, settings, deeds)
     return app
 
 

@@ -7,8 +7,8 @@ from fastapi import APIRouter, HTTPException
 from sqlalchemy import Connection
 
 from workers.access.role import Role, needs
-from workers.gateway.refusals import answering
 from workers.gateway.request_body import LONGEST_LIST
+from workers.pages.refusals import answering
 from workers.records import audit_log, journal
 from workers.records.database import READS_ONLY
 from workers.records.records_journal import RecordsJournal

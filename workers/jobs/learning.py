@@ -99,10 +99,10 @@ class Callbacks:
         checkpoint = replace(epoch.checkpoint(), epoch=number)
         until_it_can_be_written(self._run, lambda: checkpoint.save(self._folder / CHECKPOINT))
         accuracy = self._accuracy(fold, epoch.model)
-        until_it_can_be_written(self._run, lambda: self._remember(number, epoch.loss, accuracy))
+        curve = until_it_can_be_written(self._run, lambda: self._remember(number, epoch.loss, accuracy))
         said = f"epoch {number} of {total}: loss {epoch.loss:.3f}, accuracy on what it has not seen {accuracy:.3f}"
         values = {"epoch": number, "accuracy": round(accuracy, 4), "loss": round(epoch.loss, 4)}
-        self._run.note(said, REHEARSAL + number, **values)
+        self._run.note(said, REHEARSAL + number, **values, curve=json.dumps(curve, allow_nan=False))
 
     def trained(self, fold: int, model: AlexNet) -> None:
         """After the run of a fold."""
@@ -123,11 +123,12 @@ class Callbacks:
         right = np.where(none, logits.argmax(axis=1), logits[:, :-1].argmax(axis=1)) == labels
         return float(right.mean())
 
-    def _remember(self, number: int, loss: float, accuracy: float) -> None:
-        """For the report."""
+    def _remember(self, number: int, loss: float, accuracy: float) -> list[tuple[float, float]]:
+        """For the report, and for whoever watches; loss and accuracy after each epoch until now."""
         path = self._folder / CURVES
         found = json.loads(path.read_text()) if path.exists() else {}
         write_whole(path, json.dumps(found | {str(number): [loss, accuracy]}, allow_nan=False).encode())
+        return [(round(loss, 4), round(accuracy, 4)) for loss, accuracy in zip(*curves(self._folder), strict=True)]
 
 
 def train(

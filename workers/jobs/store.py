@@ -69,6 +69,8 @@ class Job:
     loss: float | None = None
     accuracy: float | None = None
     """On the hold-out after the last epoch, 0..1."""
+    curve: tuple[tuple[float, float], ...] = ()
+    """Loss and accuracy, as those above, after each epoch that is complete."""
     seconds_left: float | None = None
     version: str | None = None
     """The version that it made, once that is registered."""
@@ -151,6 +153,13 @@ class JobStore:
         found = ((job_id, self._redis.hgetall(f"msk:job:{job_id}")) for job_id in ids)
         return [_job(job_id, values, (), now) for job_id, values in found if values]
 
+    def changes(self, count: int = 100) -> tuple[str, ...]:
+        """What differs as soon as anything about one of the jobs submitted last does; cheap."""
+        pipe = self._redis.pipeline(transaction=False)
+        for job_id in self._redis.zrevrange("msk:jobs", 0, count - 1):
+            pipe.hmget(f"msk:job:{job_id}", "submitted", "changed")
+        return tuple(map(str, pipe.execute()))
+
     def try_to_write(self) -> None:
         """Return if signs of life of runs can arrive now: the broker takes writes. Writes nothing."""
         try_to_write(self._redis)
@@ -225,6 +234,7 @@ def _job(job_id: str, values: Mapping[str, str], log: Any, now: float) -> Job:
         epoch=int(values.get("epoch", 0)),
         loss=number("loss"),
         accuracy=number("accuracy"),
+        curve=tuple((float(loss), float(accuracy)) for loss, accuracy in json.loads(values.get("curve", "[]"))),
         seconds_left=number("seconds_left"),
         version=values.get("version") or None,
         reason=values.get("reason", ""),

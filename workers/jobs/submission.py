@@ -18,7 +18,7 @@ from workers.jobs.store import JobStore
 from workers.metadata.truth import BadTruth, checked_author
 from workers.pacs import OrthancClient
 
-__all__ = ["base_of", "check_labels", "classes_of", "others_of", "submit"]
+__all__ = ["base_of", "check", "check_labels", "classes_of", "others_of", "queue", "submit"]
 
 #: Most instances that a message names.
 _NAMED = 3
@@ -38,15 +38,36 @@ def submit(
     """Check and queue a job; returns its identifier.
 
     Raises:
+        InvalidRequest, OrthancError: as `check`.
+        redis.RedisError: the broker does not answer.
+    """
+    author = check(orthanc, registry, request, author, progress)
+    return queue(app, store, request, author)
+
+
+def check(
+    orthanc: OrthancClient,
+    registry: Registry,
+    request: JobRequest,
+    author: str,
+    progress: Progress = lambda step, done, total: None,  # noqa: ARG005
+) -> str:
+    """Check a job against Orthanc and the registry; returns the author as it is kept. Pixels are not read.
+
+    Raises:
         InvalidRequest: the job cannot be done; the message says why.
         OrthancError: the request cannot be checked, since Orthanc does not answer.
-        redis.RedisError: the broker does not answer.
     """
     try:
         author = checked_author(author)
     except BadTruth as error:
         raise InvalidRequest(str(error)) from None
     _check(orthanc, registry, request, progress)
+    return author
+
+
+def queue(app: Celery, store: JobStore, request: JobRequest, author: str) -> str:
+    """Queue a job that was checked; returns its identifier. Raises redis.RedisError."""
     job_id = store.submit(request, author)
     with suppress(OperationalError):  # the job is durable; the sweep will send a hint
         hint_jobs(app, 1)
@@ -54,7 +75,7 @@ def submit(
 
 
 def _check(orthanc: OrthancClient, registry: Registry, request: JobRequest, progress: Progress) -> None:
-    """Raise as `submit` does. Pixels are not read here, so unreadable files count too."""
+    """Raise as `check` does. Pixels are not read here, so unreadable files count too."""
     if registry.root is None:
         raise InvalidRequest("there is no model registry to keep the new version: set MSK_MODELS to a folder")
     classes = classes_of(registry, request)

@@ -31,7 +31,8 @@ from mskmodel.registry.classifier import Classifier, choose_device
 from mskmodel.registry.decision import Decision
 from mskmodel.training.loop import Diverged
 from mskmodel.training.parallel import Team
-from mskmodel.versions.comparison import Comparison, ComparisonError, Said, beside
+from mskmodel.versions.beside import beside
+from mskmodel.versions.comparison import Comparison, ComparisonError, Said
 from mskmodel.versions.conversion import version_of
 from mskmodel.versions.learning import FOLDS, decided, learned
 from mskmodel.versions.version_report import reports

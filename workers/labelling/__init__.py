@@ -1,1 +1,1 @@
-"""Labelling: one run of the label task, the model that it uses, and relabelling of the archive."""
+"""Labelling: one run of the label task, and the model that it uses."""

@@ -44,6 +44,7 @@ def set_truth(
     author: str,
     classes: Collection[str],
     journal: Journal = no_journal,
+    seen: str | None = None,
 ) -> Truth:
     """Set the truth of an instance, keep what was said before, and show it; returns the new truth.
 
@@ -52,34 +53,37 @@ def set_truth(
     Args:
         label: one of `classes`; None or "" for none of them.
         journal: keeps what is said before Orthanc does. What it raises is passed on, and nothing is written.
+        seen: time of the truth that the person has seen, "" for none; None where it does not matter.
 
     Raises:
         BadTruth: the label is not among the classes, or the author's name is not valid.
         UnknownInstance: Orthanc holds no such instance.
-        TruthConflict: somebody else set the truth at the same moment; look at that one first.
+        TruthConflict: somebody else set the truth at the same moment, or another one stands than was seen.
         OrthancError: Orthanc does not answer or refuses a request; the truth may be set again.
     """
     label = checked_label(label, classes)
-    return _say(orthanc, instance_id, Statement(label, checked_author(author), _now()), journal)
+    return _say(orthanc, instance_id, Statement(label, checked_author(author), _now()), journal, seen)
 
 
-def withdraw_truth(orthanc: OrthancClient, instance_id: str, author: str, journal: Journal = no_journal) -> Truth:
+def withdraw_truth(
+    orthanc: OrthancClient, instance_id: str, author: str, journal: Journal = no_journal, seen: str | None = None
+) -> Truth:
     """Withdraw the truth of an instance, keep the history, and show the model's label; returns the new truth.
 
     Raises as `set_truth`, and:
         NoTruth: there is no truth to withdraw.
     """
-    return _say(orthanc, instance_id, Statement(None, checked_author(author), _now(), withdrawn=True), journal)
+    return _say(orthanc, instance_id, Statement(None, checked_author(author), _now(), withdrawn=True), journal, seen)
 
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _say(orthanc: OrthancClient, instance_id: str, said: Statement, journal: Journal) -> Truth:
+def _say(orthanc: OrthancClient, instance_id: str, said: Statement, journal: Journal, seen: str | None) -> Truth:
     try:
         metadata = orthanc.metadata(instance_id)
-        truth = _written(orthanc, instance_id, metadata, said, journal)
+        truth = _written(orthanc, instance_id, metadata, said, journal, seen)
         show_label(orthanc, instance_id, metadata | {TRUTH: truth.to_json()}, None)
     except OrthancNotFound:
         raise UnknownInstance("Orthanc holds no such instance") from None
@@ -87,7 +91,12 @@ def _say(orthanc: OrthancClient, instance_id: str, said: Statement, journal: Jou
 
 
 def _written(
-    orthanc: OrthancClient, instance_id: str, metadata: Mapping[str, str], said: Statement, journal: Journal
+    orthanc: OrthancClient,
+    instance_id: str,
+    metadata: Mapping[str, str],
+    said: Statement,
+    journal: Journal,
+    seen: str | None,
 ) -> Truth:
     before = Truth.of(metadata)
     if before is None and TRUTH in metadata:
@@ -99,6 +108,8 @@ def _written(
         raise NoTruth("nobody has said what the instance shows")
     if before and replace(before.now, time=said.time, origin="") == said:
         return before
+    if seen is not None and seen != _time_of(before):
+        raise TruthConflict("somebody else said what the instance shows, or withdrew it, since you looked")
     truth = before.followed_by(said) if before else Truth(said)
     try:
         with journal(instance_id, before, truth):
@@ -108,3 +119,8 @@ def _written(
             f"somebody else set the truth of instance {instance_id} at the same moment; look at it, then try again"
         ) from None
     return truth
+
+
+def _time_of(truth: Truth | None) -> str:
+    """When what stands was said; "" where nothing does."""
+    return "" if truth is None or truth.now.withdrawn else truth.time

@@ -132,9 +132,16 @@ class OrthancClient:
 
     def lookup(self, sop_instance_uid: str) -> str | None:
         """The instance with this SOP Instance UID; None when there is none."""
-        found = self._http.json("POST", "tools/lookup", data=sop_instance_uid.encode(), repeatable=True)
+        return self._lookup(sop_instance_uid, "Instance")
+
+    def lookup_study(self, study_instance_uid: str) -> str | None:
+        """The study with this Study Instance UID; None when there is none."""
+        return self._lookup(study_instance_uid, "Study")
+
+    def _lookup(self, uid: str, level: str) -> str | None:
+        found = self._http.json("POST", "tools/lookup", data=uid.encode(), repeatable=True)
         with _shape_of("tools/lookup"):
-            return next((str(row["ID"]) for row in found if row["Type"] == "Instance"), None)
+            return next((str(row["ID"]) for row in found if row["Type"] == level), None)
 
     def lookup_all(self, sop_instance_uids: Sequence[str]) -> dict[str, list[str]]:
         """The instances with each of these SOP Instance UIDs: several where files of different patients share one."""

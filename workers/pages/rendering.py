@@ -11,8 +11,20 @@ from workers.access.forgery import COOKIE, forgery_token
 from workers.access.proxies import Proxies
 from workers.access.role import Role
 from workers.access.secret import new_secret
+from workers.pages.wording import display
 
 __all__ = ["Pages", "spoken"]
+
+#: Where people may go from each page: address, name, and the role that it needs.
+PLACES = (
+    ("/arrivals", "Arrivals", Role.VIEWER),
+    ("/studies", "Studies", Role.VIEWER),
+    ("/review", "Review", Role.REVIEWER),
+    ("/ledger", "Ledger", Role.VIEWER),
+    ("/models", "Models", Role.VIEWER),
+    ("/jobs", "Jobs", Role.VIEWER),
+    ("/users", "Users", Role.ADMIN),
+)
 
 _TEMPLATES = Environment(
     loader=FileSystemLoader(Path(__file__).parent / "templates"),
@@ -21,6 +33,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_TEMPLATES.filters["display"] = display
 
 
 def spoken(error: Exception) -> str:
@@ -41,7 +54,13 @@ class Pages:
         secret = asker.secret if isinstance(asker, Asker) else connection.cookies.get(COOKIE, "")
         is_new = not secret
         secret = secret or new_secret()
-        common = {"asker": asker, "is_admin": asker is not None and asker.role >= Role.ADMIN}
+        role = asker.role if isinstance(asker, Asker) else None
+        may = {f"is_{each.word}": role is not None and role >= each for each in (Role.REVIEWER, Role.ADMIN)}
+        common = may | {
+            "asker": asker,
+            "path": connection.url.path,
+            "places": [(address, name) for address, name, needed in PLACES if role and role >= needed],
+        }
         text = _TEMPLATES.get_template(template).render(common | content, csrf=forgery_token(secret))
         answer = HTMLResponse(text, status, {"Cache-Control": "no-store"})
         if is_new:

@@ -1,1 +1,1 @@
-"""Makes labelling complete, and proves it: compares Orthanc with the ledger."""
+"""Makes labelling complete, and proves it: compares Orthanc with the ledger, and has instances labelled again."""

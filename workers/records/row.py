@@ -16,6 +16,7 @@ from mskmodel.evidence.claim import FIELDS, REGION, VIEW, Claims
 from mskmodel.evidence.terms import REGION_TERMS, VIEW_TERMS
 from mskmodel.labels import parts_of
 from mskmodel.tables.label_cell import NONE
+from workers.metadata.candidate import candidate_of
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.metadata.truth import Truth
 
@@ -28,6 +29,8 @@ _CODE = re.compile(r"#[0-9a-f]{12}")
 _PIXEL_HASH = re.compile(r"[0-9a-f]{32}")
 _TERMS = {REGION: REGION_TERMS.keys(), VIEW: VIEW_TERMS.keys()}
 _SIDES = ("", "R", "L", "B")
+#: Characters; the longest of ours, with what Orthanc said, has fewer.
+_LONGEST_REASON = 300
 #: Most classes of a version.
 _MOST_CLASSES = 200
 #: By how much the probabilities of all classes may miss 1, since they are rounded.
@@ -70,19 +73,30 @@ class Row:
     """Identity of the file that the outcome is about."""
     pixel_hash: str | None = None
     """What all copies of the picture share."""
+    shown: str | None = None
+    """What people are shown: what a person said, else the model's label."""
+    reason: str | None = None
+    """Why it is not labelled, as label workers say it, who repeat nothing of a header."""
+    labelled_at: str | None = None
+    """When it got its outcome: ISO 8601, UTC, milliseconds."""
+    doubt: float | None = None
+    """How much a person should look at it next, 0..1."""
+    unlike: bool | None = None
+    """Whether the model's likeliest answer is none of the classes."""
 
     @classmethod
     def of(cls, instance: str, series: str, study: str, patient: str, metadata: Mapping[str, str]) -> "Row":
         """The row of an instance with these metadata."""
         truth = Truth.standing(metadata)
         said = (truth.label or NONE) if truth else None
-        start = cls(instance, series, study, patient, _stored_at(metadata), truth=_key(said))
+        start = cls(instance, series, study, patient, _stored_at(metadata), truth=_key(said), shown=_key(said))
         outcome = Outcome.of(metadata)
         if outcome is None or outcome.status not in (LABELLED, NEEDS_REVIEW, SKIPPED, FAILED):
             return start
         fields = json.loads(metadata[PREDICTION])
         label, claims = _key(outcome.label), _claims(fields.get("claims"))
         region, view = parts_of(label) if label else ("", "")
+        candidate = candidate_of(instance, outcome)
         return cls(
             **start.__dict__
             | {
@@ -98,7 +112,12 @@ class Row:
                 "claims": json.loads(json.dumps(claims.to_json())) if claims else None,
                 "group": (claims.group or None) if claims else None,
                 "attachment": _key(outcome.attachment_md5),
+                "doubt": _share(candidate.doubt) if candidate else None,
+                "unlike": candidate.unlike if candidate else None,
                 "pixel_hash": outcome.pixel_hash if is_pixel_hash(outcome.pixel_hash) else None,
+                "shown": start.truth or label,
+                "reason": _reason(outcome.reason),
+                "labelled_at": _moment(outcome.labelled_at),
             }
         )
 
@@ -115,6 +134,18 @@ def _stored_at(metadata: Mapping[str, str]) -> str:
     except (KeyError, ValueError):
         received = _EPOCH
     return received.isoformat(timespec="seconds")
+
+
+def _moment(value: object) -> str | None:
+    try:
+        found = datetime.fromisoformat(value)  # type: ignore[arg-type]
+        return found.astimezone(UTC).isoformat(timespec="milliseconds") if found.tzinfo else None
+    except (TypeError, ValueError, OverflowError):
+        return None
+
+
+def _reason(value: object) -> str | None:
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_REASON and value.isprintable() else None
 
 
 def _key(value: object) -> str | None:

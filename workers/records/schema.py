@@ -4,7 +4,7 @@ Texts are without limits: what is put in is checked before (`row.py`), and SQLit
 ISO 8601 in UTC, whole seconds, so that their order as texts is theirs.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     JSON,
@@ -50,6 +50,12 @@ class RecordsError(Exception):
 
 tables = MetaData()
 
+
+def _where(condition: str) -> dict[str, Any]:
+    """Only rows of which that holds are in the index."""
+    return {"sqlite_where": text(condition), "postgresql_where": text(condition)}
+
+
 #: The index: a row for each instance that Orthanc holds, made anew from Orthanc whenever that is wanted.
 instances = Table(
     "instances",
@@ -73,10 +79,24 @@ instances = Table(
     Column("truth", Text),
     Column("attachment", Text),
     Column("pixel_hash", Text),
+    Column("shown", Text),
+    Column("reason", Text),
+    Column("labelled_at", Text),
+    Column("doubt", Float),
+    Column("unlike", Boolean),
     Column("updated_at", Text, nullable=False),
     Index("instances_stored_at", "stored_at", "instance"),
+    Index("instances_shown", "shown", "stored_at", "instance"),
+    Index("instances_status", "status", "stored_at", "instance"),
+    Index("instances_reason", "status", "reason", "stored_at", "instance", **_where("reason IS NOT NULL")),
+    Index("instances_disagreeing", "stored_at", "instance", **_where("disagreement > 0.5")),
+    Index("instances_labelled_at", "labelled_at"),
+    Index("instances_model", "model"),
+    Index("instances_truth", "truth", "instance", **_where("truth IS NOT NULL")),
     Index("instances_study", "study"),
     Index("instances_patient", "patient"),
+    Index("instances_doubt", "unlike", "doubt"),
+    Index("instances_disagreement", "disagreement"),
 )
 
 #: How far the one process has come: one row.

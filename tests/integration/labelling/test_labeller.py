@@ -30,11 +30,11 @@ from tests.waiting import until
 from workers.broker.celery_app import publisher
 from workers.broker.queues import BACKFILL, LABEL
 from workers.labelling.labeller import MAX_DEATHS, Labeller
-from workers.labelling.relabelling import Wanted, relabel
 from workers.labelling.site import Site
 from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, TRUTH, Outcome
 from workers.pacs import OrthancClient, OrthancError
+from workers.reconciliation.relabelling import Wanted, relabel
 from workers.settings import Settings
 
 #: MiB that a worker's child may ever take: the interpreter with torch and the model, and decoding on top.

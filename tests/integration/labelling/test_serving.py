@@ -22,10 +22,10 @@ from tests.servers import running_orthanc
 from tests.waiting import until
 from workers.broker.celery_app import publisher
 from workers.broker.queues import BACKFILL, LABEL
-from workers.labelling.relabelling import Wanted, relabel
 from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import LABEL_METADATA, LABELLED, PREDICTION, TRUTH, Outcome
 from workers.pacs import OrthancClient
+from workers.reconciliation.relabelling import Wanted, relabel
 from workers.settings import Settings
 
 SHIPPED_VERSION = str(read_manifest(SHIPPED)["version"])

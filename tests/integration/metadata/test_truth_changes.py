@@ -12,7 +12,7 @@ from workers.corrections.finding import truths
 from workers.metadata.outcome import LABELLED, PREDICTION, Outcome
 from workers.metadata.shown_label import show_label
 from workers.metadata.truth import BadTruth, TruthConflict, UnknownInstance
-from workers.metadata.truth_changes import set_truth
+from workers.metadata.truth_changes import set_truth, withdraw_truth
 from workers.pacs import OrthancRefused
 
 NOBODY = "00000000-11111111-22222222-33333333-44444444"
@@ -144,3 +144,17 @@ def test_a_server_without_our_metadata_is_an_error_that_names_what_is_missing(si
     stored = site.store("unregistered")
     with pytest.raises(OrthancRefused, match="UserMetadata"):
         site.orthanc.replace_metadata(stored, "NotRegistered", None, "x")
+
+
+def test_who_names_what_he_has_seen_overwrites_nothing_that_he_has_not(site: TruthSite) -> None:
+    stored = site.store("seen")
+    first = set_truth(site.orthanc, stored, "knee_ap", "a", KEYS, seen="")
+    with pytest.raises(TruthConflict, match="since you looked"):
+        set_truth(site.orthanc, stored, "hand_ap", "b", KEYS, seen="")
+    assert set_truth(site.orthanc, stored, "knee_ap", "a", KEYS, seen="") == first, "sent twice, it is said once"
+    second = set_truth(site.orthanc, stored, "hand_ap", "b", KEYS, seen=first.time)
+    with pytest.raises(TruthConflict, match="since you looked"):
+        withdraw_truth(site.orthanc, stored, "a", seen=first.time)
+    assert site.truth(stored) == second
+    withdraw_truth(site.orthanc, stored, "b", seen=second.time)
+    assert set_truth(site.orthanc, stored, "foot_ap", "a", KEYS, seen="").label == "foot_ap", "nothing stands"

@@ -15,7 +15,6 @@ from tests.broker import valkey
 from tests.servers import Orthanc, running_orthanc
 from workers.broker.celery_app import publisher
 from workers.broker.queues import BACKFILL, LABEL
-from workers.labelling.relabelling import Wanted, relabel
 from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import LABEL_METADATA, LABELLED, PREDICTION, TRUTH, Outcome
 from workers.metadata.truth import Statement, Truth
@@ -23,6 +22,7 @@ from workers.metadata.truth_changes import set_truth
 from workers.pacs import OrthancClient, OrthancRefused
 from workers.reconciliation import sweep
 from workers.reconciliation.audit import audit
+from workers.reconciliation.relabelling import Wanted, relabel
 from workers.settings import KEY_PREFIX, Settings
 
 

@@ -23,7 +23,8 @@ from workers.records.schema import RecordsError, migrate, tables
 
 def test_a_row_says_what_orthanc_says(site: Site) -> None:
     (instance_id,) = site.store("a")
-    label(site, instance_id, pixels=PIXELS, claims=CLAIMS, study="s", disagreement=0.25, pixel_hash="a" * 32)
+    told = {"study": "s", "disagreement": 0.25, "pixel_hash": "a" * 32, "labelled_at": "2026-11-28T10:00:01.5+01:00"}
+    label(site, instance_id, pixels=PIXELS, claims=CLAIMS, **told)
     site.orthanc.put_metadata(instance_id, TRUTH, Truth(Statement("elbow_ap", "anna", "2026-11-28")).to_json())
     follow(site)
     row = site.rows()[instance_id]
@@ -52,6 +53,11 @@ def test_a_row_says_what_orthanc_says(site: Site) -> None:
         "truth": "elbow_ap",
         "attachment": "0" * 32,
         "pixel_hash": "a" * 32,
+        "doubt": None,
+        "unlike": None,
+        "shown": "elbow_ap",
+        "reason": None,
+        "labelled_at": "2026-11-28T09:00:01.500+00:00",
     }
 
 

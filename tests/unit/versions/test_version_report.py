@@ -14,7 +14,8 @@ from mskmodel.network.alexnet import expanded, with_outputs
 from mskmodel.registry import REPORT, SHIPPED
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
-from mskmodel.versions.comparison import ANSWERS, ComparisonError, Said, beside, compare, identifiers
+from mskmodel.versions.beside import beside, identifiers
+from mskmodel.versions.comparison import ANSWERS, ComparisonError, Said, compare
 from mskmodel.versions.conversion import logits_of
 from mskmodel.versions.version_report import reports
 

@@ -34,12 +34,13 @@ __all__ = ["compare"]
 @json_option
 def compare(old: str, new: str, images: Path | None, labels: Path | None, device: str, as_json: bool) -> None:
     """Compare NEW with OLD picture by picture, as the gate does, on a folder or on the hold-outs kept with them."""
-    from mskmodel.versions.comparison import ComparisonError
+    from mskmodel.versions.comparison import ComparisonError, compare_kept
+    from workers.terminal.chosen_version import open_registry
 
     check_together(images, labels)
     try:
         if images is None or labels is None:
-            result = _compare_kept(old, new)
+            result = compare_kept(open_registry(), old, new)
         else:
             result = _compare_on_folder(old, new, images, labels, device, lambda line: click.echo(line, err=True))
     except ComparisonError as error:
@@ -48,22 +49,6 @@ def compare(old: str, new: str, images: Path | None, labels: Path | None, device
         click.echo(json.dumps({"version": result.new.version, **result.to_json()}, allow_nan=False))
     else:
         _print_comparison(result)
-
-
-def _compare_kept(old: str, new: str) -> "Comparison":
-    """On the hold-outs that are kept with the versions. Raises ComparisonError, RegistryError."""
-    from mskmodel.registry import read_manifest
-    from mskmodel.versions.comparison import ANSWERS, ANSWERS_BEFORE, Said, compare
-    from workers.terminal.chosen_version import open_registry
-
-    registry = open_registry()
-    directories = registry.find(old), registry.find(new)
-    before, after = (read_manifest(directory) for directory in directories)
-    name = str(before["version"])
-    measured = after.get("gate", {}).get("against") == name
-    where = (directories[1], name, ANSWERS_BEFORE) if measured else (directories[0], name, ANSWERS)
-    said = Said.load(*where), Said.load(directories[1], str(after["version"]))
-    return compare(*said, after["classes"], before["classes"])
 
 
 def _compare_on_folder(

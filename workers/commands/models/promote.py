@@ -8,7 +8,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from workers.jobs.store import JobStore
+    from workers.jobs.store import Job, JobStore
 
 __all__ = ["promote", "rollback"]
 
@@ -20,20 +20,17 @@ T = TypeVar("T")
 @click.option("--anyway", is_flag=True, help="Even if the gate refused it or its job was cancelled.")
 def promote(version: str, anyway: bool) -> None:
     """Serve VERSION from now on (`shipped` = the one that came with the program)."""
-    from mskmodel.judging.gate import Verdict
     from mskmodel.registry import AnotherServes
     from mskmodel.registry.classifier import Classifier
     from mskmodel.registry.standing import VersionFacts
+    from workers.jobs.promotion import objection
     from workers.terminal.chosen_version import open_registry
 
     registry = open_registry()
     facts = VersionFacts.of(registry, registry.find(version))
-    if facts.verdict and not facts.verdict["passed"] and not anyway:
-        sentence = Verdict.from_json(facts.verdict).sentence
-        raise click.ClickException(f"the gate refused {version}: {sentence}. To serve it all the same: --anyway")
     job = facts.manifest.get("job")
-    if job and not anyway and _is_cancelled(str(job)):
-        raise click.ClickException(f"job {job}, which made it, was cancelled; to serve {version} anyway: --anyway")
+    if not anyway and (said := objection(facts, _found(str(job)) if job else None)):
+        raise click.ClickException(f"{said}. To serve it all the same: --anyway")
     Classifier.load(registry.find(version), "cpu")  # asks it about the known pictures
     try:
         registry.promote(version, instead_of=facts.verdict["against"] if facts.verdict else None)
@@ -57,12 +54,9 @@ def rollback() -> None:
     click.echo(f"serving {VersionFacts.of(registry, registry.find(name)).name} again, no longer {before}")
 
 
-def _is_cancelled(job: str) -> bool:
-    """Whether the job was cancelled; False, with a message, if its record cannot be reached."""
-    from workers.jobs.store import CANCELLED
-
-    found = _in_record(job, lambda store: store.find(job), "whether it was cancelled is not known")
-    return found is not None and found.state == CANCELLED
+def _found(job: str) -> "Job | None":
+    """The job; None, with a message, if its record cannot be reached."""
+    return _in_record(job, lambda store: store.find(job), "whether it was cancelled is not known")
 
 
 def _approve(job: str) -> None:

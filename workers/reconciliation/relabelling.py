@@ -1,6 +1,6 @@
 """Relabelling: instances that another version labelled, or that failed, are labelled again, behind everything new."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from celery import Celery
@@ -12,7 +12,7 @@ from workers.ledger import Ledger, enqueue
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.pacs import OrthancClient
 
-__all__ = ["Relabelling", "Wanted", "relabel"]
+__all__ = ["Relabelling", "Wanted", "relabel", "relabel_named"]
 
 #: Instances read at a time.
 PAGE = 1000
@@ -83,6 +83,18 @@ def relabel(
         since += PAGE - OVERLAP
         progress(since)
     return result
+
+
+def relabel_named(
+    app: Celery,
+    orthanc: OrthancClient,
+    ledger: Ledger,
+    wanted: Wanted,
+    instance_ids: Sequence[str],
+    result: Relabelling,
+) -> None:
+    """Enqueue those of these instances that are wanted, and count all of them in `result`; as `relabel` otherwise."""
+    _enqueue_page(app, orthanc, ledger, wanted, orthanc.metadata_of(instance_ids), result)
 
 
 def _enqueue_page(

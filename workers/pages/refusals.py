@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from fastapi import HTTPException
 
-from mskmodel.registry import RegistryError
+from mskmodel.registry import AnotherServes, RegistryError
 from workers.jobs.request import InvalidRequest
 from workers.metadata.truth import BadTruth, NoTruth, TruthConflict, UnknownInstance
 from workers.pacs import OrthancError
@@ -24,7 +24,7 @@ def answering(run: Callable[[], T]) -> T:
         raise HTTPException(422, str(error)) from None
     except (UnknownInstance, NoTruth) as error:
         raise HTTPException(404, str(error)) from None
-    except TruthConflict as error:
+    except (TruthConflict, AnotherServes) as error:
         raise HTTPException(409, str(error)) from None
     except OrthancError as error:
         raise HTTPException(503, f"Orthanc failed: {error}", {"Retry-After": "2"}) from None
