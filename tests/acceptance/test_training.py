@@ -25,7 +25,7 @@ CORRECTED, OLDER, NEXT, LAST = "corrected", "older", "next", "last"
 #: Phantoms of knees in each folder, half of them AP.
 COUNTS = {CORRECTED: 40, OLDER: 6, NEXT: 6, LAST: 2}
 #: A small job: the fewest phantoms that show every class, and a high learning rate to unlearn the confusion.
-JOB = ("--rehearsal", "50", "--minimum", "1", "--epochs", "4", "--views", "150", "--rate", "0.02")
+JOB = ("--rehearsal", "100", "--minimum", "1", "--epochs", "2", "--views", "300", "--rate", "0.012")
 #: The site's secret for patient keys, fixed so that the same patients are held out each time.
 SECRET = "0a" * 32
 

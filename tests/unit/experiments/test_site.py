@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from mskmodel.experiments import site as experiment
-from mskmodel.experiments.site import ARMS, MEASURES, Plan, Site, TooFew, run
+from mskmodel.experiments.site import MEASURES, Plan, Site, TooFew, run
 from mskmodel.network.preprocessing import Preprocessing
 from mskmodel.registry.classifier import Classifier
 from mskmodel.registry.decision import Decision
@@ -45,27 +45,27 @@ def test_each_round_learns_from_more_and_is_judged_on_what_nobody_corrected(
     assert [one.corrected for one in suggested] == [9, 18]
     for one in suggested:
         assert set(one.before) == set(one.measures) == set(MEASURES)
-        assert one.before["given_at_rate"] == pytest.approx(one.before["given"], abs=0.1)
+        assert one.before["given_at_rate"] >= one.before["given"]
         assert all(np.isfinite(list(one.measures.values())))
         assert one.reason
 
 
 def test_the_same_seed_gives_the_same_and_the_arms_differ_by_what_is_corrected(
-    suggested: tuple[experiment.Round, ...],
+    site: Site, suggested: tuple[experiment.Round, ...]
 ) -> None:
-    assert run(site, PLAN, "suggested", 1) == suggested
     first = replace(PLAN, rounds=1)
+    assert run(site, first, "suggested", 1) == suggested[:1]
     assert run(site, first, "at random", 1)[0].before != suggested[0].before
     assert run(site, first, "shuffled", 1)[0].before == suggested[0].before
 
 
 def test_more_corrections_than_there_are_images_is_refused(site: Site) -> None:
-    with pytest.raises(TooFew, match="24 images are left to correct; 36 in each round"):
-        run(site, replace(PLAN, corrections=36), "at random", 1)
+    with pytest.raises(TooFew, match="60 images are left to correct; 60 in each round"):
+        run(site, replace(PLAN, corrections=60), "at random", 1)
 
 
 def test_the_command_writes_a_page_and_reuses_finished_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(experiment, "Plan", partial(Plan, sample=4, settings=replace(QUICK, views=8)))
+    monkeypatch.setattr(experiment, "Plan", partial(Plan, sample=4, settings=replace(QUICK, views=4)))
     lines = ["file,label,patient"]
     for number, values in enumerate(pictures(30).values):
         Image.fromarray(values[:96, :80]).save(tmp_path / f"{number}.png")
@@ -73,6 +73,7 @@ def test_the_command_writes_a_page_and_reuses_finished_runs(tmp_path: Path, monk
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     given = ["--images", tmp_path, "--labels", tmp_path / "labels.csv", "--model", "shipped", "--rehearsal", 0]
     given += ["--corrections", 6, "--json", tmp_path / "out.json", "--without", "source=doi.org"]
+    given += ["--arm", "suggested", "--arm", "shuffled"]
 
     def command() -> str:
         result = CliRunner().invoke(main, ["experiment", "site", str(tmp_path / "work"), *map(str, given)])
@@ -84,11 +85,10 @@ def test_the_command_writes_a_page_and_reuses_finished_runs(tmp_path: Path, monk
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "work").glob("run-*.json")}
     command()
 
-    assert set(figures["runs"]) == set(ARMS)
-    assert [len(seeds) for seeds in figures["runs"].values()] == [2, 2, 2]
+    assert [(arm, len(seeds)) for arm, seeds in figures["runs"].items()] == [("suggested", 2), ("shuffled", 2)]
     assert json.loads((tmp_path / "out.json").read_text()) == figures
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert len(kept) == 6
+    assert len(kept) == 4
     page = (tmp_path / "work" / "report.html").read_text()
     assert page.count("<svg") == 4
     assert "shuffled, seed 2, 6 corrections:" in page
