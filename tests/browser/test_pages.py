@@ -11,6 +11,8 @@ CLAIMS = {
     "side": "R",
     "group": "0123456789ab",
 }
+LISTS = ("/arrivals", "/ledger", "/models", "/models/shipped", "/jobs", "/users")
+PATHS = (*LISTS, "/review", "/review?queue=random", "/studies")
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +30,7 @@ def study(reading_room: ReadingRoom) -> str:
     return reading_room.orthanc.study_of(found[0])
 
 
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-@pytest.mark.parametrize("width", [1280, 820])
+@pytest.mark.parametrize(("scheme", "width"), [("dark", 1280), ("light", 820)])
 def test_every_page_is_accessible_and_names_no_patient(
     study: str, come: Come, scheme: str, width: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -37,7 +38,7 @@ def test_every_page_is_accessible_and_names_no_patient(
     boss.page.set_viewport_size({"width": width, "height": 800})
     shots = tmp_path_factory.getbasetemp() / "shots"
     shots.mkdir(exist_ok=True)
-    for path in ("/", "/users", "/review", "/review?queue=random", "/studies", f"/studies/{study}"):
+    for path in (*PATHS, f"/studies/{study}"):
         boss.open(path)
         boss.page.wait_for_load_state("networkidle")
         if path == f"/studies/{study}":
