@@ -14,7 +14,6 @@ from functools import cached_property
 from pathlib import Path
 
 import httpx
-import redis
 from sqlalchemy import select
 
 from mskmodel.dicom.writing import Header, write_dx
@@ -28,7 +27,7 @@ from workers.access.role import Role
 from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, PREDICTION, Outcome
 from workers.metadata.truth import Truth
 from workers.pacs import OrthancClient
-from workers.records.heartbeat import Heartbeat
+from workers.records.position import read_position
 from workers.records.schema import instances
 
 PATIENT = "Quincy^Magda"
@@ -111,21 +110,15 @@ class ReadingRoom:
 
     def follow(self, stored: Sequence[str]) -> None:
         """Wait until the index shows these instances, as they are in Orthanc now."""
-        broker = redis.Redis.from_url(self.site.broker_url, decode_responses=True)
 
         def shows() -> bool:
-            beat = Heartbeat.last(broker)
-            if beat is None or beat.hurried or beat.changes < self.orthanc.last_change():
-                return False
-            return set(_indexed(self.site)) == set(stored)
+            with self.site.records.reading() as connection:
+                position = read_position(connection)
+                if position is None or position.hurried or position.changes < self.orthanc.last_change():
+                    return False
+                return set(connection.scalars(select(instances.c.instance))) == set(stored)
 
         until(shows, 120)
-        broker.close()
-
-
-def _indexed(site: AccessSite) -> list[str]:
-    with site.records.reading() as connection:
-        return list(connection.scalars(select(instances.c.instance)))
 
 
 @contextmanager

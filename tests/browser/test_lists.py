@@ -15,7 +15,6 @@ from tests.waiting import until
 
 #: Milliseconds that what is new may take on a busy machine; how long it took is printed.
 PATIENCE = 60_000
-SIZES = [(1280, 800), (820, 1180)]
 
 
 def test_what_is_stored_appears_and_is_labelled_without_a_reload(reading_room: ReadingRoom, come: Come) -> None:
@@ -54,19 +53,6 @@ def test_filters_stand_in_the_address_and_the_back_button_leads_back(reading_roo
     expect(page.get_by_label("Status")).to_have_value("needs-review")
     page.reload()
     expect(page.locator(f'[data-key="{unsure}"]')).to_have_count(1)
-
-
-@pytest.mark.parametrize("path", ["/arrivals", "/ledger", "/models", "/models/shipped", "/jobs"])
-@pytest.mark.parametrize("scheme", ["dark", "light"])
-def test_pages_are_accessible_in_both_sizes_and_themes(
-    reading_room: ReadingRoom, come: Come, path: str, scheme: str
-) -> None:
-    reading_room.label(reading_room.store("seen"), "foot_ap", 0.8)
-    boss = come("boss", path, color_scheme=scheme)
-    for width, height in SIZES:
-        boss.page.set_viewport_size({"width": width, "height": height})
-        assert boss.violations() == []
-        assert boss.page.evaluate("document.documentElement.scrollWidth") <= width, "nothing is cut off at the side"
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""A reviewer at two keys a second, over sixty pictures, with a gateway that is killed in the middle."""
+"""A reviewer at two keys a second, over twenty pictures, with a gateway that is killed in the middle."""
 
 from statistics import median
 from threading import Thread
@@ -7,7 +7,7 @@ from tests.browser.conftest import Come
 from tests.browser.reading_room import ReadingRoom
 from tests.browser.reviewing import expect_progress, press, queue_of, shown
 
-PICTURES = 60
+PICTURES = 20
 #: Milliseconds between two keys.
 PACE = 500
 #: Notes how long it takes from each key until the next picture has been decoded and painted.

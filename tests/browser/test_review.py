@@ -1,26 +1,14 @@
 """Review in a real browser, by the keyboard alone: what is said stands on Orthanc, and nobody overwrites another."""
 
-import csv
-
 import pytest
 from playwright.sync_api import expect
 
-from mskmodel.phantoms.making import TRUTH, make
-from mskmodel.phantoms.views import CLASSES
+from mskmodel.labels import KEYS
 from tests.browser.conftest import Come
 from tests.browser.reading_room import ReadingRoom
 from tests.browser.reviewing import expect_progress, keys_of, press, queue_of, shown
 
-PHANTOMS = 20
-
-
-@pytest.fixture(scope="module")
-def phantoms(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[bytes, str]]:
-    """Phantoms as DICOM files, and the class of each."""
-    folder = tmp_path_factory.mktemp("phantoms")
-    make(folder, PHANTOMS, seed=7, workers=1, names=tuple(CLASSES))
-    with (folder / TRUTH).open(newline="") as table:
-        return [((folder / row["file"]).read_bytes(), row["label"]) for row in csv.DictReader(table)]
+PICTURES = 20
 
 
 @pytest.fixture
@@ -34,11 +22,9 @@ def few(reading_room: ReadingRoom) -> list[str]:
     return found
 
 
-def test_twenty_phantoms_are_reviewed_by_the_keyboard_alone(
-    reading_room: ReadingRoom, phantoms: list[tuple[bytes, str]], come: Come
-) -> None:
+def test_twenty_pictures_are_reviewed_by_the_keyboard_alone(reading_room: ReadingRoom, come: Come) -> None:
     reading_room.clear()
-    true = {reading_room.server.upload(data): label for data, label in phantoms}
+    true = {reading_room.store(f"one-of-{number}"): KEYS[number % len(KEYS)] for number in range(PICTURES)}
     for number, (instance, label) in enumerate(true.items()):
         # Every fourth label is wrong, and the right one is not among the likeliest.
         reading_room.label(instance, "shoulder_axillary" if number % 4 == 0 and label != "pelvis_ap" else label, 0.55)
@@ -47,12 +33,12 @@ def test_twenty_phantoms_are_reviewed_by_the_keyboard_alone(
     keys, agreed = keys_of(anna.page), 0
     suggested = {each["instance"]: each["suggested"] for each in queue_of(anna.page)}
     assert suggested.keys() == true.keys()
-    for number in range(PHANTOMS):
+    for number in range(PICTURES):
         instance = shown(anna.page)
         right = suggested[instance] == true[instance]
         agreed += right
         press(anna.page, [" "] if right and number % 2 else keys[true[instance]])
-    expect_progress(anna.page, f"{PHANTOMS} of {PHANTOMS}, {agreed} agreed.")
+    expect_progress(anna.page, f"{PICTURES} of {PICTURES}, {agreed} agreed.")
     said = {instance: reading_room.truth(instance) for instance in true}
     assert {instance: truth and truth.label for instance, truth in said.items()} == true
     assert {truth and truth.author for truth in said.values()} == {"anna"}

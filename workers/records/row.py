@@ -19,6 +19,7 @@ from mskmodel.tables.label_cell import NONE
 from workers.metadata.candidate import candidate_of
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.metadata.truth import Truth
+from workers.records.reason import told
 
 __all__ = ["Row", "is_pixel_hash"]
 
@@ -29,8 +30,6 @@ _CODE = re.compile(r"#[0-9a-f]{12}")
 _PIXEL_HASH = re.compile(r"[0-9a-f]{32}")
 _TERMS = {REGION: REGION_TERMS.keys(), VIEW: VIEW_TERMS.keys()}
 _SIDES = ("", "R", "L", "B")
-#: Characters; the longest of ours, with what Orthanc said, has fewer.
-_LONGEST_REASON = 300
 #: Most classes of a version.
 _MOST_CLASSES = 200
 #: By how much the probabilities of all classes may miss 1, since they are rounded.
@@ -76,7 +75,7 @@ class Row:
     shown: str | None = None
     """What people are shown: what a person said, else the model's label."""
     reason: str | None = None
-    """Why it is not labelled, as label workers say it, who repeat nothing of a header."""
+    """Why it is not labelled, as far as it may be told."""
     labelled_at: str | None = None
     """When it got its outcome: ISO 8601, UTC, milliseconds."""
     doubt: float | None = None
@@ -116,7 +115,7 @@ class Row:
                 "unlike": candidate.unlike if candidate else None,
                 "pixel_hash": outcome.pixel_hash if is_pixel_hash(outcome.pixel_hash) else None,
                 "shown": start.truth or label,
-                "reason": _reason(outcome.reason),
+                "reason": told(outcome.reason),
                 "labelled_at": _moment(outcome.labelled_at),
             }
         )
@@ -142,10 +141,6 @@ def _moment(value: object) -> str | None:
         return found.astimezone(UTC).isoformat(timespec="milliseconds") if found.tzinfo else None
     except (TypeError, ValueError, OverflowError):
         return None
-
-
-def _reason(value: object) -> str | None:
-    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_REASON and value.isprintable() else None
 
 
 def _key(value: object) -> str | None:

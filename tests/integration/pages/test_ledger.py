@@ -9,7 +9,7 @@ from workers.metadata.outcome import FAILED
 from workers.reconciliation.balance import astray
 from workers.records.arrivals import Place
 
-REASON = "the image is damaged, as this test has it"
+REASON = "the header has more elements than any radiograph"
 LONG_AGO = "2026-01-01T00:00:00+00:00"
 
 
