@@ -13,7 +13,7 @@ CLAIMS = {
     "side": "R",
     "group": "0123456789ab",
 }
-LISTS = ("/arrivals", "/ledger", "/models", "/models/shipped", "/jobs", "/users")
+LISTS = ("/arrivals", "/ledger", "/models", "/models/shipped", "/jobs", "/users", "/account")
 #: Themes and widths share no rule, so two of the four pairs show all of them.
 LOOKS: tuple[tuple[Literal["dark", "light"], int], ...] = (("dark", 1280), ("light", 820))
 PATHS = (*LISTS, "/review", "/review?queue=random", "/studies")
