@@ -126,9 +126,10 @@ def running_reading_room(folder: Path) -> Iterator[ReadingRoom]:
     """A reading room that is open, with accounts for `PEOPLE`."""
     port = free_port()
     secret = AccessSite("", "").environment["MSK_WEBHOOK_SECRET"]
-    hook = f"http://127.0.0.1:{port}/hooks/orthanc"
+    url = f"http://127.0.0.1:{port}"
+    hook, pages = f"{url}/hooks/orthanc", {"MSK_PAGES_URL": url}
     with (
-        running_orthanc(folder / "orthanc", webhook_url=hook, webhook_secret=secret) as server,
+        running_orthanc(folder / "orthanc", webhook_url=hook, webhook_secret=secret, environment=pages) as server,
         valkey(folder / "valkey") as broker,
     ):
         site = AccessSite(broker, str(folder / "records"), server.access)
