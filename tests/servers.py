@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import requests
 
@@ -152,10 +153,9 @@ class Orthanc:
 
 
 @contextlib.contextmanager
-def running_orthanc(
-    data: Path, *, webhook_url: str | None = None, webhook_secret: str | None = None
-) -> Iterator[Orthanc]:
-    server = Orthanc(data, webhook_url=webhook_url, webhook_secret=webhook_secret)
+def running_orthanc(data: Path, **options: Any) -> Iterator[Orthanc]:
+    """An Orthanc that runs. ``options``: of `Orthanc`."""
+    server = Orthanc(data, **options)
     server.start()
     try:
         yield server

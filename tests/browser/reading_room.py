@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 
 import httpx
 from sqlalchemy import select
@@ -68,6 +69,13 @@ class ReadingRoom:
         self._gateway.wait()
         self._running.close()
 
+    def die_and_come_back(self) -> Thread:
+        """End the gateway so, and open it again behind the caller's back; what does that."""
+        self.kill()
+        again = Thread(target=self.open)
+        again.start()
+        return again
+
     def close(self) -> None:
         self._running.close()
 
@@ -102,6 +110,15 @@ class ReadingRoom:
     def truth(self, instance: str) -> Truth | None:
         return Truth.of(self.orthanc.metadata(instance))
 
+    def fill(self, count: int) -> list[str]:
+        """Store so many pictures of a usual size in place of all others, with labels to accept; their instances."""
+        self.clear()
+        stored = [self.store(f"one-of-{count}-{number}", rows=1600, columns=1300) for number in range(count)]
+        for number, instance in enumerate(stored):
+            self.label(instance, "knee_ap", 0.95 - number / (10 * count))
+        self.follow(stored)
+        return stored
+
     def clear(self) -> None:
         """Delete every instance, and wait until the index shows none."""
         for instance in self.orthanc.instance_ids(0, 10_000):
@@ -126,9 +143,10 @@ def running_reading_room(folder: Path) -> Iterator[ReadingRoom]:
     """A reading room that is open, with accounts for `PEOPLE`."""
     port = free_port()
     secret = AccessSite("", "").environment["MSK_WEBHOOK_SECRET"]
-    hook = f"http://127.0.0.1:{port}/hooks/orthanc"
+    url = f"http://127.0.0.1:{port}"
+    hook, pages = f"{url}/hooks/orthanc", {"MSK_PAGES_URL": url}
     with (
-        running_orthanc(folder / "orthanc", webhook_url=hook, webhook_secret=secret) as server,
+        running_orthanc(folder / "orthanc", webhook_url=hook, webhook_secret=secret, environment=pages) as server,
         valkey(folder / "valkey") as broker,
     ):
         site = AccessSite(broker, str(folder / "records"), server.access)

@@ -5,6 +5,7 @@ from typing import Literal
 import pytest
 from playwright.sync_api import expect
 
+from tests.access_site import PASSWORD
 from tests.browser.conftest import Come
 from tests.browser.reading_room import NUMBER, PATIENT, ReadingRoom
 
@@ -13,7 +14,7 @@ CLAIMS = {
     "side": "R",
     "group": "0123456789ab",
 }
-LISTS = ("/arrivals", "/ledger", "/models", "/models/shipped", "/jobs", "/users")
+LISTS = ("/arrivals", "/ledger", "/models", "/models/shipped", "/jobs", "/users", "/account")
 #: Themes and widths share no rule, so two of the four pairs show all of them.
 LOOKS: tuple[tuple[Literal["dark", "light"], int], ...] = (("dark", 1280), ("light", 820))
 PATHS = (*LISTS, "/review", "/review?queue=random", "/studies")
@@ -129,3 +130,21 @@ def test_a_study_that_is_not_there_is_said_in_words(come: Come) -> None:
     for each in ("1.2.3", "not-a-study", "00000000-11111111-22222222-33333333-44444444"):
         vera.open(f"/studies/{each}")
         expect(vera.page.get_by_role("alert")).to_contain_text("Orthanc holds no such")
+
+
+def test_orthanc_explorer_leads_to_the_study_by_way_of_signing_in(
+    reading_room: ReadingRoom, study: str, come: Come
+) -> None:
+    server = reading_room.server
+    login = {"username": server.user, "password": server.password, "origin": server.url}
+    vera = come(http_credentials=login)
+    vera.expected = f"asked another host: {server.url}/|{server.url}/app/"
+    vera.page.goto(f"{server.url}/app/explorer.html#study?uuid={study}")
+    with vera.context.expect_page() as opened:
+        vera.page.get_by_role("link", name="Labels of this study").click()
+    page = opened.value
+    page.get_by_label("Name").fill("vera")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"{reading_room.url}/studies/{study}")
+    expect(page.get_by_role("heading", level=2, name="Knee, right")).to_be_visible()

@@ -1,4 +1,4 @@
-"""Signing in, by a password or by a link that was made for choosing one."""
+"""Signing in, by a password or by a link that was made for choosing one; and another password."""
 
 from contextlib import suppress
 from datetime import timedelta
@@ -10,7 +10,7 @@ from workers.access.accounts import account_name, invited_account, set_password
 from workers.access.awaited_records import AwaitedRecords
 from workers.access.errors import AccessError
 from workers.access.passwords import hashed, is_right
-from workers.access.sessions import open_session
+from workers.access.sessions import open_session, session_of
 from workers.access.throttle import Throttled, begin_try, forgive
 from workers.records.access_tables import accounts
 from workers.records.audit_log import note
@@ -74,6 +74,24 @@ class Login:
         await self._records.read(account)
         kept = await to_thread.run_sync(hashed, password, limiter=self._limiter)
         return await self._records.write(chosen)
+
+    async def by_change(self, name: str, present: str, password: str, address: str) -> str:
+        """The secret of a new session, once the account has another password; all its other sessions have ended.
+
+        Raises:
+            AccessError: the password is too short or too long.
+            Other errors: as `by_password` of the present one.
+        """
+        kept = await to_thread.run_sync(hashed, password, limiter=self._limiter)
+        proof = await self.by_password(name, present, address)
+
+        def changed(connection: Connection) -> str:
+            if session_of(connection, proof) is None:  # somebody has changed the password since
+                raise WrongPassword
+            set_password(connection, name, kept, by=name)
+            return open_session(connection, name, self._lasts)
+
+        return await self._records.write(changed)
 
     def _ended(self, connection: Connection, name: str, address: str, kept: str | None) -> str | None:
         """A session for the account, if it still has the password of which that is kept."""

@@ -34,6 +34,10 @@ class Token:
     made_at: str
     expires_at: str
 
+    @property
+    def is_expired(self) -> bool:
+        return self.expires_at <= now()
+
 
 def add_token(connection: Connection, account: str, role: Role, lasts: timedelta, *, by: str) -> tuple[Token, str]:
     """Make a token; it, and its text, which is shown this once.
@@ -59,13 +63,13 @@ def tokens_of(connection: Connection, account: str | None = None) -> list[Token]
     return [Token(**(dict(row) | {"role": Role.of(row["role"])})) for row in connection.execute(wanted).mappings()]
 
 
-def revoke_token(connection: Connection, token_id: str, *, by: str) -> None:
-    """Revoke a token. AccessError: there is none of that id."""
-    account = connection.scalar(select(tokens.c.account).where(tokens.c.id == token_id))
-    if account is None:
+def revoke_token(connection: Connection, token_id: str, *, by: str, account: str | None = None) -> None:
+    """Revoke a token, of that account where one is given. AccessError: there is none of that id."""
+    owner = connection.scalar(select(tokens.c.account).where(tokens.c.id == token_id))
+    if owner is None or account not in (None, owner):
         raise AccessError("there is no such token: msk users token list shows them")
     connection.execute(delete(tokens).where(tokens.c.id == token_id))
-    note(connection, by, "token revoked", token_id, {"account": account})
+    note(connection, by, "token revoked", token_id, {"account": owner})
 
 
 def holder(connection: Connection, text: str) -> Asker | None:

@@ -101,7 +101,7 @@ class Callbacks:
         accuracy = self._accuracy(fold, epoch.model)
         curve = until_it_can_be_written(self._run, lambda: self._remember(number, epoch.loss, accuracy))
         said = f"epoch {number} of {total}: loss {epoch.loss:.3f}, accuracy on what it has not seen {accuracy:.3f}"
-        values = {"epoch": number, "accuracy": round(accuracy, 4), "loss": round(epoch.loss, 4)}
+        values = {"epoch": number, "epochs": total, "accuracy": round(accuracy, 4), "loss": round(epoch.loss, 4)}
         self._run.note(said, REHEARSAL + number, **values, curve=json.dumps(curve, allow_nan=False))
 
     def trained(self, fold: int, model: AlexNet) -> None:

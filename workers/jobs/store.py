@@ -65,7 +65,9 @@ class Job:
     total: int = 0
     """``done`` of ``total`` images, phantoms or steps of the phase."""
     epoch: int = 0
-    """Epochs that are complete."""
+    """Epochs that are complete, in all its runs."""
+    epochs: int = 0
+    """All that it will have; 0 before the first is complete."""
     loss: float | None = None
     accuracy: float | None = None
     """On the hold-out after the last epoch, 0..1."""
@@ -232,6 +234,7 @@ def _job(job_id: str, values: Mapping[str, str], log: Any, now: float) -> Job:
         done=int(values.get("done", 0)),
         total=int(values.get("total", 0)),
         epoch=int(values.get("epoch", 0)),
+        epochs=int(values.get("epochs", 0)),
         loss=number("loss"),
         accuracy=number("accuracy"),
         curve=tuple((float(loss), float(accuracy)) for loss, accuracy in json.loads(values.get("curve", "[]"))),

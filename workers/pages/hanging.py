@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from mskmodel.labels import parts_of
 from mskmodel.tables.label_cell import NONE
@@ -10,6 +9,7 @@ from workers.metadata.candidate import candidate_of
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, SKIPPED, Outcome
 from workers.metadata.truth import Statement, Truth
 from workers.pages.wording import SIDES, claimed, display, percent
+from workers.records.known_values import known_part
 
 __all__ = ["Hung", "Row", "hung"]
 
@@ -55,12 +55,12 @@ class Hung:
 
     @classmethod
     def of(cls, instance: str, metadata: Mapping[str, str]) -> "Hung":
-        """As Orthanc's metadata say."""
-        outcome, truth = Outcome.of(metadata), Truth.of(metadata)
-        standing = Truth.standing(metadata)
+        """As Orthanc's metadata say, in known words: whoever may write to Orthanc may have written others."""
+        found, truth, standing = Outcome.of(metadata), Truth.of(metadata), Truth.standing(metadata)
+        outcome = known_part(found) if found else None
         key = (standing.label or NONE) if standing else (outcome.label or "") if outcome else ""
         region, view = ("", "") if key in ("", NONE) else parts_of(key)
-        claims: Mapping[str, Any] = outcome.claims if outcome else {}
+        claims = outcome.claims if outcome else {}
         candidate = candidate_of(instance, outcome) if outcome else None
         return cls(
             instance=instance,
@@ -68,7 +68,7 @@ class Hung:
             key=key,
             region=region,
             view=view,
-            side=str(claims.get("side", "")) if isinstance(claims, Mapping) else "",
+            side=claims.get("side", ""),
             status=_status(outcome),
             top=tuple((display(name), percent(share)) for name, share in outcome.top5) if outcome else (),
             claimed=claimed(claims),

@@ -105,7 +105,7 @@ class Curve:
 def _curve(job: Job) -> Curve | None:
     if not job.curve:
         return None
-    epochs = max(job.request.epochs, len(job.curve))
+    epochs = max(job.epochs, len(job.curve))  # a job of an earlier version does not say how many it will have
     most = max(loss for loss, _ in job.curve) or 1.0
 
     def points(shares: Sequence[float]) -> str:
@@ -113,7 +113,7 @@ def _curve(job: Job) -> Curve | None:
         return " ".join(f"{number * step:.1f},{HEIGHT * (1 - share):.1f}" for number, share in enumerate(shares))
 
     loss, accuracy = job.curve[-1]
-    says = f"After epoch {len(job.curve)} of {epochs}: loss {loss:.3f}, accuracy on the hold-out {accuracy:.1%}"
+    says = f"After epoch {len(job.curve)} of {epochs}: loss {loss:.3f}, accuracy on what it has not seen {accuracy:.1%}"
     lines = (points([each / most for each, _ in job.curve]), points([each for _, each in job.curve]))
     return Curve(*lines, most, epochs, says)
 

@@ -19,7 +19,7 @@ from workers.access.sessions import close_session
 from workers.access.throttle import Throttled
 from workers.pages.rendering import Pages, spoken
 
-__all__ = ["login_routes"]
+__all__ = ["login_routes", "signed_in"]
 
 PAGE, LINK_PAGE = "login.html.jinja", "password.html.jinja"
 
@@ -57,7 +57,7 @@ def login_routes(identification: Identification, pages: Pages, lasts: timedelta)
             answer = pages.page(request, PAGE, 429, next=target, name=name, sentence=spoken(refusal))
             answer.headers["Retry-After"] = str(refusal.seconds)
             return answer
-        return await signed_in(request, secret, target)
+        return await signed_in(request, identification, secret, target, lasts)
 
     async def choose(request: Request, link: str, form: dict[str, str]) -> Response:
         password, name = form.get("password", ""), form.get("name", "")
@@ -67,13 +67,7 @@ def login_routes(identification: Identification, pages: Pages, lasts: timedelta)
             secret = await login.by_link(link, password)
         except AccessError as error:
             return pages.page(request, LINK_PAGE, 422, name=name, once=link, least=LEAST, sentence=spoken(error))
-        return await signed_in(request, secret, "/")
-
-    async def signed_in(request: Request, secret: str, target: str) -> Response:
-        answer = RedirectResponse(target, HTTPStatus.SEE_OTHER)
-        secure = identification.proxies.is_secure(request)
-        set_session_cookie(answer, await identification.signer(), secret, lasts, secure=secure)
-        return answer
+        return await signed_in(request, identification, secret, "/", lasts)
 
     @router.post("/logout")
     @needs(Role.VIEWER)
@@ -86,6 +80,16 @@ def login_routes(identification: Identification, pages: Pages, lasts: timedelta)
         return answer
 
     return router
+
+
+async def signed_in(
+    request: Request, identification: Identification, secret: str, target: str, lasts: timedelta
+) -> Response:
+    """The way to a page of ours, with the cookie of the session of that secret."""
+    answer = RedirectResponse(target, HTTPStatus.SEE_OTHER)
+    secure = identification.proxies.is_secure(request)
+    set_session_cookie(answer, await identification.signer(), secret, lasts, secure=secure)
+    return answer
 
 
 def _local(target: str) -> str:

@@ -22,6 +22,7 @@ from workers.pages.awaited_orthanc import AwaitedOrthanc
 from workers.pages.legend import NONE_KEY, legend
 from workers.pages.rendering import Pages
 from workers.pages.wording import NONE_OF_THEM, claimed, display, percent
+from workers.records.known_values import known_part
 from workers.records.review_queue import Queue, own_classes, waiting
 
 __all__ = ["review_routes"]
@@ -101,7 +102,8 @@ def _candidates(patients: Mapping[str, str]) -> Callable[[OrthancClient], dict[s
         metadata = orthanc.metadata_of(list(patients)) if patients else {}
         found: dict[str, Found] = {}
         for name, patient in patients.items():
-            outcome = Outcome.of(metadata.get(name, {}))
+            said = Outcome.of(metadata.get(name, {}))
+            outcome = known_part(said) if said else None
             candidate = candidate_of(name, outcome) if outcome else None
             if outcome and candidate and Truth.standing(metadata[name]) is None:
                 found[name] = replace(candidate, patient=patient), outcome

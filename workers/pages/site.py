@@ -13,6 +13,7 @@ from workers.access.identification import Identification
 from workers.broker.database import client
 from workers.ledger import Ledger
 from workers.metadata.truth_changes import no_journal
+from workers.pages.account import account_routes
 from workers.pages.arrivals import arrivals_routes
 from workers.pages.awaited_orthanc import AwaitedOrthanc
 from workers.pages.errors import error_pages
@@ -41,7 +42,9 @@ STATIC = Path(__file__).parent / "static"
 def add_pages(app: FastAPI, identification: Identification, settings: Settings, deeds: JobDeeds) -> None:
     """Add them to the application. ``deeds``: what is done with training jobs."""
     pages, records = Pages(identification.proxies), identification.records
-    app.include_router(login_routes(identification, pages, timedelta(hours=settings.session_hours)))
+    lasts = timedelta(hours=settings.session_hours)
+    app.include_router(login_routes(identification, pages, lasts))
+    app.include_router(account_routes(identification, pages, lasts))
     app.include_router(users_routes(records, pages))
     _add_lists(app, records, settings, deeds, pages)
     _add_pictures(app, records, settings, deeds, pages)

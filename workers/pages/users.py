@@ -1,9 +1,9 @@
-"""The page of accounts, for administrators: `/users`."""
+"""The page of accounts and their tokens, for administrators: `/users`."""
 
 from collections.abc import Callable
 from http import HTTPStatus
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from sqlalchemy import Connection
 from starlette.responses import RedirectResponse, Response
 
@@ -13,7 +13,9 @@ from workers.access.awaited_records import AwaitedRecords
 from workers.access.errors import AccessError
 from workers.access.forgery import form_of
 from workers.access.role import Role, needs
+from workers.access.tokens import revoke_token, tokens_of
 from workers.pages.rendering import Pages, spoken
+from workers.pages.role_field import role_of
 
 __all__ = ["users_routes"]
 
@@ -27,19 +29,10 @@ def users_routes(records: AwaitedRecords, pages: Pages) -> APIRouter:
     async def shown(
         request: Request, status: int = 200, sentence: str = "", link: str = "", name: str = ""
     ) -> Response:
-        found = await records.read(accounts_of)
-        roles = [role.word for role in Role]
-        return pages.page(
-            request,
-            PAGE,
-            status,
-            accounts=found,
-            roles=roles,
-            sentence=sentence,
-            link=link,
-            name=name,
-            days=INVITED.days,
-        )
+        accounts, tokens = await records.read(lambda connection: (accounts_of(connection), tokens_of(connection)))
+        content = {"accounts": accounts, "tokens": tokens, "roles": [role.word for role in Role]}
+        said = {"sentence": sentence, "link": link, "name": name, "days": INVITED.days}
+        return pages.page(request, PAGE, status, **content, **said)
 
     async def changed(request: Request, change: Callable[[Connection], None]) -> Response:
         """The list again, after the change or with what is wrong with it."""
@@ -68,7 +61,7 @@ def users_routes(records: AwaitedRecords, pages: Pages) -> APIRouter:
     async def add(request: Request) -> Response:
         """Add the account `name` with the role `role`, and show the link for its password."""
         form, by = await form_of(request), asker_of(request).name
-        role = _role(form)
+        role = role_of(form)
 
         def added(connection: Connection) -> tuple[str, str]:
             name = add_account(connection, form.get("name", ""), role, by=by)
@@ -87,7 +80,7 @@ def users_routes(records: AwaitedRecords, pages: Pages) -> APIRouter:
     @needs(Role.ADMIN)
     async def give_role(request: Request, name: str) -> Response:
         """Give the account the role `role`."""
-        role, by = _role(await form_of(request)), asker_of(request).name
+        role, by = role_of(await form_of(request)), asker_of(request).name
         return await changed(request, lambda connection: set_role(connection, name, role, by=by))
 
     @router.post("/{name}/remove")
@@ -97,11 +90,11 @@ def users_routes(records: AwaitedRecords, pages: Pages) -> APIRouter:
         by = asker_of(request).name
         return await changed(request, lambda connection: remove_account(connection, name, by=by))
 
+    @router.post("/tokens/{token_id}/revoke")
+    @needs(Role.ADMIN)
+    async def revoke(request: Request, token_id: str) -> Response:
+        """Revoke anybody's token."""
+        by = asker_of(request).name
+        return await changed(request, lambda connection: revoke_token(connection, token_id, by=by))
+
     return router
-
-
-def _role(form: dict[str, str]) -> Role:
-    try:
-        return Role.of(form.get("role", ""))
-    except KeyError:
-        raise HTTPException(422, f"a role is one of {', '.join(role.word for role in Role)}") from None

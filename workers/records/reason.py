@@ -10,7 +10,7 @@ from typing import Final
 
 from pydicom.uid import UID_dictionary  # type: ignore[attr-defined]  # it is there, and not declared
 
-__all__ = ["UNTOLD", "told"]
+__all__ = ["UNTOLD", "told", "words"]
 
 #: In place of a reason that is not repeated.
 UNTOLD: Final = "a reason that only Orthanc tells"
@@ -19,12 +19,13 @@ _LONGEST: Final = 300
 _WORD: Final = re.compile(r"[^\W\d_]+")
 
 
-def _words(text: str) -> frozenset[str]:
+def words(text: str) -> frozenset[str]:
+    """Its words in lower case; digits and punctuation part them."""
     return frozenset(_WORD.findall(text.lower()))
 
 
 #: What label workers say.
-_WORDS: Final = _words(
+_WORDS: Final = words(
     """
     a address agreed all allocated allow allowed an and another answer any are as authority be before begin begins
     between bits black broken by bytes can cannot certificate changed changes class clocks coded codestream colour
@@ -48,7 +49,7 @@ def told(reason: object) -> str | None:
     """The reason as it may be shown, `UNTOLD` for one in other words, None for none."""
     if not isinstance(reason, str) or not reason:
         return None
-    is_ours = len(reason) <= _LONGEST and reason.isprintable() and _words(reason) <= _known()
+    is_ours = len(reason) <= _LONGEST and reason.isprintable() and words(reason) <= _known()
     return reason if is_ours else UNTOLD
 
 
@@ -56,4 +57,4 @@ def told(reason: object) -> str | None:
 def _known() -> frozenset[str]:
     """All words; names of SOP classes and transfer syntaxes are the standard's, those of errors are Python's."""
     standard = " ".join(name for name, *_ in UID_dictionary.values())
-    return _WORDS | _words(standard) | {name.lower() for name in dir(builtins) if name.endswith("Error")}
+    return _WORDS | words(standard) | {name.lower() for name in dir(builtins) if name.endswith("Error")}

@@ -12,24 +12,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from mskmodel.evidence.claim import FIELDS, REGION, VIEW, Claims
-from mskmodel.evidence.terms import REGION_TERMS, VIEW_TERMS
 from mskmodel.labels import parts_of
 from mskmodel.tables.label_cell import NONE
 from workers.metadata.candidate import candidate_of
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.metadata.truth import Truth
+from workers.records.known_values import known_claims, known_key
 from workers.records.reason import told
 
 __all__ = ["Row", "is_pixel_hash"]
 
-#: Keys of classes, names of versions, identities of files.
-_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+:-]{0,99}")
-_HASH = re.compile(r"[0-9a-f]{12}")
-_CODE = re.compile(r"#[0-9a-f]{12}")
 _PIXEL_HASH = re.compile(r"[0-9a-f]{32}")
-_TERMS = {REGION: REGION_TERMS.keys(), VIEW: VIEW_TERMS.keys()}
-_SIDES = ("", "R", "L", "B")
 #: Most classes of a version.
 _MOST_CLASSES = 200
 #: By how much the probabilities of all classes may miss 1, since they are rounded.
@@ -87,13 +80,13 @@ class Row:
     def of(cls, instance: str, series: str, study: str, patient: str, metadata: Mapping[str, str]) -> "Row":
         """The row of an instance with these metadata."""
         truth = Truth.standing(metadata)
-        said = (truth.label or NONE) if truth else None
-        start = cls(instance, series, study, patient, _stored_at(metadata), truth=_key(said), shown=_key(said))
+        said = known_key((truth.label or NONE) if truth else None)
+        start = cls(instance, series, study, patient, _stored_at(metadata), truth=said, shown=said)
         outcome = Outcome.of(metadata)
         if outcome is None or outcome.status not in (LABELLED, NEEDS_REVIEW, SKIPPED, FAILED):
             return start
         fields = json.loads(metadata[PREDICTION])
-        label, claims = _key(outcome.label), _claims(fields.get("claims"))
+        label, claims = known_key(outcome.label), known_claims(fields.get("claims"))
         region, view = parts_of(label) if label else ("", "")
         candidate = candidate_of(instance, outcome)
         return cls(
@@ -102,7 +95,7 @@ class Row:
                 "status": outcome.status,
                 "label": label,
                 "probability": _share(outcome.confidence),
-                "model": _key(outcome.model),
+                "model": known_key(outcome.model),
                 "region": region or None,
                 "view": view or None,
                 "side": (claims.side or None) if claims else None,
@@ -110,7 +103,7 @@ class Row:
                 "pixels": _pixels(fields.get("pixels")),
                 "claims": json.loads(json.dumps(claims.to_json())) if claims else None,
                 "group": (claims.group or None) if claims else None,
-                "attachment": _key(outcome.attachment_md5),
+                "attachment": known_key(outcome.attachment_md5),
                 "doubt": _share(candidate.doubt) if candidate else None,
                 "unlike": candidate.unlike if candidate else None,
                 "pixel_hash": outcome.pixel_hash if is_pixel_hash(outcome.pixel_hash) else None,
@@ -143,10 +136,6 @@ def _moment(value: object) -> str | None:
         return None
 
 
-def _key(value: object) -> str | None:
-    return value if isinstance(value, str) and _KEY.fullmatch(value) else None
-
-
 def _share(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and math.isfinite(value) and 0 <= value <= 1 else None
 
@@ -154,22 +143,7 @@ def _share(value: object) -> float | None:
 def _pixels(value: object) -> dict[str, float] | None:
     if not isinstance(value, dict) or not 1 < len(value) <= _MOST_CLASSES or NONE not in value:
         return None
-    found = {key: _share(share) for key, share in value.items() if _key(key)}
+    found = {key: _share(share) for key, share in value.items() if known_key(key)}
     shares = {key: share for key, share in found.items() if share is not None}
     whole = len(shares) == len(value) and abs(sum(shares.values()) - 1) < _ROUNDING
     return shares if whole else None
-
-
-def _claims(value: object) -> Claims | None:
-    """Claims in terms and hashes alone; None for anything else."""
-    try:
-        claims = Claims.from_json(value)  # type: ignore[arg-type]
-    except (KeyError, TypeError, AttributeError):
-        return None
-    for claim in claims.claims:
-        known = _TERMS.get(claim.kind, ())
-        if claim.field not in FIELDS or not claim.terms:
-            return None
-        if not all(term in known or _CODE.fullmatch(term) for term in claim.terms):
-            return None
-    return claims if claims.side in _SIDES and (not claims.group or _HASH.fullmatch(claims.group)) else None

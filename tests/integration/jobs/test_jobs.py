@@ -123,7 +123,7 @@ def test_a_submitted_job_is_watched_to_its_promotion(site: Site, watched: Watche
     assert watched.watching.returncode == 0, watched.watching.stderr
     assert "epoch 8 of 8" in watched.watching.stderr
     shown = json.loads(site.msk("jobs", "show", "--json", watched.id).stdout)
-    assert (shown["state"], shown["author"], shown["epoch"]) == (PROMOTED, "ann", 8)
+    assert (shown["state"], shown["author"], shown["epoch"], shown["epochs"]) == (PROMOTED, "ann", 8, 8)
     assert site.registry.promoted() != watched.served_before
     assert site.registry.promoted().name == shown["version"]
     assert watched.id in site.msk("jobs", "list").stdout

@@ -1,6 +1,9 @@
 """A study on the wall: by joint and side, AP left and lateral right, in words and without anything of the patient's."""
 
+import json
 from typing import Any
+
+import pytest
 
 from workers.metadata.outcome import LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, TRUTH, Outcome
 from workers.metadata.truth import Statement, Truth
@@ -62,3 +65,30 @@ def test_metadata_of_other_software_harm_nothing() -> None:
         "Knee",
         ["waits to be labelled", "left to a person: low confidence"],
     )
+
+
+SENTENCE = "pixels: knee lateral 0.66; header says knee or leg, a code of the site; its siblings are an elbow AP 0.98, "
+
+
+@pytest.mark.parametrize(
+    ("sentence", "is_shown"),
+    [
+        (f"{SENTENCE}none of the classes 0.70 (hip 0.60) and 2 more: wrist pa 0.93", True),
+        (f"{SENTENCE}Quincy 0.93", False),
+        ("header says Magda", False),
+        ("pixels: knee AP 0.90\n", False),
+        (SENTENCE * 9, False),
+    ],
+)
+def test_how_a_label_came_about_is_told_in_known_words(sentence: str, *, is_shown: bool) -> None:
+    (row,) = hung({"a": labelled("wrist_pa", explanation=sentence)})
+    assert row.pictures[0].explanation == (sentence if is_shown else "")
+
+
+def test_text_that_somebody_else_wrote_to_orthanc_is_not_shown() -> None:
+    name = "Quincy, Magda"
+    claims = {"claims": [{"field": name, "kind": "region", "terms": [name]}], "side": name, "group": name}
+    written = {"label": name, "top5": [[name, 0.9], ["knee_ap", 0.1]], "claims": claims}
+    texts = {"reason": name, "explanation": name, "note": name, "model": name}
+    outcome = json.loads(Outcome(LABELLED, "0" * 32, 1).to_json()) | written | texts
+    assert "Quincy" not in repr(hung({"a": {PREDICTION: json.dumps(outcome)}}))

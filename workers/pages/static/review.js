@@ -1,8 +1,8 @@
-// Review: says by keys what pictures show. Each picture is there before it is wanted, and what is said is sent behind
-// the reader's back, in order, until the server has it: a server that is away for a while costs nothing.
+// Review: says by keys what pictures show. All pictures of the sitting are fetched before they are wanted, and what is
+// said is sent behind the reader's back, in order, until the server has it: one that is away for a while costs nothing.
 "use strict";
 
-const AHEAD = 5, RETRY_FIRST = 250, RETRY_LAST = 4000;
+const AHEAD = 5, BEHIND = 2, RETRY_FIRST = 250, RETRY_LAST = 4000;
 const room = document.getElementById("room");
 if (room) review();
 
@@ -22,11 +22,13 @@ function review() {
 
   // -- what is shown ------------------------------------------------------------------------------------------------
 
+  const address = (index) => `/pictures/${items[index].instance}?size=reading`;
+  const pause = (time) => new Promise((done) => setTimeout(done, time));
+
   function pictureOf(index) {
     if (!pictures.has(index)) {
       const image = new Image();
-      image.src = `/pictures/${items[index].instance}?size=reading`;
-      image.decode().catch(() => {});
+      image.src = address(index);
       image.addEventListener("error", () => missing(index));
       pictures.set(index, image);
     }
@@ -34,18 +36,40 @@ function review() {
   }
 
   // The server was away: asked for again, as long as it is near.
-  function missing(index) {
+  async function missing(index) {
     pictures.delete(index);
-    setTimeout(() => {
-      if (index === at) show();
-      else if (Math.abs(index - at) <= AHEAD) pictureOf(index);
-    }, RETRY_LAST / 4);
+    await pause(index === at ? RETRY_FIRST : RETRY_LAST / 4);
+    if (index === at) show();
+    else if (index >= at - BEHIND && index <= at + AHEAD) pictureOf(index);
   }
 
+  // What is near is decoded too, so that it is shown at once.
   function prefetch() {
-    const near = range(Math.max(0, at - 2), Math.min(items.length - 1, at + AHEAD));
-    for (const index of near) pictureOf(index);
-    for (const index of pictures.keys()) if (!near.includes(index)) pictures.delete(index);
+    for (const index of range(Math.max(0, at - BEHIND), Math.min(items.length - 1, at + AHEAD))) {
+      pictureOf(index).decode().catch(() => {});
+    }
+    for (const index of pictures.keys()) if (index < at - BEHIND) pictures.delete(index);
+  }
+
+  // All others one after the other, so that what is near never waits for them. An image tells no status, so each is
+  // fetched, and taken from the browser's cache then.
+  async function fetchAll() {
+    for (let index = 0; index < items.length; index++) {
+      while (index > at && !pictures.has(index)) {
+        if (await isFetched(index)) pictureOf(index);
+        else await pause(RETRY_LAST / 4);
+      }
+    }
+  }
+
+  async function isFetched(index) {
+    try {
+      const answer = await fetch(address(index));
+      await answer.blob();
+      return answer.status < 500;
+    } catch {
+      return false;
+    }
   }
 
   function show() {
@@ -159,19 +183,19 @@ function review() {
 
   async function pump() {
     sending = true;
-    let pause = RETRY_FIRST;
+    let delay = RETRY_FIRST;
     while (unsent.length) {
       const answer = await attempt(unsent[0]);
       if (answer === null || answer.status >= 500 || answer.status === 429 || answer.status === 401) {
         find("trouble").textContent = answer?.status === 401
           ? "You are signed out. Sign in again in another tab: what you said is kept here until then."
           : "The server does not answer. What you said is kept here, and sent once it does.";
-        await new Promise((done) => setTimeout(done, pause));
-        pause = Math.min(pause * 2, RETRY_LAST);
+        await pause(delay);
+        delay = Math.min(delay * 2, RETRY_LAST);
         continue;
       }
       find("trouble").textContent = "";
-      pause = RETRY_FIRST;
+      delay = RETRY_FIRST;
       const { item, label } = unsent.shift();
       await settle(item, label, answer);
       mark(item);
@@ -275,4 +299,5 @@ function review() {
   window.addEventListener("beforeunload", (event) => { if (unsent.length) event.preventDefault(); });
   sheet.focus({ preventScroll: true });
   show();
+  fetchAll();
 }
