@@ -9,7 +9,7 @@ from mskmodel.tables.label_cell import NONE
 from workers.jobs.request import InvalidRequest, JobRequest
 from workers.jobs.store import AWAITING_APPROVAL, CANCELLED, FAILED, QUEUED, RUNNING, Job
 from workers.pages.times import lasted, local_time
-from workers.pages.wording import display
+from workers.pages.wording import display, percent
 from workers.records.new_truths import Said
 
 __all__ = ["CANCELLABLE", "NUMBERS", "Curve", "Learnt", "Shown", "asked", "learnable", "learnt_last", "shown"]
@@ -113,7 +113,8 @@ def _curve(job: Job) -> Curve | None:
         return " ".join(f"{number * step:.1f},{HEIGHT * (1 - share):.1f}" for number, share in enumerate(shares))
 
     loss, accuracy = job.curve[-1]
-    says = f"After epoch {len(job.curve)} of {epochs}: loss {loss:.3f}, accuracy on what it has not seen {accuracy:.1%}"
+    right = percent(accuracy, 1)
+    says = f"After epoch {len(job.curve)} of {epochs}: loss {loss:.3f}, accuracy on what it has not seen {right}"
     lines = (points([each / most for each, _ in job.curve]), points([each for _, each in job.curve]))
     return Curve(*lines, most, epochs, says)
 

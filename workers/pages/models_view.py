@@ -13,7 +13,7 @@ from mskmodel.tables.label_cell import NONE
 from mskmodel.versions.comparison import Comparison, Said
 from mskmodel.versions.kept_pictures import kept_names
 from workers.pages.times import local_time
-from workers.pages.wording import display
+from workers.pages.wording import display, percent
 
 __all__ = ["Difference", "Line", "differences", "facts", "figures", "line", "pairs", "standing"]
 
@@ -50,7 +50,7 @@ def line(version: VersionFacts) -> Line:
         version.name,
         local_time(version.manifest.get("made")),
         len(version.manifest.get("classes", ())),
-        [percent(metrics.get(name)) for name in LISTED],
+        [figure(metrics.get(name)) for name in LISTED],
         standing(version),
         gate,
         version.served,
@@ -64,9 +64,9 @@ def standing(version: VersionFacts) -> str:
     return said + (" (came with the program)" if version.shipped else "")
 
 
-def percent(value: Any) -> str:
+def figure(value: Any) -> str:
     """A figure from 0 to 1; a dash where there is none."""
-    return f"{value:.1%}" if isinstance(value, int | float) else "-"
+    return percent(value, 1) if isinstance(value, int | float) else "-"
 
 
 def figures(manifest: Mapping[str, Any]) -> list[tuple[str, str, str]]:
@@ -75,8 +75,8 @@ def figures(manifest: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     found = []
     for name, title in FIGURES.items():
         bounds = metrics.get("intervals", {}).get(name)
-        interval = f"{percent(bounds['low'])} to {percent(bounds['high'])}" if bounds else ""
-        found.append((title, percent(metrics.get(name)), interval))
+        interval = f"{figure(bounds['low'])} to {figure(bounds['high'])}" if bounds else ""
+        found.append((title, figure(metrics.get(name)), interval))
     return found
 
 
@@ -89,7 +89,8 @@ def facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
     found += [(name, str(training[name])) for name in TRAINING if name in training]
     for each in manifest.get("data", ()):
-        found.append((f"trained on {each['name']}", f"{each['count']:,} pictures, {each['share']:.0%} of the draws"))
+        said = f"{each['count']:,} pictures, {percent(each['share'])} of the draws"
+        found.append((f"trained on {each['name']}", said))
     found.append(("held out", f"{manifest.get('holdout', {}).get('count', 0):,} pictures"))
     return [*found, ("classes", ", ".join(map(display, manifest.get("classes", ()))))]
 
@@ -126,5 +127,5 @@ def differences(comparison: Comparison, old: Path, new: Path) -> list[Difference
 
 
 def _said(said: Said, row: int) -> str:
-    sure = f"{display(said.likeliest[row])} {said.confidence[row]:.0%}"
+    sure = f"{display(said.likeliest[row])} {percent(said.confidence[row])}"
     return sure if said.labelled[row] else f"{sure}, abstained"

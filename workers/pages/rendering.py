@@ -11,7 +11,7 @@ from workers.access.forgery import COOKIE, forgery_token
 from workers.access.proxies import Proxies
 from workers.access.role import Role
 from workers.access.secret import new_secret
-from workers.pages.wording import display
+from workers.pages.wording import display, percent
 
 __all__ = ["Pages", "spoken"]
 
@@ -33,7 +33,7 @@ _TEMPLATES = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.filters["display"] = display
+_TEMPLATES.filters |= {"display": display, "percent": percent}
 
 
 def spoken(error: Exception) -> str:

@@ -25,9 +25,9 @@ def display(key: str | None) -> str:
     return said[:1].upper() + said[1:]
 
 
-def percent(probability: float | None) -> str:
-    """In whole percent; "" for none."""
-    return "" if probability is None else f"{probability:.0%}"
+def percent(share: float | None, digits: int = 0) -> str:
+    """In percent; "" for none."""
+    return "" if share is None else f"{share * 100:.{digits}f} %"
 
 
 def claimed(claims: Mapping[str, Any]) -> str:

@@ -46,7 +46,7 @@ def test_what_a_person_said_decides_where_a_picture_hangs_until_it_is_withdrawn(
     assert (row.name, row.pictures[0].label, row.pictures[0].probability) == ("Hand", "Hand AP", "")
     assert row.pictures[0].history == ("anna said Hand AP 2026-11-28 10:15",)
     (row,) = hung({"a": labelled("knee_ap") | said(None, "anna", withdrawn=True)})
-    assert (row.name, row.pictures[0].label, row.pictures[0].probability) == ("Knee", "Knee AP", "90%")
+    assert (row.name, row.pictures[0].label, row.pictures[0].probability) == ("Knee", "Knee AP", "90 %")
     assert row.pictures[0].history == ("anna withdrew what was said 2026-11-28 10:15",)
 
 
