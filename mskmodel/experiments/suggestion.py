@@ -83,11 +83,12 @@ class Site:
     """An archive and the model that serves.
 
     ``classes``: first those that the model knows. ``labels``, ``rehearsed_labels``: (n,) int64, an index of them; their
-    number = none of them. ``weight``, ``bias``: of the last layer, a row for each class that the model knows and one
-    for none of them.
+    number = none of them. ``known``: how many the model knows. ``weight``, ``bias``: of the last layer, a row for each
+    of these, then one for each kind of none of them that it tells apart, and one for all other.
     """
 
     classes: tuple[str, ...]
+    known: int
     features: NDArray[np.float32]
     labels: NDArray[np.int64]
     patients: NDArray[np.int64]
@@ -119,6 +120,7 @@ class Site:
         known = (rehearsed[1] < len(classifier.classes)) | (rehearsed[1] == len(classes))
         return cls(
             tuple(classes),
+            len(classifier.classes),
             np.asarray(cut / scale, np.float32),
             archive[1],
             archive[2],
@@ -230,9 +232,10 @@ def _learned(
     A class that the model does not know becomes an answer with its first correction, with the weights of none of the
     classes to begin with.
     """
-    none, knows = len(site.classes), len(site.bias) - 1
-    answers = np.union1d(np.append(np.arange(knows), none), site.labels[labelled])
-    start = np.minimum(answers, knows)
+    none, last = len(site.classes), len(site.bias) - 1
+    answers = np.union1d(np.append(np.arange(site.known), none), site.labels[labelled])
+    named = answers[:-1]
+    start = np.concatenate([np.where(named < site.known, named, last), np.arange(site.known, last + 1)])
     weight, bias = torch.from_numpy(site.weight[start]), torch.from_numpy(site.bias[start])
     if len(labelled):
         shares = [_shares(site.labels[labelled], none, plan), _shares(site.rehearsed_labels, none, plan)]
@@ -241,12 +244,13 @@ def _learned(
         inputs = torch.from_numpy(np.concatenate([site.features[labelled], site.rehearsed]))
         labels = np.concatenate([site.labels[labelled], site.rehearsed_labels])
         weight, bias = _fitted(
-            inputs, torch.from_numpy(np.searchsorted(answers, labels)), drawn, weight, bias, plan.pull
+            inputs, torch.from_numpy(np.searchsorted(answers, labels)), len(named), drawn, weight, bias, plan.pull
         )
 
     def probabilities(some: NDArray[np.float32]) -> NDArray[np.float64]:
         found = np.zeros((len(some), none + 1))
-        found[:, answers] = (torch.from_numpy(some) @ weight.T + bias).double().softmax(1).numpy()
+        logits = _collapsed((torch.from_numpy(some) @ weight.T + bias).double(), len(named))
+        found[:, answers] = logits.softmax(1).numpy()
         return found
 
     return probabilities
@@ -259,16 +263,22 @@ def _shares(labels: NDArray[np.int64], none: int, plan: Plan) -> NDArray[np.floa
     return np.asarray(shares / shares.sum() if len(shares) else shares)
 
 
+def _collapsed(logits: Tensor, named: int) -> Tensor:
+    """(n, rows) to (n, named + 1): the last column is none of the classes, of any kind."""
+    return torch.cat([logits[:, :named], logits[:, named:].logsumexp(1, keepdim=True)], dim=1)
+
+
 def _fitted(
-    inputs: Tensor, labels: Tensor, shares: Tensor, weight: Tensor, bias: Tensor, pull: float
+    inputs: Tensor, labels: Tensor, named: int, shares: Tensor, weight: Tensor, bias: Tensor, pull: float
 ) -> tuple[Tensor, Tensor]:
-    """Weight and bias that fit best, held near the earlier ones by ``pull``."""
+    """Weight and bias that fit best, held near the earlier ones by ``pull``; rows after ``named`` are one answer."""
     moved, shifted = torch.zeros_like(weight).requires_grad_(), torch.zeros_like(bias).requires_grad_()
     optimiser = torch.optim.LBFGS([moved, shifted], max_iter=30, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimiser.zero_grad()
-        losses = nn.functional.cross_entropy(inputs @ (weight + moved).T + bias + shifted, labels, reduction="none")
+        logits = _collapsed(inputs @ (weight + moved).T + bias + shifted, named)
+        losses = nn.functional.cross_entropy(logits, labels, reduction="none")
         value = (losses * shares).sum() + pull * moved.square().sum() / 2
         value.backward()  # type: ignore[no-untyped-call] # of PyTorch
         return value

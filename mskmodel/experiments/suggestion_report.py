@@ -81,7 +81,7 @@ def suggestion_page(plan: Plan, site: Site, found: Found, version: str, lead: st
             Figure(svg, f"On held-out patients; mean of {len(found[ARMS[0]])} seeds, and its 95 % interval.")
         )
         tables.append(suggestion_table(plan, found, number))
-    new = site.classes[len(site.bias) - 1 :]
+    new = site.classes[site.known :]
     further = f" and is to learn {', '.join(new)} too" if new else ""
     how = [
         f"Model {version} serves{further}. In each of {plan.rounds} rounds, {plan.each} radiographs are corrected: "

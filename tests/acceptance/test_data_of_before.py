@@ -100,7 +100,7 @@ class TakenUp(LocalStack):
         """Wait until the sweep has caught up and everything that was open has an outcome."""
         with self.broker as broker:
             until(lambda: int(broker.get("msk:cursor")) > self.recorded["cursor"], 60)
-        until(lambda: all(self.outcome(self.id(name)) for name in OPEN), 60)
+        until(lambda: all("MskLabel" in self.orthanc.metadata(self.id(name)) for name in OPEN), 60)
 
     def job(self, state_before: str) -> dict[str, Any]:
         """The job that was in that state, as the gateway tells of it now."""

@@ -13,14 +13,15 @@ from tests.browser.visitor import CHROMIUM, Visitor, visitor
 Come = Callable[..., Visitor]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def reading_room(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReadingRoom]:
     with running_reading_room(tmp_path_factory.mktemp("reading-room")) as room:
         yield room
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
+    """Playwright's event loop runs in the tests' thread as long as it lives: other tests have loops of their own."""
     if not Path(CHROMIUM).exists():
         pytest.fail(f"{CHROMIUM} is missing: apt-get install chromium")
     with sync_playwright() as playwright:

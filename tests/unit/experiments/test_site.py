@@ -73,7 +73,7 @@ def test_the_command_writes_a_page_and_reuses_finished_runs(tmp_path: Path, monk
     (tmp_path / "labels.csv").write_text("\n".join(lines))
     given = ["--images", tmp_path, "--labels", tmp_path / "labels.csv", "--model", "shipped", "--rehearsal", 0]
     given += ["--corrections", 6, "--json", tmp_path / "out.json", "--without", "source=doi.org"]
-    given += ["--arm", "suggested", "--arm", "shuffled"]
+    given += ["--arm", "shuffled"]
 
     def command() -> str:
         result = CliRunner().invoke(main, ["experiment", "site", str(tmp_path / "work"), *map(str, given)])
@@ -85,10 +85,10 @@ def test_the_command_writes_a_page_and_reuses_finished_runs(tmp_path: Path, monk
     kept = {path: path.stat().st_mtime_ns for path in (tmp_path / "work").glob("run-*.json")}
     command()
 
-    assert [(arm, len(seeds)) for arm, seeds in figures["runs"].items()] == [("suggested", 2), ("shuffled", 2)]
+    assert [(arm, len(seeds)) for arm, seeds in figures["runs"].items()] == [("shuffled", 2)]
     assert json.loads((tmp_path / "out.json").read_text()) == figures
     assert {path: path.stat().st_mtime_ns for path in kept} == kept
-    assert len(kept) == 4
+    assert len(kept) == 2
     page = (tmp_path / "work" / "report.html").read_text()
     assert page.count("<svg") == 4
     assert "shuffled, seed 2, 6 corrections:" in page
