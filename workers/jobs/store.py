@@ -70,7 +70,7 @@ class Job:
     """All that it will have; 0 before the first is complete."""
     loss: float | None = None
     accuracy: float | None = None
-    """On the hold-out after the last epoch, 0..1."""
+    """After the last epoch, on what its run has not seen, 0..1."""
     curve: tuple[tuple[float, float], ...] = ()
     """Loss and accuracy, as those above, after each epoch that is complete."""
     seconds_left: float | None = None

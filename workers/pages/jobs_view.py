@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mskmodel.labels import KEYS
+from mskmodel.labels import BY_KEY
 from mskmodel.tables.label_cell import NONE
 from workers.jobs.request import InvalidRequest, JobRequest
 from workers.jobs.store import AWAITING_APPROVAL, CANCELLED, FAILED, QUEUED, RUNNING, Job
@@ -63,12 +63,12 @@ def _missing(key: str, count: int, classes: Sequence[str], kinds: Sequence[str],
         return ""
     if key in kinds:
         return "learned as one of none of the classes: tick it below to make it a class"
-    is_rehearsed = key in KEYS and request.rehearsal > 0
+    is_rehearsed = key in BY_KEY and request.rehearsal > 0
     parts = []
     if key not in classes:
         parts.append("not a class of the served version: tick it below to have it learned")
     if count < request.minimum and not is_rehearsed:
-        parts.append(f"{request.minimum - count} more, not counting those that are held out")
+        parts.append(f"{request.minimum - count} more")
     return "; ".join(parts)
 
 

@@ -39,7 +39,7 @@ def submit(
 ) -> None:
     """Submit a training job; prints its identifier.
 
-    It learns from all instances with a truth, except those of one patient in five, which are the hold-out.
+    It learns from all instances with a truth, in four runs, each judged on a fourth of the patients that it left out.
     """
     from mskmodel.registry import Registry
     from mskmodel.tables.names import names_in
