@@ -171,6 +171,8 @@ class Settings(BaseModel):
     """Header in which a trusted proxy names the person that it has signed in; None where the site has none."""
     user_header_role: RoleWord | None = None
     """Role of such a person who has no account; None lets nobody in without one."""
+    names_role: RoleWord = "admin"
+    """The smallest role that may use what shows patients' names: DICOMweb and the viewer."""
     gateway_url: HttpAddress | None = Field(None, description="an address like http://gateway:8000")
     """Of the gateway, for commands that say what instances show; None at a site without records."""
     models: Path | None = None

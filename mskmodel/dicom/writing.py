@@ -15,10 +15,8 @@ import numpy as np
 from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
-from pydicom.sr.codedict import codes
-from pydicom.sr.coding import Code
 
-from mskmodel.dicom.codes import REGIONS, UNPAIRED, VIEWS
+from mskmodel.dicom.codes import REGIONS, SIDES, UNPAIRED, VIEWS, coded
 from mskmodel.dicom.encoding import LOSSY, Pixels, encode_pixels
 from mskmodel.labels import Label
 
@@ -31,7 +29,6 @@ DX_PROCESSING: Final = uid.DigitalXRayImageStorageForProcessing
 _IMPLEMENTATION: Final = uid.UID(f"2.25.{uuid5(NAMESPACE_OID, 'msk-labeller').int}")
 #: ``HHMMSS``.
 _TIME: Final = "120000"
-_SIDES: Final = {"L": codes.cid244.Left, "R": codes.cid244.Right, "B": codes.cid244.Bilateral}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,12 +196,12 @@ def _add_dx(ds: Dataset, header: Header, sop_class: str, bits: int, photometric:
     ds.PositionerType = "NONE"
     ds.AnatomicRegionSequence = []
     if header.says_body_part in REGIONS:
-        region = _coded(REGIONS[header.says_body_part])
-        if header.laterality in _SIDES:
-            region.AnatomicRegionModifierSequence = [_coded(_SIDES[header.laterality])]
+        region = coded(REGIONS[header.says_body_part])
+        if header.laterality in SIDES:
+            region.AnatomicRegionModifierSequence = [coded(SIDES[header.laterality])]
         ds.AnatomicRegionSequence = [region]
     if header.says_view_position in VIEWS:
-        view = _coded(VIEWS[header.says_view_position])
+        view = coded(VIEWS[header.says_view_position])
         view.ViewModifierCodeSequence = []
         ds.ViewCodeSequence = [view]
     ds.AcquisitionContextSequence = []
@@ -220,14 +217,6 @@ def _add_dx(ds: Dataset, header: Header, sop_class: str, bits: int, photometric:
     if for_presentation:
         ds.WindowCenter = str(2 ** (bits - 1))
         ds.WindowWidth = str(2**bits)
-
-
-def _coded(code: Code) -> Dataset:
-    item = Dataset()
-    item.CodeValue = code.value
-    item.CodingSchemeDesignator = code.scheme_designator
-    item.CodeMeaning = code.meaning
-    return item
 
 
 def _add_pixels(ds: Dataset, pixels: Pixels, bits: int, photometric: str, transfer_syntax: str) -> None:
