@@ -181,6 +181,8 @@ class Settings(BaseModel):
         None, repr=False, description="a folder, or an address like postgresql://user:password@host/msk"
     )
     """Where the records are, for the process that keeps them and for the gateway; others need none."""
+    patient_issuer: str | None = None
+    """Who issued the patients' numbers where a file names nobody, for the process that keeps the records."""
     device: str = "auto"
     sweep_seconds: Seconds = 15.0
     """Seconds between two sweeps over Orthanc's changes."""

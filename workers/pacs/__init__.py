@@ -1,12 +1,13 @@
 """The way to PACS: the one client of Orthanc's REST interface, and radiographs sent over DICOM."""
 
-from workers.pacs.answers import ChangesPage, Parents, Stored
+from workers.pacs.answers import Above, ChangesPage, Parents, Stored
 from workers.pacs.client import OrthancClient, TooLarge
 from workers.pacs.configuration import Configuration
 from workers.pacs.http import OrthancConflict, OrthancError, OrthancNotFound, OrthancRefused, OrthancUnavailable
 from workers.pacs.identifiers import study_of
 
 __all__ = [
+    "Above",
     "ChangesPage",
     "Configuration",
     "OrthancClient",

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Change", "ChangesPage", "Parents", "Statistics", "Stored", "System"]
+__all__ = ["Above", "Change", "ChangesPage", "Parents", "Statistics", "Stored", "System"]
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,40 @@ class Parents:
     series: str
     study: str
     patient: str
+
+
+@dataclass(frozen=True)
+class Above:
+    """What stands above an instance: the resources, as `Parents` has them, and what the header says of them.
+
+    The latter as Orthanc keeps it, "" where there is none: of series and study, what their first instance said.
+    """
+
+    series: str
+    study: str
+    patient: str
+    sop_instance: str
+    series_uid: str
+    study_uid: str
+    modality: str
+    study_date: str
+    study_time: str
+
+    @classmethod
+    def of(cls, instance: Mapping[str, Any], series: Mapping[str, Any], study: Mapping[str, Any]) -> "Above":
+        """From short rows of `/tools/bulk-content`."""
+        of_series, of_study = series["MainDicomTags"], study["MainDicomTags"]
+        return cls(
+            series=str(series["ID"]),
+            study=str(study["ID"]),
+            patient=str(study["ParentPatient"]),
+            sop_instance=str(instance["MainDicomTags"].get("0008,0018", "")),
+            series_uid=str(of_series.get("0020,000e", "")),
+            study_uid=str(of_study.get("0020,000d", "")),
+            modality=str(of_series.get("0008,0060", "")),
+            study_date=str(of_study.get("0008,0020", "")),
+            study_time=str(of_study.get("0008,0030", "")),
+        )
 
 
 @dataclass(frozen=True)

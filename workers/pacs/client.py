@@ -16,7 +16,7 @@ from urllib.parse import quote
 import requests
 import urllib3
 
-from workers.pacs.answers import ChangesPage, Parents, Statistics, Stored, System
+from workers.pacs.answers import Above, ChangesPage, Parents, Statistics, Stored, System
 from workers.pacs.configuration import Configuration, read_configuration
 from workers.pacs.http import (
     OrthancConflict,
@@ -42,6 +42,8 @@ UIDS = 100
 STUDY_DATE = "0008,0020"
 #: Patient Identity Removed, as it is named in a path.
 IDENTITY_REMOVED = "0012-0062"
+#: Issuer of Patient ID, likewise.
+ISSUER = "0010-0021"
 #: An ETag that no stored value has: Orthanc writes under it only where there is no value yet.
 ABSENT = '"0-00000000000000000000000000000000"'
 
@@ -197,6 +199,31 @@ class OrthancClient:
                 found[instance_id] = Parents(series_id, study_id, patients[study_id])
         return found
 
+    def above(self, instance_ids: Sequence[str]) -> dict[str, Above]:
+        """What stands above each instance; instances that do not exist are left out."""
+        instances = self._rows("Instance", instance_ids)
+        with _shape_of("tools/bulk-content"):
+            series = self._rows("Series", (str(row["ParentSeries"]) for row in instances.values()))
+            studies = self._rows("Study", (str(row["ParentStudy"]) for row in series.values()))
+            found = {}
+            for instance_id, row in instances.items():
+                one = series.get(row["ParentSeries"])
+                if one and one["ParentStudy"] in studies:  # else it was deleted in between
+                    found[instance_id] = Above.of(row, one, studies[one["ParentStudy"]])
+            return found
+
+    def issuer_of_patient_id(self, instance_id: str) -> str:
+        """Who issued the patient's number, as the header says; "" where it does not.
+
+        Raises OrthancNotFound: there is no such instance.
+        """
+        try:
+            answer = self._http.request("GET", f"{_path(instance_id)}/content/{ISSUER}")
+        except OrthancNotFound:
+            self._http.request("GET", _path(instance_id))  # raises if it is not the element that is missing
+            return ""
+        return answer.content.decode("utf-8", "replace").strip(" \0")
+
     def modality(self, instance_id: str) -> str:
         """The Modality of its series, as that of the first instance that came; "" where it has none."""
         path = f"{_path(instance_id)}/series"
@@ -219,13 +246,18 @@ class OrthancClient:
 
     def _bulk(self, level: str, identifiers: Iterable[str], wanted: str) -> dict[str, Any]:
         """One field of the description of each of these resources."""
+        with _shape_of("tools/bulk-content"):
+            return {name: row[wanted] for name, row in self._rows(level, identifiers).items()}
+
+    def _rows(self, level: str, identifiers: Iterable[str]) -> dict[str, Any]:
+        """The short description of each of these resources; those that do not exist are left out."""
         distinct = list(dict.fromkeys(identifiers))
         result: dict[str, Any] = {}
         for first in range(0, len(distinct), BULK):
             asked = {"Resources": distinct[first : first + BULK], "Level": level, "Short": True}
             found = self._http.json("POST", "tools/bulk-content", json=asked, repeatable=True)
             with _shape_of("tools/bulk-content"):
-                result.update((str(row["ID"]), row[wanted]) for row in found)
+                result.update((str(row["ID"]), row) for row in found)
         return result
 
     def anonymized(self, instance_id: str, replace: Mapping[str, str], remove: Sequence[str]) -> bytes:

@@ -20,7 +20,8 @@ WAITING = "waiting"
 #: Literal, since an index for such rows alone is of use only where a statement says the same.
 _DISAGREES: ColumnElement[bool] = literal_column("disagreement > 0.5", Boolean)
 _PLACE = (instances.c.stored_at, instances.c.instance)
-_COLUMNS = [c for c in instances.columns if c.name not in ("pixels", "group", "attachment", "pixel_hash", "patient")]
+_INNER = frozenset({"pixels", "group", "attachment", "pixel_hash", "patient", "issuer", "studied_at"})
+_COLUMNS = [c for c in instances.columns if c.name not in _INNER]
 
 Rows = list[dict[str, Any]]
 

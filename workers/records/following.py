@@ -10,8 +10,6 @@ index; later ones mend it.
 What people said is compared with the journal on the way, and carried over to copies (`meeting.py`, `completing.py`).
 """
 
-import hashlib
-import hmac
 import logging
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -19,10 +17,11 @@ from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection
 
-from workers.pacs import ChangesPage, OrthancClient
+from workers.pacs import Above, ChangesPage, OrthancClient, OrthancNotFound
 from workers.records import index
 from workers.records.completing import Completing
 from workers.records.deletions import Deletions
+from workers.records.hierarchy import Hierarchy, issuer_hash
 from workers.records.meeting import Meeting, Met
 from workers.records.position import Overtaken, Position, move, read_position
 from workers.records.row import Row
@@ -57,13 +56,23 @@ class Step:
 class Follower:
     """Brings the index up to date, step by step.
 
-    ``connection``: of `the_only_one`. ``key``: what patients are hashed with. ``deletions``: those that were told of.
+    Args:
+        connection: of `the_only_one`.
+        key: what patients are hashed with.
+        deletions: those that were told of.
+        issuer: of the patients' numbers of files that name none.
     """
 
     def __init__(
-        self, connection: Connection, orthanc: OrthancClient, key: bytes, deletions: Deletions | None = None
+        self,
+        connection: Connection,
+        orthanc: OrthancClient,
+        key: bytes,
+        deletions: Deletions | None = None,
+        issuer: str = "",
     ) -> None:
         self._connection, self._orthanc, self._key, self._deletions = connection, orthanc, key, deletions
+        self._issuer = issuer
         self._meeting, self._completing = Meeting(connection, orthanc), Completing(connection, orthanc)
         self._next_walk = 0.0
 
@@ -126,7 +135,7 @@ class Follower:
         page = self._orthanc.metadata_page(start.walked, WALKED_IN_A_HURRY if start.hurried else WALKED)
         if not page:
             return Step(self._write(start, replace(start, checked="")))
-        rows = self._rows(list(page), page)
+        rows = self._rows(list(page), page, anew=start.hurried)
         met = self._meeting.look(rows, page, restored=start.restored)
         return self._put(start, replace(start, walked=start.walked + len(page)), rows, (), met)
 
@@ -141,18 +150,41 @@ class Follower:
         gone = set(some) - {row.instance for row in rows}
         return self._put(start, replace(start, checked=some[-1]), rows, gone, Met())
 
-    def _rows(self, instance_ids: Sequence[str], metadata: Mapping[str, Mapping[str, str]]) -> list[Row]:
-        """The rows of those of the instances that Orthanc holds, given with their metadata."""
-        held = [instance_id for instance_id in instance_ids if instance_id in metadata]
-        with self._connection.begin():
-            known = index.parents(self._connection, held)
-        for instance_id, above in self._orthanc.parents_of([each for each in held if each not in known]).items():
-            known[instance_id] = (above.series, above.study, self._patient(above.patient))
-        return [Row.of(each, *known[each], metadata[each]) for each in held if each in known]
+    def _rows(
+        self, instance_ids: Sequence[str], metadata: Mapping[str, Mapping[str, str]], *, anew: bool = False
+    ) -> list[Row]:
+        """The rows of those of the instances that Orthanc holds, given with their metadata.
 
-    def _patient(self, patient_id: str) -> str:
-        """Orthanc's identifier of a patient is a hash that anybody can make of the patient's number; this is not."""
-        return hmac.digest(self._key, f"patient {patient_id}".encode(), hashlib.sha256).hex()[:16]
+        Args:
+            anew: whether to ask Orthanc also for what the index knows.
+        """
+        held = [instance_id for instance_id in instance_ids if instance_id in metadata]
+        known = {} if anew else self._known(held)
+        above = self._orthanc.above([each for each in held if each not in known])
+        issuers = self._issuers(above, anew=anew)
+        for each, its in above.items():
+            if its.study in issuers:
+                known[each] = Hierarchy.of(its, issuers[its.study], self._key)
+        return [Row.of(each, known[each], metadata[each]) for each in held if each in known]
+
+    def _known(self, instance_ids: Sequence[str]) -> dict[str, Hierarchy]:
+        with self._connection.begin():
+            return index.hierarchies(self._connection, instance_ids)
+
+    def _issuers(self, above: Mapping[str, Above], *, anew: bool) -> dict[str, str]:
+        """Who issued the patient's number, hashed, by study: as one of its instances says, so that one file is read."""
+        found: dict[str, str] = {}
+        if not anew:
+            with self._connection.begin():
+                found = index.issuers(self._connection, {its.study for its in above.values()})
+        for each, its in above.items():
+            if its.study not in found:
+                try:
+                    named = self._orthanc.issuer_of_patient_id(each)
+                except OrthancNotFound:
+                    continue  # deleted in between; another one of the study may say it
+                found[its.study] = issuer_hash(named or self._issuer, self._key)
+        return found
 
     def _put(
         self,

@@ -1,16 +1,18 @@
 """The index: rows put, dropped and read. Each function works in the caller's transaction."""
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Connection, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from workers.records.hierarchy import Hierarchy
 from workers.records.row import Row
 from workers.records.schema import instances
 
-__all__ = ["after", "count", "drop", "latest_with_claims", "parents", "put"]
+__all__ = ["after", "count", "drop", "hierarchies", "issuers", "latest_with_claims", "put"]
 
 #: Rows in one statement.
 BATCH = 500
@@ -43,15 +45,25 @@ def drop(connection: Connection, instance_ids: Collection[str]) -> int:
     return sum(connection.execute(statement).rowcount for statement in statements)
 
 
-def parents(connection: Connection, instance_ids: Sequence[str]) -> dict[str, tuple[str, str, str]]:
-    """Series, study and patient of those of the instances that have a row."""
-    wanted = (instances.c.instance, instances.c.series, instances.c.study, instances.c.patient)
+def hierarchies(connection: Connection, instance_ids: Sequence[str]) -> dict[str, Hierarchy]:
+    """Of those of the instances that have a row, but for rows from before these columns were."""
+    names = [each.name for each in fields(Hierarchy)]
+    wanted = select(instances.c.instance, *(instances.c[name] for name in names))
     result = {}
     for some in _batches(instance_ids):
-        for instance, series, study, patient in connection.execute(
-            select(*wanted).where(instances.c.instance.in_(some))
-        ):
-            result[instance] = (series, study, patient)
+        is_one = instances.c.instance.in_(some) & instances.c.modality.is_not(None)
+        for row in connection.execute(wanted.where(is_one)).mappings():
+            result[row["instance"]] = Hierarchy(*(row[name] for name in names))
+    return result
+
+
+def issuers(connection: Connection, studies: Collection[str]) -> dict[str, str]:
+    """Issuers of the patients' numbers, hashed, of those of the studies that have a row with one."""
+    wanted = select(instances.c.study, instances.c.issuer).distinct()
+    result: dict[str, str] = {}
+    for some in _batches(list(studies)):
+        is_one = instances.c.study.in_(some) & instances.c.issuer.is_not(None)
+        result.update(map(tuple, connection.execute(wanted.where(is_one))))
     return result
 
 

@@ -61,7 +61,7 @@ class Keeper:
         self._orthanc = OrthancClient.of(settings)
         self._broker: Any = client(settings.broker_url, settings.trust, ANSWER_SECONDS)
         self._ledger, self._celery = Ledger.of(settings), publisher(settings)
-        self._told = ""
+        self._issuer, self._told = settings.patient_issuer or "", ""
 
     def keep(self, stop: threading.Event) -> None:
         """Keep them until asked to stop; what is away is waited for, and so is another process that keeps them.
@@ -86,7 +86,7 @@ class Keeper:
     def _follow(self, connection: Connection, stop: threading.Event) -> None:
         migrate(connection)
         secret = agreed_secret(connection, self._broker)
-        follower = Follower(connection, self._orthanc, secret, Deletions(self._broker))
+        follower = Follower(connection, self._orthanc, secret, Deletions(self._broker), self._issuer)
         learner = Learner(connection, self._broker)
         next_beat = 0.0
         while not stop.is_set():

@@ -20,11 +20,14 @@ __all__ = ["rebuild"]
 LOOK_SECONDS = 0.5
 
 
-def rebuild(engine: Engine, orthanc: OrthancClient, broker: Any, progress: Callable[[int], None]) -> int:
+def rebuild(
+    engine: Engine, orthanc: OrthancClient, broker: Any, progress: Callable[[int], None], issuer: str = ""
+) -> int:
     """Read every instance from Orthanc, and drop the rows of what is gone; how many instances the index has then.
 
     Args:
         progress: is told how many instances have been read.
+        issuer: of the patients' numbers of files that name none, as the other process has it.
 
     Raises:
         OrthancError, redis.RedisError, sqlalchemy.exc.SQLAlchemyError: one of them is away. What was begun is ended
@@ -32,18 +35,20 @@ def rebuild(engine: Engine, orthanc: OrthancClient, broker: Any, progress: Calla
     """
     with the_only_one(engine) as connection:
         if connection is not None:
-            _rebuild_here(connection, orthanc, broker, progress)
+            _rebuild_here(connection, orthanc, broker, progress, issuer)
     if connection is None:
         _have_rebuilt(engine, progress)
     with engine.connect().execution_options(**READS_ONLY) as reader, reader.begin():
         return index.count(reader)
 
 
-def _rebuild_here(connection: Connection, orthanc: OrthancClient, broker: Any, progress: Callable[[int], None]) -> None:
+def _rebuild_here(
+    connection: Connection, orthanc: OrthancClient, broker: Any, progress: Callable[[int], None], issuer: str
+) -> None:
     migrate(connection)
     with connection.begin():
         begin_anew(connection)
-    follower = Follower(connection, orthanc, agreed_secret(connection, broker))
+    follower = Follower(connection, orthanc, agreed_secret(connection, broker), issuer=issuer)
     while (step := follower.step()).position.hurried:
         _show(step.position, progress)
 

@@ -17,6 +17,7 @@ from mskmodel.tables.label_cell import NONE
 from workers.metadata.candidate import candidate_of
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.metadata.truth import Truth
+from workers.records.hierarchy import Hierarchy
 from workers.records.known_values import known_claims, known_key
 from workers.records.reason import told
 
@@ -38,7 +39,13 @@ class Row:
     series: str
     study: str
     patient: str
-    """A keyed hash."""
+    study_uid: str | None
+    series_uid: str | None
+    sop_instance: str | None
+    studied_at: str | None
+    modality: str
+    issuer: str
+    """These, from the series on, as `Hierarchy` has them."""
     stored_at: str
     """When Orthanc received it: ISO 8601, UTC, whole seconds."""
     status: str | None = None
@@ -77,11 +84,11 @@ class Row:
     """Whether the model's likeliest answer is none of the classes."""
 
     @classmethod
-    def of(cls, instance: str, series: str, study: str, patient: str, metadata: Mapping[str, str]) -> "Row":
-        """The row of an instance with these metadata."""
+    def of(cls, instance: str, hierarchy: Hierarchy, metadata: Mapping[str, str]) -> "Row":
+        """The row of an instance there, with these metadata."""
         truth = Truth.standing(metadata)
         said = known_key((truth.label or NONE) if truth else None)
-        start = cls(instance, series, study, patient, _stored_at(metadata), truth=said, shown=said)
+        start = cls(instance, **hierarchy.__dict__, stored_at=_stored_at(metadata), truth=said, shown=said)
         outcome = Outcome.of(metadata)
         if outcome is None or outcome.status not in (LABELLED, NEEDS_REVIEW, SKIPPED, FAILED):
             return start

@@ -1,13 +1,16 @@
 """The index follows Orthanc, whoever is killed when, on SQLite and on PostgreSQL."""
 
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
+import numpy as np
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 
+from mskmodel.dicom.writing import Header, radiograph_dataset
 from tests.integration.records.conftest import Site
 from tests.integration.records.in_process import follow
 from tests.integration.records.outcomes import CLAIMS, PIXELS, label
@@ -20,6 +23,9 @@ from workers.records.database import the_only_one
 from workers.records.position import Overtaken, begin_anew, move, read_position
 from workers.records.schema import RecordsError, migrate, tables
 
+#: What the index and Orthanc name alike.
+SAID = ("series", "study", "study_uid", "series_uid", "sop_instance", "modality")
+
 
 def test_a_row_says_what_orthanc_says(site: Site) -> None:
     (instance_id,) = site.store("a")
@@ -28,16 +34,16 @@ def test_a_row_says_what_orthanc_says(site: Site) -> None:
     site.orthanc.put_metadata(instance_id, TRUTH, Truth(Statement("elbow_ap", "anna", "2026-11-28")).to_json())
     follow(site)
     row = site.rows()[instance_id]
-    parents = site.orthanc.parents_of([instance_id])[instance_id]
-    assert (row["series"], row["study"]) == (parents.series, parents.study)
-    assert row["patient"] != parents.patient and len(row["patient"]) == 16
+    above = site.orthanc.above([instance_id])[instance_id]
+    assert [row[name] for name in SAID] == [getattr(above, name) for name in SAID]
+    assert row["patient"] != above.patient and len(row["patient"]) == 16
     received = site.orthanc.metadata(instance_id)["ReceptionDate"]
     assert row["stored_at"].replace("-", "").replace(":", "").startswith(received)
-    assert row | {"series": "", "study": "", "patient": "", "stored_at": ""} == {
+    assert row | dict.fromkeys((*SAID, "patient", "stored_at"), "") == dict.fromkeys(SAID, "") | {
         "instance": instance_id,
-        "series": "",
-        "study": "",
         "patient": "",
+        "studied_at": None,
+        "issuer": "",
         "stored_at": "",
         "status": "labelled",
         "label": "elbow_lateral",
@@ -59,6 +65,31 @@ def test_a_row_says_what_orthanc_says(site: Site) -> None:
         "reason": None,
         "labelled_at": "2026-11-28T09:00:01.500+00:00",
     }
+
+
+def test_who_issued_the_patients_number_is_told_apart(site: Site) -> None:
+    issuers = {"a": "HOSPITAL", "b": "CLINIC", "c": "HOSPITAL", "unnamed": None}
+    stored = {name: site.orthanc.upload(issued(name, issuer)) for name, issuer in issuers.items()}
+    follow(site)
+    rows = site.rows()
+    found = {name: rows[instance_id]["issuer"] for name, instance_id in stored.items()}
+    assert found["a"] == found["c"] != found["b"] and found["unnamed"] == ""
+    # With the next round of the walk, those without count as issued by whom the site names.
+    with site.engine.begin() as connection:
+        begin_anew(connection)
+    follow(site, issuer="HOSPITAL")
+    assert site.rows()[stored["unnamed"]]["issuer"] == found["a"]
+
+
+def issued(name: str, issuer: str | None) -> bytes:
+    """An instance of a study of its own."""
+    pixels = np.zeros((8, 8), np.uint16)
+    ds = radiograph_dataset(pixels, header=Header(identity=name, patient_id="P-1"), bits=12)
+    if issuer:
+        ds.IssuerOfPatientID = issuer
+    buffer = BytesIO()
+    ds.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def test_an_outcome_without_evidence_is_indexed_with_what_it_has(site: Site) -> None:

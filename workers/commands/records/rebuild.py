@@ -28,5 +28,5 @@ def rebuild(state: Path | None) -> None:
     orthanc = OrthancClient.of(settings)
     broker = client(settings.broker_url, settings.trust, ANSWER_SECONDS)
     with counting("instances", orthanc.statistics().instances) as show:
-        rows = make_anew(open_database(settings.records), orthanc, broker, show)
+        rows = make_anew(open_database(settings.records), orthanc, broker, show, settings.patient_issuer or "")
     click.echo(f"{rows} instances in the index")
