@@ -30,6 +30,14 @@ class Orthanc:
         answer = self._session.post(self.url + path, json=body, timeout=60)
         assert answer.status_code == 200, f"{path} answered {answer.status_code}"
 
+    def upload(self, file: bytes) -> None:
+        """Store a file, which must succeed."""
+        assert self._session.post(f"{self.url}/instances", data=file, timeout=60).status_code == 200
+
+    def delete(self, path: str) -> None:
+        """A DELETE that must succeed."""
+        assert self._session.delete(self.url + path, timeout=60).status_code == 200
+
     def json(self, path: str) -> Any:
         """The body of a GET that must succeed."""
         answer = self.get(path)
