@@ -106,6 +106,20 @@ def test_a_study_hangs_by_its_labels_and_is_looked_at_by_the_keyboard(
     expect(page.get_by_role("button", name="Withdraw")).to_have_count(0)  # a viewer
 
 
+def test_a_side_is_said_on_the_page_of_the_study(study: str, come: Come) -> None:
+    page = come("bert", f"/studies/{study}").page
+    lateral = page.get_by_role("region", name="Knee, right").locator("figure", has_text="Knee lateral")
+    lateral.locator("summary").press("Enter")
+    lateral.get_by_role("button", name="is of the left").press("Enter")
+    moved = page.get_by_role("region", name="Knee, left").locator("figure", has_text="Knee lateral")
+    expect(moved).to_contain_text("said by bert")
+    moved.locator("summary").press("Enter")
+    expect(moved).to_contain_text("bert said Knee lateral, left")
+    expect(moved.get_by_role("button", name="is of the left")).to_have_attribute("aria-pressed", "true")
+    moved.get_by_role("button", name="Withdraw").press("Enter")
+    expect(moved).to_have_count(0)
+
+
 def test_a_study_is_found_by_its_uid_and_what_was_said_is_withdrawn_there(
     reading_room: ReadingRoom, study: str, come: Come
 ) -> None:

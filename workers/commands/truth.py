@@ -47,8 +47,11 @@ def command() -> None:
 @click.argument("label")
 @author_option
 @new_class_option
+@click.option("--side", type=click.Choice(["R", "L", "B"]), help="Right, left or both. [default: as said before]")
 @state_option
-def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...], state: Path | None) -> None:
+def set_one(
+    instance: str, label: str, author: str, new_classes: tuple[str, ...], side: str | None, state: Path | None
+) -> None:
     """Say that INSTANCE (its Orthanc identifier or SOP Instance UID) shows LABEL (none = none of the classes)."""
     from workers.corrections.importing import find_instance
     from workers.terminal.saying import Saying
@@ -56,8 +59,9 @@ def set_one(instance: str, label: str, author: str, new_classes: tuple[str, ...]
     settings, orthanc = _connect(state)
     saying = Saying(settings, orthanc, author)
     instance_id = find_instance(orthanc, instance)
-    truth = saying.set_truth(instance_id, label, _classes(settings, new_classes), new_classes)
-    click.echo(f"{instance_id}: {truth.label or 'none of the classes'}")
+    truth = saying.set_truth(instance_id, label, _classes(settings, new_classes), new_classes, side)
+    said = [truth.label or "none of the classes", *([truth.side] if truth.side else [])]
+    click.echo(f"{instance_id}: {', '.join(said)}")
 
 
 @command.command()

@@ -35,7 +35,7 @@ def truth_routes(orthanc: OrthancClient, registry: Registry, orthanc_url: str, j
     @router.put("/instances/{instance_id}/truth")
     @needs(Role.REVIEWER)
     async def say_truth(instance_id: str, request: Request) -> Any:
-        """Say what an instance shows: `label` (null = none of them), `new_class` (true for one), perhaps `author`.
+        """Say what an instance shows: `label`, null for none of them; perhaps `side`, `author`, `new_class` (true).
 
         `seen`: time of the truth that the person has seen, "" for none. Where another one stands: 409, with it.
         """
@@ -45,12 +45,13 @@ def truth_routes(orthanc: OrthancClient, registry: Registry, orthanc_url: str, j
         label = None if said["label"] is None else text("label", said["label"])
         author = asker_of(request).author(text("author", said.get("author", "")))
         seen = text("seen", said["seen"]) if "seen" in said else None
+        side = text("side", said["side"]) if "side" in said else None
         is_new = said.get("new_class") is True
 
         def run() -> Truth:
             served = read_manifest(registry.promoted())
             known = (*served["classes"], *served.get("others", ()), *([label] if is_new and label else []))
-            return set_truth(orthanc, instance_id, label, author, known, journal, seen)
+            return set_truth(orthanc, instance_id, label, author, known, journal, seen, side)
 
         return await run_in_threadpool(answering, lambda: written(instance_id, run))
 

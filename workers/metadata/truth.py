@@ -19,6 +19,7 @@ __all__ = [
     "UnknownInstance",
     "checked_author",
     "checked_label",
+    "checked_side",
 ]
 
 #: The Orthanc label of an instance whose truth is none of the classes.
@@ -26,6 +27,8 @@ NONE_LABEL = "msk-none"
 #: What Orthanc accepts as a label, after our prefix.
 _LABEL = re.compile(r"[A-Za-z0-9_-]{1,60}")
 _LONGEST_AUTHOR = 64
+#: Right, left, both; or nothing said.
+_SIDES = ("R", "L", "B", "")
 
 
 class TruthError(Exception):
@@ -59,6 +62,8 @@ class Statement:
     """Whether it only withdraws what was said before; it has no label then."""
     origin: str = ""
     """Where it comes from, if it was said of another instance."""
+    side: str = ""
+    """Of the body: R, L or B (both); "" where the person does not say."""
 
     @classmethod
     def of(cls, fields: Any) -> "Statement":
@@ -70,12 +75,14 @@ class Statement:
         if label is not None and not (isinstance(label, str) and _LABEL.fullmatch(label)):
             raise ValueError("not a truth: its label is not valid")
         author, time, origin = (str(fields.get(name, "")) for name in ("author", "time", "origin"))
-        return cls(label, author, time, withdrawn, origin)
+        side = fields.get("side")
+        return cls(label, author, time, withdrawn, origin, side if side in _SIDES else "")
 
     def to_dict(self) -> dict[str, Any]:
         """As `of` reads it. A withdrawal has no label, so that nobody takes it for none of the classes."""
         said = {"withdrawn": True} if self.withdrawn else {"label": self.label}
-        return said | {"author": self.author, "time": self.time} | ({"origin": self.origin} if self.origin else {})
+        optional = {name: text for name, text in (("side", self.side), ("origin", self.origin)) if text}
+        return said | {"author": self.author, "time": self.time} | optional
 
 
 @dataclass(frozen=True)
@@ -89,6 +96,11 @@ class Truth:
     def label(self) -> str | None:
         """Key of the class; None for none of the classes."""
         return self.now.label
+
+    @property
+    def side(self) -> str:
+        """R, L or B; "" where nobody says."""
+        return self.now.side
 
     @property
     def author(self) -> str:
@@ -150,6 +162,13 @@ def checked_label(label: str | None, classes: Collection[str]) -> str | None:
     if not _LABEL.fullmatch(label):
         raise BadTruth("the key of a class has 1 to 60 letters, digits, _ and -")
     return label
+
+
+def checked_side(side: str) -> str:
+    """The side. Raises BadTruth if it is none."""
+    if side not in _SIDES:
+        raise BadTruth('a side is R (right), L (left), B (both), or "" for none said')
+    return side
 
 
 def checked_author(author: str) -> str:

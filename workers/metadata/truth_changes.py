@@ -15,6 +15,7 @@ from workers.metadata.truth import (
     UnknownInstance,
     checked_author,
     checked_label,
+    checked_side,
 )
 from workers.pacs import OrthancClient, OrthancConflict, OrthancNotFound
 
@@ -45,6 +46,7 @@ def set_truth(
     classes: Collection[str],
     journal: Journal = no_journal,
     seen: str | None = None,
+    side: str | None = None,
 ) -> Truth:
     """Set the truth of an instance, keep what was said before, and show it; returns the new truth.
 
@@ -54,15 +56,17 @@ def set_truth(
         label: one of `classes`; None or "" for none of them.
         journal: keeps what is said before Orthanc does. What it raises is passed on, and nothing is written.
         seen: time of the truth that the person has seen, "" for none; None where it does not matter.
+        side: of the body, R, L or B, "" for none said; None leaves what was said of it.
 
     Raises:
-        BadTruth: the label is not among the classes, or the author's name is not valid.
+        BadTruth: the label is not among the classes, or the author's name or the side is not valid.
         UnknownInstance: Orthanc holds no such instance.
         TruthConflict: somebody else set the truth at the same moment, or another one stands than was seen.
         OrthancError: Orthanc does not answer or refuses a request; the truth may be set again.
     """
     label = checked_label(label, classes)
-    return _say(orthanc, instance_id, Statement(label, checked_author(author), _now()), journal, seen)
+    said = Statement(label, checked_author(author), _now(), side=checked_side(side or ""))
+    return _say(orthanc, instance_id, said, journal, seen, keep_side=side is None)
 
 
 def withdraw_truth(
@@ -80,9 +84,19 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
-def _say(orthanc: OrthancClient, instance_id: str, said: Statement, journal: Journal, seen: str | None) -> Truth:
+def _say(
+    orthanc: OrthancClient,
+    instance_id: str,
+    said: Statement,
+    journal: Journal,
+    seen: str | None,
+    *,
+    keep_side: bool = False,
+) -> Truth:
     try:
         metadata = orthanc.metadata(instance_id)
+        if keep_side and (before := Truth.of(metadata)):
+            said = replace(said, side=before.side)
         truth = _written(orthanc, instance_id, metadata, said, journal, seen)
         show_label(orthanc, instance_id, metadata | {TRUTH: truth.to_json()}, None)
     except OrthancNotFound:

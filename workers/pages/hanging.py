@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from mskmodel.labels import parts_of
+from mskmodel.dicom.codes import UNPAIRED
+from mskmodel.labels import known_labels, parts_of
 from mskmodel.tables.label_cell import NONE
 from workers.metadata.candidate import candidate_of
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, SKIPPED, Outcome
@@ -38,6 +39,7 @@ class Hung:
     region: str
     view: str
     side: str
+    """By a person, or else by the header."""
     status: str
     top: tuple[tuple[str, str], ...]
     claimed: str
@@ -47,6 +49,12 @@ class Hung:
     """What a person says now."""
     history: tuple[str, ...]
     """What people said, a sentence each, the oldest first."""
+
+    @property
+    def has_side(self) -> bool:
+        """Whether it shows what there is a right and a left of."""
+        known = known_labels().get(self.key)
+        return known is not None and bool(known.region) and known.body_part not in UNPAIRED
 
     @property
     def probability(self) -> str:
@@ -68,7 +76,7 @@ class Hung:
             key=key,
             region=region,
             view=view,
-            side=claims.get("side", ""),
+            side=(standing.side if standing else "") or claims.get("side", ""),
             status=_status(outcome),
             top=tuple((display(name), percent(share)) for name, share in outcome.top5) if outcome else (),
             claimed=claimed(claims),
@@ -117,7 +125,8 @@ def _status(outcome: Outcome | None) -> str:
 
 
 def _sentence(said: Statement) -> str:
-    what = "withdrew what was said" if said.withdrawn else f"said {display(said.label)}"
+    side = f", {SIDES[said.side]}" if said.side else ""
+    what = "withdrew what was said" if said.withdrawn else f"said {display(said.label)}{side}"
     when = said.time[:16].replace("T", " ")
     origin = f"({said.origin})" if said.origin else ""
     return " ".join(filter(None, [said.author or "Somebody", what, when, origin]))

@@ -6,12 +6,13 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
+from mskmodel.labels import known_labels
 from workers.access.asker import asker_of
 from workers.access.awaited_records import AwaitedRecords
 from workers.access.forgery import form_of
 from workers.access.role import Role, needs
 from workers.metadata.truth import TruthError
-from workers.metadata.truth_changes import Journal, withdraw_truth
+from workers.metadata.truth_changes import Journal, set_truth, withdraw_truth
 from workers.pacs import OrthancClient
 from workers.pages.awaited_orthanc import AwaitedOrthanc
 from workers.pages.hanging import Row, hung
@@ -60,6 +61,22 @@ def studies_routes(
         instance, seen = form.get("instance", ""), form.get("seen", "")
         try:
             await orthanc.read(lambda client: withdraw_truth(client, instance, by, journal, seen))
+        except TruthError as error:
+            return await shown(request, study, HTTPStatus.CONFLICT, spoken(error))
+        return RedirectResponse(f"/studies/{study}", HTTPStatus.SEE_OTHER)
+
+    @router.post("/{study}/side")
+    @needs(Role.REVIEWER)
+    async def say_side(request: Request, study: str) -> Response:
+        """Say that `instance` shows `label` of the side `side`, if what stands is of the time `seen`."""
+        form, by = await form_of(request), asker_of(request).name
+        instance, label, side, seen = (form.get(name, "") for name in ("instance", "label", "side", "seen"))
+
+        def say(client: OrthancClient) -> None:
+            set_truth(client, instance, label, by, known_labels(), journal, seen, side)
+
+        try:
+            await orthanc.read(say)
         except TruthError as error:
             return await shown(request, study, HTTPStatus.CONFLICT, spoken(error))
         return RedirectResponse(f"/studies/{study}", HTTPStatus.SEE_OTHER)

@@ -57,7 +57,7 @@ class Row:
     view: str | None = None
     """Of the label."""
     side: str | None = None
-    """As the header says it: R, L or B."""
+    """R, L or B: as a person says, else the header."""
     disagreement: float | None = None
     """Of header and pixels, 0..1."""
     pixels: dict[str, float] | None = None
@@ -88,7 +88,8 @@ class Row:
         """The row of an instance there, with these metadata."""
         truth = Truth.standing(metadata)
         said = known_key((truth.label or NONE) if truth else None)
-        start = cls(instance, **hierarchy.__dict__, stored_at=_stored_at(metadata), truth=said, shown=said)
+        side = (truth.side or None) if truth else None
+        start = cls(instance, **hierarchy.__dict__, stored_at=_stored_at(metadata), side=side, truth=said, shown=said)
         outcome = Outcome.of(metadata)
         if outcome is None or outcome.status not in (LABELLED, NEEDS_REVIEW, SKIPPED, FAILED):
             return start
@@ -105,7 +106,7 @@ class Row:
                 "model": known_key(outcome.model),
                 "region": region or None,
                 "view": view or None,
-                "side": (claims.side or None) if claims else None,
+                "side": side or ((claims.side or None) if claims else None),
                 "disagreement": _share(fields.get("disagreement")),
                 "pixels": _pixels(fields.get("pixels")),
                 "claims": json.loads(json.dumps(claims.to_json())) if claims else None,

@@ -45,14 +45,20 @@ class Gateway:
         for scheme in ("http://", "https://"):
             self._session.mount(scheme, TrustingAdapter(settings.trust))
 
-    def set_truth(self, instance_id: str, label: str | None, author: str, *, is_new: bool = False) -> Truth:
-        """Say what an instance shows; the truth as it is now. ``is_new``: the served model need not know the label.
+    def set_truth(
+        self, instance_id: str, label: str | None, author: str, *, is_new: bool = False, side: str | None = None
+    ) -> Truth:
+        """Say what an instance shows; the truth as it is now.
+
+        Args:
+            is_new: the served model need not know the label.
+            side: R, L or B; None leaves what was said of it.
 
         Raises:
             TruthError: it cannot be set for this instance.
             GatewayError: for none.
         """
-        said = {"label": label, "author": author, "new_class": is_new}
+        said = {"label": label, "author": author, "new_class": is_new} | ({} if side is None else {"side": side})
         return self._truth("PUT", instance_id, json=said)
 
     def withdraw_truth(self, instance_id: str, author: str) -> Truth:

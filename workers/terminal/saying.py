@@ -22,12 +22,18 @@ class Saying:
         self._gateway = Gateway(settings) if settings.gateway_url or settings.records else None
 
     def set_truth(
-        self, instance_id: str, label: str | None, classes: Collection[str], new_classes: Collection[str] = ()
+        self,
+        instance_id: str,
+        label: str | None,
+        classes: Collection[str],
+        new_classes: Collection[str] = (),
+        side: str | None = None,
     ) -> "Truth":
         """Say what an instance shows; the truth as it is now.
 
         Args:
             classes: of the served model, with `new_classes` among them, which the gateway's need not know.
+            side: R, L or B; None leaves what was said of it.
 
         Raises:
             TruthError: it cannot be set for this instance.
@@ -37,9 +43,9 @@ class Saying:
         from workers.metadata.truth_changes import set_truth
 
         if self._gateway is None:
-            return set_truth(self._orthanc, instance_id, label, self._author, classes)
+            return set_truth(self._orthanc, instance_id, label, self._author, classes, side=side)
         label = checked_label(label, classes)
-        return self._gateway.set_truth(instance_id, label, self._author, is_new=label in new_classes)
+        return self._gateway.set_truth(instance_id, label, self._author, is_new=label in new_classes, side=side)
 
     def withdraw_truth(self, instance_id: str) -> "Truth":
         """Withdraw what was said. Raises as `set_truth`."""

@@ -39,6 +39,22 @@ def test_the_same_truth_again_changes_nothing(site: TruthSite) -> None:
     assert set_truth(site.orthanc, stored, "knee_ap", "b", KEYS).history == (first.now,), "another one agrees"
 
 
+def test_a_side_is_said_kept_with_another_label_and_withdrawn_with_all(site: TruthSite) -> None:
+    stored = site.store("side")
+    said = site.msk("truth", "set", stored, "knee_ap", "--author", "a", "--side", "R")
+    assert said.output == f"{stored}: knee_ap, R\n"
+    assert json.loads(site.msk("truth", "show", stored).output)["side"] == "R"
+    again = set_truth(site.orthanc, stored, "knee_lateral", "b", KEYS)
+    assert (again.label, again.side, again.history[0].side) == ("knee_lateral", "R", "R")
+    assert set_truth(site.orthanc, stored, "knee_lateral", "b", KEYS, side="L").side == "L"
+    assert set_truth(site.orthanc, stored, "knee_lateral", "b", KEYS, side="").side == ""
+    set_truth(site.orthanc, stored, "knee_lateral", "b", KEYS, side="B")
+    withdraw_truth(site.orthanc, stored, "b")
+    assert set_truth(site.orthanc, stored, "knee_ap", "b", KEYS).side == ""
+    with pytest.raises(BadTruth, match="a side is R"):
+        set_truth(site.orthanc, stored, "knee_ap", "b", KEYS, side="right")
+
+
 def test_a_withdrawn_truth_leaves_the_model_s_label_and_a_history(site: TruthSite) -> None:
     labelled, silent = site.store("withdrawn"), site.store("withdrawn, never labelled")
     outcome = Outcome(LABELLED, "0" * 32, 1, label="elbow_ap")

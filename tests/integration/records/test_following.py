@@ -67,6 +67,17 @@ def test_a_row_says_what_orthanc_says(site: Site) -> None:
     }
 
 
+def test_the_side_that_a_person_says_counts_before_the_headers(site: Site) -> None:
+    said, unsaid = site.store("said", "unsaid")
+    for each, side in ((said, "R"), (unsaid, "")):
+        label(site, each, pixels=PIXELS, claims=CLAIMS)
+        truth = Truth(Statement("elbow_ap", "anna", "2026-11-28", side=side))
+        site.orthanc.put_metadata(each, TRUTH, truth.to_json())
+    follow(site)
+    assert CLAIMS["side"] == "L"
+    assert [site.rows()[each]["side"] for each in (said, unsaid)] == ["R", "L"]
+
+
 def test_who_issued_the_patients_number_is_told_apart(site: Site) -> None:
     issuers = {"a": "HOSPITAL", "b": "CLINIC", "c": "HOSPITAL", "unnamed": None}
     stored = {name: site.orthanc.upload(issued(name, issuer)) for name, issuer in issuers.items()}

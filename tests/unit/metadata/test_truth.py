@@ -55,6 +55,12 @@ def test_a_truth_comes_back_as_it_was_written() -> None:
     }
 
 
+def test_a_side_that_is_none_counts_as_not_said() -> None:
+    assert Truth.from_json('{"label": "knee_ap", "side": "R"}').side == "R"
+    assert Truth.from_json('{"label": "knee_ap", "side": "right"}').side == ""
+    assert Truth.from_json('{"label": "knee_ap", "side": 1}').side == ""
+
+
 def test_the_orthanc_label_says_what_the_person_said() -> None:
     assert Truth(Statement("knee_ap", "a", "")).orthanc_label == "msk-knee-ap"
     assert Truth(Statement(None, "a", "")).orthanc_label == "msk-none"
