@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from datetime import date, timedelta
 from multiprocessing import get_context
@@ -21,7 +22,7 @@ from mskmodel.phantoms.requirements import WHAT_IS_NEEDED, RenderingUnavailable
 from mskmodel.phantoms.views import TURN
 from mskmodel.tables.table import write_table
 
-__all__ = ["TRUTH", "PhantomTruth", "make", "write"]
+__all__ = ["TRUTH", "PhantomTruth", "make", "renderers", "write"]
 
 #: Memory that the renderer takes while it opens its OpenGL context; it keeps about 1.8 GB of that.
 _BYTES_A_RENDERER = 3_000_000_000
@@ -66,22 +67,29 @@ def make(
     patients = [(names[n % len(names)], seed * 1_000_003 + n) for n in range(-(-count // visits))]
     wanted = [(directory, name, number, min(visits, count - n * visits)) for n, (name, number) in enumerate(patients)]
     truth: list[PhantomTruth] = []
-    with _pool(workers or _processes()) as pool:
-        try:
-            for rows in pool.map(_rendered_and_written, wanted):
-                truth += rows
-                if progress:
-                    progress(len(truth), count)
-        except BrokenProcessPool as error:
-            raise RenderingUnavailable(f"the renderer ended its process; {WHAT_IS_NEEDED}") from error
-        finally:
-            pool.shutdown(cancel_futures=True)
+    with renderers(workers) as pool:
+        for rows in pool.map(_rendered_and_written, wanted):
+            truth += rows
+            if progress:
+                progress(len(truth), count)
     write_table(directory / TRUTH, [column.name for column in fields(PhantomTruth)], map(astuple, truth))
     return truth
 
 
+@contextmanager
+def renderers(workers: int | None = None) -> Iterator[ProcessPoolExecutor]:
+    """Processes that render; workers: as for `make`. Raises RenderingUnavailable, also for a process that ends."""
+    with _pool(workers or _processes()) as pool:
+        try:
+            yield pool
+        except BrokenProcessPool as error:
+            raise RenderingUnavailable(f"the renderer ended its process; {WHAT_IS_NEEDED}") from error
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
 def _pool(workers: int) -> ProcessPoolExecutor:
-    """Processes that render. Spawned: a forked child would share its parent's connection to the renderer."""
+    """Spawned: a forked child would share its parent's connection to the renderer."""
     try:
         return ProcessPoolExecutor(workers, get_context("spawn"), _settle)
     except OSError as error:

@@ -58,11 +58,14 @@ def render(name: str, seed: int) -> Phantom:
     return next(exposures(name, seed, 1))
 
 
-def exposures(name: str, seed: int, count: int) -> Iterator[Phantom]:
-    """Phantoms of one projection and side, each with another exposure, crop and film; the first is `render`'s."""
+def exposures(name: str, seed: int, count: int, side: str = "") -> Iterator[Phantom]:
+    """Phantoms of one projection and side, each with another exposure, crop and film; the first is `render`'s.
+
+    side: R or L to decide it, where the view has one.
+    """
     rng = _generator(name, seed, 0)
     projections = project(name, rng, pixels_along=int(rng.integers(360, 449)))
-    left = None
+    left = side == "L" if side else None
     for number in range(count):
         phantom, left = _phantom(name, seed, projections, _generator(name, seed, number + 1), left)
         yield phantom

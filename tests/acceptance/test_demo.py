@@ -23,7 +23,7 @@ def test_in_the_demo_every_class_and_the_real_radiographs_get_an_outcome(tmp_pat
         assert any(f"phantom, {label.display} " in row for row in rows)
     real = [row for row in rows if " real, " in row]
     assert len(real) == 4
-    assert f"{len(LABELS) + 4} of {len(LABELS) + 4} have an outcome" in shown
+    assert f"{len(LABELS) + 12} of {len(LABELS) + 12} have an outcome" in shown
     assert "earlier demo" not in shown
     assert all(row["milliseconds"] is not None for row in told)
     assert re.search(r"Orthanc Explorer +http://127\.0\.0\.1:\d+", shown)

@@ -3,12 +3,15 @@
 import json
 import signal
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from workers.stack.options import Options
 from workers.terminal.stack_options import stack_options
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 __all__ = ["command"]
 
@@ -54,6 +57,10 @@ def command(
     context.exit(1 if leave and missing != [] else 0)
 
 
+def _update(progress: "Progress", bar: "TaskID", done: int, of: int) -> None:
+    progress.update(bar, completed=done, total=of)
+
+
 def _show(state: dict[str, Any], count: int, seed: int, patience: float, as_json: bool) -> list[str]:
     """Render, send and follow; returns the radiographs that got no outcome."""
     import tempfile
@@ -75,10 +82,14 @@ def _show(state: dict[str, Any], count: int, seed: int, patience: float, as_json
     log = DataDirectory(Path(state["data"])).logs / "phantoms.log"
     with tempfile.TemporaryDirectory(prefix="msk-demo-") as folder:
         with Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=console) as progress:
-            bar = progress.add_task("rendering phantoms", total=None)
-            radiographs = demo.phantoms(
-                Path(folder), count, seed, log, lambda done, of: progress.update(bar, completed=done, total=of)
-            )
+            radiographs = []
+            for what, make in (
+                ("rendering phantoms", partial(demo.phantoms, Path(folder), count)),
+                ("two patients who come twice", partial(demo.visits, Path(folder))),
+            ):
+                bar = progress.add_task(what, total=None)
+                show = partial(_update, progress, bar)
+                radiographs += make(seed, log, show)
         radiographs += demo.real_radiographs()
         with ThreadPoolExecutor(1) as sender, Live(console=console, auto_refresh=False) as live:
             sending = sender.submit(demo.store, radiographs, orthanc, state)

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION,
 from workers.pacs import OrthancClient
 from workers.stack.errors import StackError
 
-__all__ = ["Radiograph", "as_dict", "follow", "phantoms", "real_radiographs", "store", "summary", "table"]
+__all__ = ["Radiograph", "as_dict", "follow", "phantoms", "real_radiographs", "store", "summary", "table", "visits"]
 
 #: Real CR files that `pydicom-data` carries: what is on them, and the label; None for none of the classes.
 REAL = {
@@ -91,6 +91,18 @@ def phantoms(folder: Path, count: int, seed: int, log: Path, progress: Callable[
     with _errors_to(log):
         made = make(folder, count * len(KEYS), seed, names=KEYS, progress=progress)
     return [Radiograph(folder / row.file, f"phantom, {BY_KEY[row.label].display}", row.label) for row in made]
+
+
+def visits(folder: Path, seed: int, log: Path, progress: Callable[[int, int], None]) -> list[Radiograph]:
+    """Render patients who come twice, in a folder below; as `phantoms`."""
+    from mskmodel.phantoms.visits import make_visits
+
+    below = folder / "visits"
+    below.mkdir()
+    with _errors_to(log):
+        made = make_visits(below, seed, date.today(), progress)
+    when = ("14 months ago", "today")
+    return [Radiograph(row.file, f"{BY_KEY[row.label].display}, {when[row.visit]}", row.label) for row in made]
 
 
 @contextlib.contextmanager
