@@ -15,7 +15,7 @@ __all__ = ["OPPOSITE", "OTHER", "SAME", "UNKNOWN", "Likeness", "Likenesses"]
 SAME, UNKNOWN, OTHER, OPPOSITE = "same", "unknown", "other", "opposite"
 
 #: Factors of the score. What is unknown is no mismatch, and ranks behind what is known to match. The opposite side is
-#: so strong a minus that nothing else makes up for it (`relevance.THRESHOLD`).
+#: so strong a minus that nothing else makes up for it (`relevance.THRESHOLD`). A neighbour is another view.
 _SIDE: Final = {SAME: 1.0, UNKNOWN: 0.9, OPPOSITE: 0.15}
 _VIEW: Final = {SAME: 1.0, UNKNOWN: 0.9, OTHER: 0.8}
 _MODALITY: Final = {SAME: 1.0, UNKNOWN: 1.0, OTHER: 0.85}
@@ -62,9 +62,9 @@ class Likenesses:
         best = Likeness(0.0)
         for region, beside in product(current.regions, prior.regions):
             is_same = region == beside
-            weight = 1.0 if is_same else self._weights.get(frozenset((region, beside)), 0.0)
+            weight = _VIEW[view] if is_same else _VIEW[OTHER] * self._weights.get(frozenset((region, beside)), 0.0)
             side = SAME if region in UNPAIRED or beside in UNPAIRED else _side(current.side, prior.side)
-            score = weight * _SIDE[side] * _MODALITY[modality] * (_VIEW[view] if is_same else 1.0)
+            score = weight * _SIDE[side] * _MODALITY[modality]
             if score > best.score:
                 best = Likeness(score, region, beside, side, view, modality)
         return best

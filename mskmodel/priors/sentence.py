@@ -84,7 +84,7 @@ def _age(age: timedelta | None) -> str:
         return "date not known"
     days = age.days
     for count, unit, least in (
-        (round(days / 365.25), "year", 24 * _MONTH),
+        (round(days / 365.25), "year", 730),
         (round(days / _MONTH), "month", 60),
         (round(days / 7), "week", 14),
         (days, "day", 1),
