@@ -47,7 +47,15 @@ class Picture:
     header_views: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, name: str, truth: str | None, label: str | None, claims: Claims | None, modality: str = "") -> Picture:
+    def of(
+        cls,
+        name: str,
+        truth: str | None,
+        label: str | None,
+        claims: Claims | None,
+        modality: str = "",
+        side: str = "",
+    ) -> Picture:
         """The truth counts before the label, the label before the header.
 
         A label that names no view leaves the view to the header. Where a person said that it is none of the classes, no
@@ -56,6 +64,7 @@ class Picture:
         Args:
             truth: what a person said: a key or ``none``; None where nobody said anything.
             label: the model's; None where it abstained.
+            side: as a person said it; ``""`` leaves it to the header.
         """
         claims = claims or Claims()
         said = _terms(claims, REGION), _terms(claims, VIEW)
@@ -64,7 +73,7 @@ class Picture:
         if not region:
             teller = HEADER if said[0] else NOBODY
         regions = (region,) if region else said[0]
-        return cls(name, regions, (view,) if view else said[1], claims.side, teller, modality, *said)
+        return cls(name, regions, (view,) if view else said[1], side or claims.side, teller, modality, *said)
 
 
 def _terms(claims: Claims, kind: str) -> tuple[str, ...]:

@@ -129,8 +129,9 @@ def _study(rows: Sequence[Any]) -> IndexedStudy:
 
 def _with_pictures(connection: Connection, studies: Sequence[IndexedStudy]) -> list[IndexedStudy]:
     columns = instances.c
+    told = (columns.sop_instance, columns.truth, columns.label, columns.claims, columns.modality, columns.side)
     wanted = (
-        select(columns.study, columns.sop_instance, columns.truth, columns.label, columns.claims, columns.modality)
+        select(columns.study, *told)
         .where(columns.study.in_([one.study for one in studies]))
         .where(or_(columns.truth.is_not(None), columns.label.is_not(None), columns.claims.is_not(None)))
         .limit(MOST_PICTURES)
@@ -138,7 +139,8 @@ def _with_pictures(connection: Connection, studies: Sequence[IndexedStudy]) -> l
     found: dict[str, list[Picture]] = {}
     for row in connection.execute(wanted):
         claims = known_claims(row.claims)
-        picture = Picture.of(row.sop_instance or "", row.truth, row.label, claims, _modality(row.modality))
+        modality = _modality(row.modality)
+        picture = Picture.of(row.sop_instance or "", row.truth, row.label, claims, modality, row.side or "")
         found.setdefault(row.study, []).append(picture)
     return [replace(one, pictures=tuple(found.get(one.study, ()))) for one in studies]
 

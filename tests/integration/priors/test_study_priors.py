@@ -115,7 +115,7 @@ def test_last_years_knee_is_found_although_its_header_says_leg(
 
 
 def test_what_a_person_says_changes_the_priors(site: PagesSite, client: httpx.Client, patient: str) -> None:
-    now = Visit(site, patient, "20261128").film("knee_ap")
+    now = Visit(site, patient, "20261128").film("knee_ap", "R")
     before = Visit(site, patient, "20261101").film("elbow_ap")
     assert ask(client, now, before)["priors"] == []
     (instance,) = before.instances
@@ -123,6 +123,10 @@ def test_what_a_person_says_changes_the_priors(site: PagesSite, client: httpx.Cl
     until(lambda: site.indexed("truth").get(instance) == "knee_ap", 60)
     (prior,) = ask(client, now, before)["priors"]
     assert prior["sentence"] == "same knee, side not known, same view, 4 weeks earlier; told by a person"
+    for side, said in (("R", ["same knee, same view, 4 weeks earlier; told by a person"]), ("L", [])):
+        set_truth(site.training.orthanc, instance, "knee_ap", "rita", ("knee_ap",), side=side)
+        until(lambda side=side: site.indexed("side").get(instance) == side, 60)
+        assert [prior["sentence"] for prior in ask(client, now, before)["priors"]] == said
 
 
 def test_other_modalities_are_found_by_their_headers_alone(site: PagesSite, client: httpx.Client, patient: str) -> None:

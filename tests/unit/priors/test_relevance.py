@@ -92,6 +92,12 @@ def test_what_a_person_said_counts_before_the_label_and_that_before_the_header()
     assert Picture.of("", None, "wrist", header("hand", "lateral")).views == ("lateral",), "the label names no view"
 
 
+def test_the_side_that_a_person_said_counts_before_the_headers() -> None:
+    said = Picture.of("", "knee_ap", None, header(side="L"), side="R")
+    assert prior(KNEE, exam(said, at=LONG_AGO))
+    assert Picture.of("", "knee_ap", None, header(side="L")).side == "L"
+
+
 def test_what_nobody_tells_is_not_relevant() -> None:
     unknown = Picture.of("", None, None, None)
     code = Picture.of("", None, None, Claims((Claim("body part", REGION, ("#0123456789ab",)),)))
