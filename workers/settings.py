@@ -105,6 +105,18 @@ def _own_labels(path: Path) -> Path:
     return path
 
 
+def _own_neighbours(path: Path) -> Path:
+    """The file itself. Raises InvalidSetting where it is no table of neighbours, with the lines that are wrong."""
+    from mskmodel.priors.neighbours import OWN_NEIGHBOURS, own_neighbours
+    from mskmodel.tables.problems import TableError
+
+    try:
+        own_neighbours(path)
+    except TableError as error:
+        raise InvalidSetting(OWN_NEIGHBOURS, str(path), f"a table of neighbours: {error}") from None
+    return path
+
+
 def _records_place(place: str) -> str:
     """The place itself: a folder, or the address of a PostgreSQL with the name of a database. Raises ValueError."""
     parts = urlsplit(place)
@@ -130,6 +142,7 @@ Switch = Annotated[bool, Field(description="true or false")]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number of seconds above 0")]
 Days = Annotated[int, Field(ge=0, description="a whole number of days, 0 for never")]
 LabelsFile = Annotated[Path, AfterValidator(_own_labels)]
+NeighboursFile = Annotated[Path, AfterValidator(_own_neighbours)]
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False, description="a share from 0 to 1")]
 Kinds = Annotated[str, AfterValidator(_kinds)]
 RecordsPlace = Annotated[str, AfterValidator(_records_place)]
@@ -196,6 +209,8 @@ class Settings(BaseModel):
     """What counts as a radiograph, as a list; None for `BY_DEFAULT`."""
     labels: LabelsFile | None = None
     """The site's own table of labels, which `mskmodel.labels` reads."""
+    neighbours: NeighboursFile | None = None
+    """The site's own table of neighbouring regions, which `mskmodel.priors.neighbours` reads."""
     none_labelled: Share | None = None
     """Of the images of none of the classes, at most this share may get a label from a version that a job makes; None
     for what the version before does."""

@@ -21,7 +21,7 @@ from typing import Final
 
 from mskmodel.evidence.tokens import folded, humps, runs, spelled_out
 
-__all__ = ["TABLE", "Understood", "Vocabulary", "Word", "vocabulary"]
+__all__ = ["TABLE", "Understood", "Vocabulary", "Word", "finest_regions", "vocabulary"]
 
 #: The table, beside this module.
 TABLE: Final = "words.csv"
@@ -108,7 +108,7 @@ class Vocabulary:
         counting = _not_negated([_counting(found, at) for at in range(len(found))])
         named = frozenset().union(*(word.regions for word in counting if word.kind == "region"))
         implied = frozenset().union(*(word.regions for word in counting if word.kind == "several"))
-        regions = _finest(named or implied, _COARSE_REGIONS)
+        regions = finest_regions(named or implied)
         views = frozenset().union(*(word.views for word in counting))
         if "axial" in views:
             views = _axial_named(views, regions)
@@ -207,6 +207,11 @@ def _axial_named(views: frozenset[str], regions: frozenset[str]) -> frozenset[st
     """The views with the axial one under the name that it has for these regions, if it has one name."""
     named = views & frozenset(_AXIAL_OF.values()) or {_AXIAL_OF.get(region, "axial") for region in regions}
     return views - {"axial"} | named if len(named) == 1 else views
+
+
+def finest_regions(terms: frozenset[str]) -> frozenset[str]:
+    """The terms without coarse ones, such as ``leg``, where a finer one is among them."""
+    return _finest(terms, _COARSE_REGIONS)
 
 
 def _finest(terms: frozenset[str], coarse: frozenset[str]) -> frozenset[str]:

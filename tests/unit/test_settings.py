@@ -138,3 +138,16 @@ def test_a_table_of_labels_that_cannot_be_used_ends_a_process_at_its_start(tmp_p
         f"the labels in {path} cannot be used: line 2: knee_ap is a key that the program has; choose another one\n"
     )
     assert result.exit_code == 1
+
+
+def test_a_table_of_neighbours_that_cannot_be_used_ends_a_process_at_its_start(tmp_path: Path) -> None:
+    path = tmp_path / "neighbours.csv"
+    path.write_text("region,neighbour,weight\nfoot,knee,2\n")
+
+    result = CliRunner().invoke(main, ["audit"], env=WHOLE | {"MSK_NEIGHBOURS": str(path)})
+
+    assert result.output == (
+        f"Error: the environment variable MSK_NEIGHBOURS is '{path}', and should be a table of neighbours: "
+        f"the neighbours in {path} cannot be used: line 2: weight is a number from 0 to 1\n"
+    )
+    assert result.exit_code == 1

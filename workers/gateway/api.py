@@ -1,4 +1,4 @@
-"""The REST interface under /api: training jobs, truths, their journal, and suggestions of what to look at next.
+"""The REST interface under /api: training jobs, truths, their journal, suggestions, and relevant priors.
 
 The interface handles labels and versions, never pixels or weights.
 """
@@ -6,9 +6,12 @@ The interface handles labels and versions, never pixels or weights.
 from fastapi import APIRouter
 
 from workers.gateway.job_routes import job_routes
+from workers.gateway.prior_routes import prior_routes
 from workers.gateway.records_routes import records_routes
 from workers.gateway.truth_routes import truth_routes
 from workers.metadata.truth_changes import no_journal
+from workers.pages.awaited_orthanc import AwaitedOrthanc
+from workers.pages.awaited_priors import AwaitedPriors
 from workers.pages.job_deeds import JobDeeds
 from workers.records.records_journal import RecordsJournal
 from workers.settings import Settings
@@ -27,4 +30,5 @@ def api(settings: Settings, deeds: JobDeeds) -> APIRouter:
     router.include_router(job_routes(deeds))
     router.include_router(truth_routes(orthanc, registry, settings.orthanc_url, journal or no_journal))
     router.include_router(records_routes(journal))
+    router.include_router(prior_routes(AwaitedPriors(deeds.records, AwaitedOrthanc(orthanc))))
     return router

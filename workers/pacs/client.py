@@ -241,6 +241,18 @@ class OrthancClient:
         # What was deleted in between is left out.
         return {instance: dates[studies[one]] for instance, one in series.items() if studies.get(one) in dates}
 
+    def main_tags(self, identifiers: Sequence[str]) -> dict[str, dict[str, str]]:
+        """What Orthanc's database keeps of the header, by tag, of studies and series alike, in one request.
+
+        Tags are named as in short answers, such as `STUDY_DATE`. What does not exist is left out.
+        """
+        if not identifiers:
+            return {}
+        asked = {"Resources": list(identifiers), "Short": True}
+        found = self._http.json("POST", "tools/bulk-content", json=asked, repeatable=True)
+        with _shape_of("tools/bulk-content"):
+            return {str(row["ID"]): {tag: str(text) for tag, text in row["MainDicomTags"].items()} for row in found}
+
     def _parents(self, level: str, above: str, identifiers: Iterable[str]) -> dict[str, str]:
         return {name: str(parent) for name, parent in self._bulk(level, identifiers, f"Parent{above}").items()}
 

@@ -15,8 +15,10 @@ from workers.metadata.truth import TruthError
 from workers.metadata.truth_changes import Journal, set_truth, withdraw_truth
 from workers.pacs import OrthancClient
 from workers.pages.awaited_orthanc import AwaitedOrthanc
+from workers.pages.awaited_priors import AwaitedPriors
 from workers.pages.hanging import Row, hung
 from workers.pages.rendering import Pages, spoken
+from workers.priors.study_priors import StudyPriors
 from workers.records.review_queue import latest_studies
 
 __all__ = ["studies_routes"]
@@ -33,12 +35,13 @@ def studies_routes(
 ) -> APIRouter:
     """Routes for the gateway to mount. ``orthanc_url``: for links to Orthanc Explorer."""
     router = APIRouter(prefix="/studies", include_in_schema=False)
-    explorer = f"{orthanc_url.rstrip('/')}/app/explorer.html"
+    explorer, priors = f"{orthanc_url.rstrip('/')}/app/explorer.html", AwaitedPriors(records, orthanc)
 
     async def shown(request: Request, study: str, status: int = 200, sentence: str = "") -> Response:
         identifier, rows, date = await orthanc.read(lambda client: _study(client, study))
         content = {"study": identifier, "rows": rows, "date": date, "most": MOST, "sentence": sentence}
-        return pages.page(request, PAGE, status, explorer=explorer, **content)
+        told, no_priors = await _priors(priors, identifier)
+        return pages.page(request, PAGE, status, explorer=explorer, priors=told, no_priors=no_priors, **content)
 
     @router.get("")
     @needs(Role.VIEWER)
@@ -82,6 +85,16 @@ def studies_routes(
         return RedirectResponse(f"/studies/{study}", HTTPStatus.SEE_OTHER)
 
     return router
+
+
+async def _priors(priors: AwaitedPriors, study: str) -> tuple[StudyPriors | None, str]:
+    """The priors, or why there are none to be told: the study itself is shown all the same."""
+    if not priors.are_there:
+        return None, "This site keeps no records, by which priors are found."
+    try:
+        return await priors.of(study), ""
+    except HTTPException as error:
+        return None, spoken(Exception(error.detail))
 
 
 def _study(client: OrthancClient, study: str) -> tuple[str, list[Row] | None, str]:

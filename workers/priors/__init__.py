@@ -1,0 +1,1 @@
+"""Relevant priors of a study that Orthanc holds: candidates by the index, and what other modalities' headers say."""
