@@ -29,7 +29,7 @@ NEW_ENOUGH := -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 1
 # The PACS; Mesa and the X libraries that gvxr loads to render phantoms, with no display; the tests' DICOM validator,
 # encoders other than ours (OpenJPH's is the one for HTJ2K), their PostgreSQL, whose own server is left alone, and the
 # browser in which they open pages.
-DEBIAN_PACKAGES := orthanc orthanc-python \
+DEBIAN_PACKAGES := orthanc orthanc-dicomweb orthanc-python \
     libegl1 libgl1 libgl1-mesa-dri libopengl0 \
     libxcb-res0 libxcb-ewmh2 libxcb-composite0 libxcb-xinerama0 libxcb-keysyms1 libxcb-icccm4 \
     libxrandr2 libxcursor1 libxi6 libxinerama1 \

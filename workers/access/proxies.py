@@ -40,6 +40,11 @@ class Proxies:
             return True
         return self.trusts(connection) and connection.headers.getlist("x-forwarded-proto") == ["https"]
 
+    def host(self, connection: HTTPConnection) -> str:
+        """The host, perhaps with a port, that the browser asks: `Host`, or what a trusted proxy says that it was."""
+        said = connection.headers.getlist("x-forwarded-host") if self.trusts(connection) else []
+        return said[0] if len(said) == 1 else connection.headers.get("host", "")
+
     def _is_one(self, address: Address | None) -> bool:
         return address is not None and any(address in network for network in self.networks)
 

@@ -20,6 +20,7 @@ from workers.access.role import Role, needs
 from workers.broker.celery_app import publisher
 from workers.broker.database import client
 from workers.broker.queues import BACKFILL, LABEL
+from workers.dicomweb.routes import dicomweb_routes
 from workers.gateway.api import api
 from workers.gateway.request_body import bounded_body
 from workers.gateway.webhook import DeletedInstance, InvalidSignature, MalformedEvent, parse, verify
@@ -117,6 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
     deeds = JobDeeds(identification.records, celery, JobStore.of(settings), orthanc, registry)
     app.include_router(api(settings, deeds))
     app.include_router(picture_routes(settings))
+    app.include_router(dicomweb_routes(settings, identification.proxies))
     add_pages(app, identification, settings, deeds)
     return app
 

@@ -3,19 +3,31 @@
 from workers.pacs.answers import Above, ChangesPage, Parents, Stored
 from workers.pacs.client import OrthancClient, TooLarge
 from workers.pacs.configuration import Configuration
-from workers.pacs.http import OrthancConflict, OrthancError, OrthancNotFound, OrthancRefused, OrthancUnavailable
+from workers.pacs.dicom_web import DicomWeb, DicomWebAnswer, NoPlugin
+from workers.pacs.http import (
+    OrthancConflict,
+    OrthancError,
+    OrthancNotFound,
+    OrthancRefused,
+    OrthancUnavailable,
+    OrthancUnregistered,
+)
 from workers.pacs.identifiers import study_of
 
 __all__ = [
     "Above",
     "ChangesPage",
     "Configuration",
+    "DicomWeb",
+    "DicomWebAnswer",
+    "NoPlugin",
     "OrthancClient",
     "OrthancConflict",
     "OrthancError",
     "OrthancNotFound",
     "OrthancRefused",
     "OrthancUnavailable",
+    "OrthancUnregistered",
     "Parents",
     "Stored",
     "TooLarge",

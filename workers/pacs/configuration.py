@@ -35,6 +35,8 @@ class Configuration:
     """Which of the names of metadata that were asked for are not in `UserMetadata`."""
     has_python: bool | None
     """Whether its Python plugin is loaded; None where this user may not see it."""
+    has_dicomweb: bool | None
+    """Whether its DICOMweb plugin is, likewise."""
     webhook: str | None
     """What the plugin script says of itself: `on`, or why it is off; None where it does not run, or is an older one."""
     admits_anyone: bool
@@ -65,6 +67,7 @@ def read_configuration(http: OrthancHttp, names: frozenset[str]) -> Configuratio
         options=options,
         unregistered=_unregistered(http, names) if registered is None else names - registered.keys(),
         has_python=None if plugins is None else "python" in plugins,
+        has_dicomweb=None if plugins is None else "dicom-web" in plugins,
         webhook=script.get("webhook"),
         admits_anyone=_seen(lambda: http.request("GET", "system", anonymous=True)) is not None,
         clock=_seen(lambda: _time(http.request("GET", "tools/now").text)),

@@ -41,6 +41,9 @@ class OrthancError(Exception):
     It says where and what, as in "GET instances/...: status 500".
     """
 
+    status: int | None = None
+    """Of the answer; None where there was none, or not a whole one."""
+
     @property
     def what(self) -> str:
         """The message without the address: the same for all that fail in the same way."""
@@ -159,7 +162,9 @@ class _Session(OrthancApiClient):  # type: ignore[misc]  # it publishes no types
     def _raise_or_retry_on_errors(self, response: requests.Response, url: str) -> bool:
         if not 200 <= response.status_code < 300:
             response.close()
-            raise _error_of(response, urlsplit(url).path)
+            error = _error_of(response, urlsplit(url).path)
+            error.status = response.status_code
+            raise error
         return False
 
     def _translate_exception(self, request_exception: requests.RequestException, url: str) -> None:

@@ -17,7 +17,7 @@ from workers.stack.discovery import environment_of
 from workers.stack.errors import StackError
 from workers.stack.installation import PACS_SIDE, restoring
 from workers.stack.ports import choose_ports
-from workers.stack.services import PYTHON_PLUGIN, broker_binary, orthanc_binary
+from workers.stack.services import DICOMWEB_PLUGIN, PYTHON_PLUGIN, broker_binary, orthanc_binary
 from workers.surroundings import MISSING, OK, WARNING, Away, Finding
 from workers.surroundings.machine import disk, shared_memory
 
@@ -52,7 +52,7 @@ INSTALL_FIX = f"{PIP} msk-labeller"
 
 def examine(data: Path) -> Iterator[Finding]:
     """Look at everything, each finding as soon as it is there; `data` is the stack's data directory."""
-    for look in (_orthanc, _python_plugin, _pacs_side, _broker, _ports):
+    for look in (_orthanc, _python_plugin, _dicomweb_plugin, _pacs_side, _broker, _ports):
         yield look()
     yield disk("Data directory", data, "give another folder: msk up --data DIR", needed=True)
     yield shared_memory(needed=True)
@@ -85,6 +85,13 @@ def _python_plugin() -> Finding:
     if not PYTHON_PLUGIN.exists():
         return Finding("Orthanc's Python plugin", MISSING, f"{PYTHON_PLUGIN} is not there", ORTHANC_FIX)
     return Finding("Orthanc's Python plugin", OK, str(PYTHON_PLUGIN.resolve()))
+
+
+def _dicomweb_plugin() -> Finding:
+    if not DICOMWEB_PLUGIN.exists():
+        detail = f"{DICOMWEB_PLUGIN} is not there: the gateway serves no DICOMweb"
+        return Finding("Orthanc's DICOMweb plugin", WARNING, detail, "sudo apt-get install orthanc-dicomweb")
+    return Finding("Orthanc's DICOMweb plugin", OK, str(DICOMWEB_PLUGIN.resolve()))
 
 
 def _pacs_side() -> Finding:

@@ -21,6 +21,7 @@ from workers.supervision.service import STOP, Service, StopSignals
 
 __all__ = [
     "AET",
+    "DICOMWEB_PLUGIN",
     "ORTHANC_USER",
     "PYTHON_PLUGIN",
     "Addresses",
@@ -33,6 +34,8 @@ ORTHANC_USER = "msk"
 AET = "MSK"
 
 PYTHON_PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancPython.so")
+#: The stack does without it, and then serves no DICOMweb.
+DICOMWEB_PLUGIN = PYTHON_PLUGIN.with_name("libOrthancDicomWeb.so")
 
 #: A worker first finishes what it holds; a second signal makes Celery hand back what it cannot finish.
 STOP_LABELLING: StopSignals = ((signal.SIGTERM, 30), (signal.SIGQUIT, 25))
@@ -174,6 +177,7 @@ def _orthanc(
             "MSK_ORTHANC_AET": AET,
             "MSK_ORTHANC_USERS": json.dumps({ORTHANC_USER: secrets.orthanc_password}),
             "MSK_ORTHANC_PYTHON_PLUGIN": str(PYTHON_PLUGIN),
+            "MSK_ORTHANC_DICOMWEB_PLUGIN": str(DICOMWEB_PLUGIN),
             "MSK_ORTHANC_WEBHOOK": _quoted(webhook)[1:-1],
             "MSK_WEBHOOK_URL": f"{addresses.gateway}/hooks/orthanc",
             "MSK_PAGES_URL": addresses.gateway,

@@ -59,6 +59,7 @@ def look_at_orthanc(settings: Settings, patience: float = 5) -> Iterator[Finding
     yield from _options(configuration)
     yield from _limits(configuration)
     yield from _webhook(configuration)
+    yield from _dicomweb(configuration)
     if configuration.admits_anyone:
         detail = "it answers without user and password: whoever reaches it may read and change everything"
         yield Finding("Orthanc's access", WARNING, detail, 'set "AuthenticationEnabled": true and "RegisteredUsers"')
@@ -139,3 +140,10 @@ def _webhook(configuration: Configuration) -> Iterator[Finding]:
         detail = f"orthanc/webhook.py does not answer. Without it, {cost}. Or it is of an earlier version"
         fix = 'set "PythonScript" to orthanc/webhook.py of this version'
         yield Finding(name, WARNING, detail, fix)
+
+
+def _dicomweb(configuration: Configuration) -> Iterator[Finding]:
+    """Labels need none, so a site without it is not warned with every start."""
+    if configuration.has_dicomweb is not None:
+        lacking = "no plugin, so the gateway serves none: install orthanc-dicomweb if viewers are to have it"
+        yield Finding("Orthanc's DICOMweb", OK, "its plugin is loaded" if configuration.has_dicomweb else lacking)
