@@ -1,6 +1,6 @@
 """The way to PACS: the one client of Orthanc's REST interface, and radiographs sent over DICOM."""
 
-from workers.pacs.answers import ChangesPage, Parents, Stored
+from workers.pacs.answers import ChangesPage, Parents, Stored, StudyInstance
 from workers.pacs.client import OrthancClient, TooLarge
 from workers.pacs.configuration import Configuration
 from workers.pacs.http import OrthancConflict, OrthancError, OrthancNotFound, OrthancRefused, OrthancUnavailable
@@ -17,6 +17,7 @@ __all__ = [
     "OrthancUnavailable",
     "Parents",
     "Stored",
+    "StudyInstance",
     "TooLarge",
     "study_of",
 ]
