@@ -1,4 +1,4 @@
-"""The REST interface under /api: training jobs, truths, their journal, and suggestions of what to look at next.
+"""The REST interface under /api: training jobs, truths, their journal, reports, and suggestions.
 
 The interface handles labels and versions, never pixels or weights.
 """
@@ -7,7 +7,9 @@ from fastapi import APIRouter
 
 from workers.gateway.job_routes import job_routes
 from workers.gateway.records_routes import records_routes
+from workers.gateway.results_routes import results_routes
 from workers.gateway.truth_routes import truth_routes
+from workers.ledger import Ledger
 from workers.metadata.truth_changes import no_journal
 from workers.pages.job_deeds import JobDeeds
 from workers.records.records_journal import RecordsJournal
@@ -16,7 +18,7 @@ from workers.settings import Settings
 __all__ = ["api"]
 
 
-def api(settings: Settings, deeds: JobDeeds) -> APIRouter:
+def api(settings: Settings, deeds: JobDeeds, ledger: Ledger) -> APIRouter:
     """Routes for the gateway to mount. ``deeds``: what is done with training jobs.
 
     403, 404, 409, 422: the detail says why. 503: the broker, Orthanc or the records do not answer.
@@ -27,4 +29,5 @@ def api(settings: Settings, deeds: JobDeeds) -> APIRouter:
     router.include_router(job_routes(deeds))
     router.include_router(truth_routes(orthanc, registry, settings.orthanc_url, journal or no_journal))
     router.include_router(records_routes(journal))
+    router.include_router(results_routes(orthanc, ledger, deeds.records))
     return router

@@ -37,11 +37,12 @@ class Statistics:
     """How much Orthanc holds."""
 
     instances: int
+    studies: int
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "Statistics":
         """From `/statistics`."""
-        return cls(instances=int(found["CountInstances"]))
+        return cls(instances=int(found["CountInstances"]), studies=int(found["CountStudies"]))
 
 
 @dataclass(frozen=True)

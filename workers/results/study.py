@@ -7,6 +7,7 @@ from workers.pacs import OrthancClient
 __all__ = ["AmbiguousStudy", "StudyError", "UnknownStudy", "check_one_patient", "find_study"]
 
 _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
 
 
 class StudyError(Exception):
@@ -23,8 +24,10 @@ class AmbiguousStudy(StudyError):
 
 def find_study(orthanc: OrthancClient, name: str) -> str:
     """Orthanc's identifier of a study, given that or its Study Instance UID. Raises UnknownStudy, AmbiguousStudy."""
-    if not _UID.fullmatch(name):
+    if _IDENTIFIER.fullmatch(name):
         return name
+    if not _UID.fullmatch(name):
+        raise UnknownStudy("that is neither a Study Instance UID nor an identifier of Orthanc")
     found = orthanc.studies_with(name)
     if not found:
         raise UnknownStudy("Orthanc holds no study with this Study Instance UID")
