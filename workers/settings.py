@@ -219,6 +219,9 @@ class Settings(BaseModel):
     evidence: Literal["all", "pixels"] = Field("all", description="all or pixels")
     """Whether labels follow header and study beside the pixels, or the pixels alone."""
 
+    results: Literal["study"] | None = Field(None, description="study, or nothing")
+    """Whether each study gets a report by itself; None for those alone that somebody asks for."""
+
     @property
     def kinds(self) -> "RadiographKinds":
         """What counts as a radiograph."""

@@ -15,20 +15,32 @@ from workers.broker.database import client
 from workers.broker.former_names import keep_taking_along
 from workers.broker.messages import CHUNK, hint
 from workers.broker.one_line_logs import OneLine
-from workers.broker.queues import BACKFILL, LABEL, LABEL_TASK, MAINTENANCE, SETTLE_TASK, SWEEP_TASK, TRAIN, TRAIN_TASK
+from workers.broker.queues import (
+    BACKFILL,
+    LABEL,
+    LABEL_TASK,
+    MAINTENANCE,
+    REPORT_TASK,
+    SETTLE_TASK,
+    SWEEP_TASK,
+    TRAIN,
+    TRAIN_TASK,
+)
 from workers.jobs.store import JobStore
 from workers.labelling.blame import ModelBroken
 from workers.ledger import Ledger
 from workers.pacs import OrthancClient, OrthancError
 from workers.settings import Settings
 
-__all__ = ["label", "serving", "settle", "sweep", "train"]
+__all__ = ["label", "report", "serving", "settle", "sweep", "train"]
 
 #: Seconds between two pieces of an answer of Orthanc. A task that waits for several answers in vain must stay within
 #: its time limit, or what Orthanc keeps it waiting for would count as what the worker gets stuck on.
 READ_TIMEOUT = 20.0
 #: Timeout of the broker's answers in seconds.
 BROKER_SECONDS = 10
+#: Seconds for which one task writes reports: the sweep waits behind it.
+REPORT_SECONDS = 10.0
 #: Seconds; longer than any training job takes.
 FOREVER = 365 * 24 * 3600
 
@@ -136,6 +148,15 @@ def sweep() -> None:
             take_up_forgotten(jobs(), settings.models)
         revive_jobs(app, ledger(), jobs())
         look_at_studies(app, ledger(), settings.sweep_seconds)
+
+
+@shared_task(name=REPORT_TASK)  # a study stays noted until its report is right: no retries
+def report() -> None:
+    """Note studies that changed, and write reports of those that have been quiet since."""
+    from workers.results.rule import Rule
+
+    ends = time.monotonic() + REPORT_SECONDS
+    Rule(orthanc(), ledger(), broker()).run(lambda: time.monotonic() < ends)
 
 
 # A job has no time limit.

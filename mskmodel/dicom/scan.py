@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -240,8 +241,10 @@ def scan_meta(data: bytes) -> FileMeta:
     )
 
 
-def scan_data_set(data: bytes, meta: FileMeta, *, before: int | None = None) -> Scan:
+def scan_data_set(data: bytes, meta: FileMeta, *, before: int | None = None, keep: AbstractSet[int] = _KEPT) -> Scan:
     """Walk the data set up to Pixel Data, or to the first element whose tag is not below ``before``.
+
+    ``keep``: tags of the elements whose values matter.
 
     Raises ``Undecodable``, or ``Skipped`` where a deflated one is too large.
     """
@@ -253,7 +256,7 @@ def scan_data_set(data: bytes, meta: FileMeta, *, before: int | None = None) -> 
     if not _begins_with_elements(view) if said_deflated else _is_deflated(view):
         inflater = Inflater(view)
         view = memoryview(inflater.inflate(_MAX_DEFLATED_HEADER))
-    walk = ElementWalk(view, _KEPT, sequences=_KEPT_SEQUENCES)
+    walk = ElementWalk(view, keep, sequences=_KEPT_SEQUENCES)
     try:
         walk.walk() if before is None else walk.walk(before=before)
     except CutShortError as error:

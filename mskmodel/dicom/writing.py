@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
-from uuid import NAMESPACE_OID, uuid5
 
 import numpy as np
 from pydicom import uid
@@ -17,6 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
 
 from mskmodel.dicom.codes import REGIONS, SIDES, UNPAIRED, VIEWS, coded
+from mskmodel.dicom.derived_uid import IMPLEMENTATION, derived_uid
 from mskmodel.dicom.encoding import LOSSY, Pixels, encode_pixels
 from mskmodel.labels import Label
 
@@ -26,7 +26,6 @@ CR: Final = uid.ComputedRadiographyImageStorage
 DX_PRESENTATION: Final = uid.DigitalXRayImageStorageForPresentation
 DX_PROCESSING: Final = uid.DigitalXRayImageStorageForProcessing
 
-_IMPLEMENTATION: Final = uid.UID(f"2.25.{uuid5(NAMESPACE_OID, 'msk-labeller').int}")
 #: ``HHMMSS``.
 _TIME: Final = "120000"
 
@@ -106,7 +105,7 @@ def radiograph_dataset(
     """
     _check(pixels, bits, photometric)
     ds = Dataset()
-    ds.file_meta = _file_meta(sop_class, transfer_syntax, _uid("instance", header.identity))
+    ds.file_meta = _file_meta(sop_class, transfer_syntax, derived_uid("instance", header.identity))
     _add_patient_study_series(ds, header)
     _add_image(ds, header, sop_class)
     if sop_class == CR:
@@ -130,17 +129,12 @@ def _check(pixels: Pixels, bits: int, photometric: str) -> None:
         raise ValueError(f"values up to {int(pixels.max())} do not fit {bits} bits")
 
 
-def _uid(level: str, identity: str) -> uid.UID:
-    """UIDs under 2.25 are a UUID in decimal (PS3.5 B.2), so they need no registered root."""
-    return uid.UID(f"2.25.{uuid5(NAMESPACE_OID, f'msk-labeller {level} {identity}').int}")
-
-
 def _file_meta(sop_class: str, transfer_syntax: str, sop_instance: uid.UID) -> FileMetaDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = uid.UID(sop_class)
     meta.MediaStorageSOPInstanceUID = sop_instance
     meta.TransferSyntaxUID = uid.UID(transfer_syntax)
-    meta.ImplementationClassUID = _IMPLEMENTATION
+    meta.ImplementationClassUID = IMPLEMENTATION
     meta.ImplementationVersionName = "MSK-LABELLER"
     return meta
 
@@ -152,13 +146,13 @@ def _add_patient_study_series(ds: Dataset, header: Header) -> None:
     ds.PatientName = header.patient_name
     ds.PatientBirthDate = ""
     ds.PatientSex = ""
-    ds.StudyInstanceUID = _uid("study", study)
+    ds.StudyInstanceUID = derived_uid("study", study)
     ds.StudyDate = header.date
     ds.StudyTime = _TIME if header.date else ""
     ds.StudyID = "1"
     ds.AccessionNumber = ""
     ds.ReferringPhysicianName = ""
-    ds.SeriesInstanceUID = _uid("series", study)
+    ds.SeriesInstanceUID = derived_uid("series", study)
     ds.SeriesNumber = 1
     ds.Manufacturer = "MSK Labeller"
     ds.ManufacturerModelName = "msk-labeller"

@@ -11,7 +11,7 @@ from celery.schedules import schedule
 from kombu import Queue
 
 from workers.broker.database import sentinel_options
-from workers.broker.queues import BACKFILL, LABEL, MAINTENANCE, SWEEP_TASK, TRAIN
+from workers.broker.queues import BACKFILL, LABEL, MAINTENANCE, REPORT_TASK, SWEEP_TASK, TRAIN
 from workers.broker_url import BrokerUrl
 from workers.settings import Settings
 
@@ -81,17 +81,19 @@ def make_app(settings: Settings, queues: tuple[str, ...] = ()) -> Celery:
         broker_connection_max_retries=None,
         broker_transport_options=_transport_options(settings, queues),
         broker_use_ssl=broker.tls_options(settings.trust),  # without it, kombu takes anybody's certificate
-        beat_schedule={
-            "sweep": {
-                "task": SWEEP_TASK,
-                "schedule": schedule(settings.sweep_seconds),
-                # Sweeps that were missed while the worker was down need not be made up for.
-                "options": {"queue": MAINTENANCE, "expires": settings.sweep_seconds},
-            }
-        },
+        beat_schedule=_schedule(settings),
         beat_max_loop_interval=5,
     )
     return app
+
+
+def _schedule(settings: Settings) -> dict[str, Any]:
+    """What is done again and again: the sweep and, where the site wants them, reports."""
+    tasks = {"sweep": SWEEP_TASK} | ({"reports": REPORT_TASK} if settings.results else {})
+    # What was missed while the worker was down need not be made up for.
+    options = {"queue": MAINTENANCE, "expires": settings.sweep_seconds}
+    every = schedule(settings.sweep_seconds)
+    return {name: {"task": task, "schedule": every, "options": options} for name, task in tasks.items()}
 
 
 def publisher(settings: Settings) -> Celery:

@@ -9,6 +9,7 @@ __all__ = [
     "LABEL",
     "LABEL_TASK",
     "MAINTENANCE",
+    "REPORT_TASK",
     "SETTLE_TASK",
     "SWEEP_TASK",
     "TRAIN",
@@ -23,10 +24,11 @@ BACKFILL = "label.backfill"
 INSTANCE_QUEUES = (LABEL, BACKFILL)
 #: Queue of training jobs.
 TRAIN = "train"
-#: Queue of the sweep.
+#: Queue of the sweep, and of reports.
 MAINTENANCE = "maintenance"
 
 LABEL_TASK = "msk.label"
+REPORT_TASK = "msk.report"
 SETTLE_TASK = "msk.settle"
 SWEEP_TASK = "msk.sweep"
 TRAIN_TASK = "msk.train"

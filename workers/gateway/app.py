@@ -116,7 +116,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     orthanc, registry = OrthancClient.of(settings), Registry(settings.models)
     deeds = JobDeeds(identification.records, celery, JobStore.of(settings), orthanc, registry)
-    app.include_router(api(settings, deeds))
+    app.include_router(api(settings, deeds, ledger))
     app.include_router(picture_routes(settings))
     app.include_router(dicomweb_routes(settings, identification.proxies))
     add_pages(app, identification, settings, deeds)

@@ -1,6 +1,6 @@
 """The way to PACS: the one client of Orthanc's REST interface, and radiographs sent over DICOM."""
 
-from workers.pacs.answers import Above, ChangesPage, Parents, Stored
+from workers.pacs.answers import Above, ChangesPage, Parents, Stored, StudyInstance
 from workers.pacs.client import OrthancClient, TooLarge
 from workers.pacs.configuration import Configuration
 from workers.pacs.dicom_web import DicomWeb, DicomWebAnswer, NoPlugin
@@ -30,6 +30,7 @@ __all__ = [
     "OrthancUnregistered",
     "Parents",
     "Stored",
+    "StudyInstance",
     "TooLarge",
     "study_of",
 ]

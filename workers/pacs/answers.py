@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Above", "Change", "ChangesPage", "Parents", "Statistics", "Stored", "System"]
+__all__ = ["Above", "Change", "ChangesPage", "Parents", "Statistics", "Stored", "StudyInstance", "System"]
 
 
 @dataclass(frozen=True)
@@ -37,11 +37,12 @@ class Statistics:
     """How much Orthanc holds."""
 
     instances: int
+    studies: int
 
     @classmethod
     def of(cls, found: Mapping[str, Any]) -> "Statistics":
         """From `/statistics`."""
-        return cls(instances=int(found["CountInstances"]))
+        return cls(instances=int(found["CountInstances"]), studies=int(found["CountStudies"]))
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,29 @@ class Stored:
     def of(cls, found: Mapping[str, Any]) -> "Stored":
         """From a short row of `/tools/bulk-content` with metadata."""
         return cls(str(found["FileUuid"]), str(found["MainDicomTags"]["0008,0018"]), dict(found["Metadata"]))
+
+
+@dataclass(frozen=True)
+class StudyInstance:
+    """An instance as one of its study. ``series``: Series Instance UID. ``modality``: of its series."""
+
+    instance: str
+    sop_instance: str
+    series: str
+    modality: str
+    metadata: dict[str, str]
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any], series: Mapping[str, Any]) -> "StudyInstance":
+        """From short rows of `/tools/bulk-content`: the instance's with metadata, and that of its series."""
+        above = series["MainDicomTags"]
+        return cls(
+            instance=str(found["ID"]),
+            sop_instance=str(found["MainDicomTags"]["0008,0018"]),
+            series=str(above["0020,000e"]),
+            modality=str(above.get("0008,0060", "")),
+            metadata=dict(found["Metadata"]),
+        )
 
 
 @dataclass(frozen=True)

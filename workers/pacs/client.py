@@ -16,7 +16,7 @@ from urllib.parse import quote
 import requests
 import urllib3
 
-from workers.pacs.answers import Above, ChangesPage, Parents, Statistics, Stored, System
+from workers.pacs.answers import Above, ChangesPage, Parents, Statistics, Stored, StudyInstance, System
 from workers.pacs.configuration import Configuration, read_configuration
 from workers.pacs.http import (
     OrthancConflict,
@@ -289,6 +289,12 @@ class OrthancClient:
         with _shape_of("instances"):
             return str(found["ID"])
 
+    def delete(self, instance_id: str) -> None:
+        """Delete an instance; no error if there is none."""
+        path = _path(instance_id)
+        with suppress(OrthancNotFound):
+            self._http.request("DELETE", path)
+
     def file_identity(self, instance_id: str) -> str:
         """What changes with the DICOM file: the MD5 of the stored file, 32 hexadecimal digits.
 
@@ -368,6 +374,36 @@ class OrthancClient:
             if int(found["CountInstances"]) > most:
                 return None
         return self._metadata({"Resources": [study_id], "Level": "Instance"})
+
+    def study_ids(self, since: int, limit: int) -> list[str]:
+        """At most `limit` studies, from position `since` in Orthanc's own order; [] after the last."""
+        found = self._http.json("GET", f"studies?since={since:d}&limit={limit:d}")
+        with _shape_of("studies"):
+            return [str(study_id) for study_id in found]
+
+    def studies_with(self, study_instance_uid: str) -> list[str]:
+        """The studies with this Study Instance UID: several where those of different patients share one."""
+        found = self._http.json("POST", "tools/lookup", data=study_instance_uid.encode(), repeatable=True)
+        with _shape_of("tools/lookup"):
+            return [str(row["ID"]) for row in found if row["Type"] == "Study"]
+
+    def study_uid(self, study_id: str) -> str:
+        """The Study Instance UID of a study."""
+        path = _path(study_id, "studies")
+        found = self._http.json("GET", path)
+        with _shape_of(path):
+            return str(found["MainDicomTags"]["StudyInstanceUID"])
+
+    def study_instances(self, study_id: str) -> list[StudyInstance]:
+        """All instances of a study, with their metadata."""
+        self._http.request("GET", _path(study_id, "studies"))  # raises if it is gone
+        asked = {"Resources": [study_id], "Level": "Series", "Short": True}
+        series = self._http.json("POST", "tools/bulk-content", json=asked, repeatable=True)
+        rows = self._described({"Resources": [study_id], "Level": "Instance"})
+        with _shape_of("tools/bulk-content"):
+            above = {str(row["ID"]): row for row in series}
+            # What came or went in between is left out.
+            return [StudyInstance.of(row, above[row["ParentSeries"]]) for row in rows if row["ParentSeries"] in above]
 
     def metadata_page(self, since: int, limit: int) -> dict[str, dict[str, str]]:
         """The metadata of the instances of `instance_ids(since, limit)`, in that order; for reading all of them.
