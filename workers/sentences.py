@@ -37,6 +37,7 @@ OWN = {
     "workers.supervision.service": ("ServiceError",),
     "workers.surroundings.finding": ("UnfitSurroundings",),
     "workers.terminal.gateway": ("GatewayError",),
+    "workers.viewer.package": ("ViewerError",),
     "workers.worker": ("MixedQueues", "ModelUnavailable", "WorkerGaveUp"),
 }
 
