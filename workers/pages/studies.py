@@ -19,7 +19,7 @@ from workers.pages.hanging import Row, hung
 from workers.pages.rendering import Pages, spoken
 from workers.records.review_queue import latest_studies
 
-__all__ = ["studies_routes"]
+__all__ = ["orthanc_study", "studies_routes"]
 
 LIST_PAGE, PAGE = "studies.html.jinja", "study.html.jinja"
 #: Studies in the list, and most pictures of one that are shown.
@@ -29,16 +29,26 @@ _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 
 
 def studies_routes(
-    records: AwaitedRecords, orthanc: AwaitedOrthanc, orthanc_url: str, journal: Journal, pages: Pages
+    records: AwaitedRecords,
+    orthanc: AwaitedOrthanc,
+    orthanc_url: str,
+    journal: Journal,
+    pages: Pages,
+    viewer: Role | None,
 ) -> APIRouter:
-    """Routes for the gateway to mount. ``orthanc_url``: for links to Orthanc Explorer."""
+    """Routes for the gateway to mount.
+
+    ``orthanc_url``: for links to Orthanc Explorer. ``viewer``: the smallest role that may open studies in the viewer;
+    None where there is none.
+    """
     router = APIRouter(prefix="/studies", include_in_schema=False)
     explorer = f"{orthanc_url.rstrip('/')}/app/explorer.html"
 
     async def shown(request: Request, study: str, status: int = 200, sentence: str = "") -> Response:
         identifier, rows, date = await orthanc.read(lambda client: _study(client, study))
         content = {"study": identifier, "rows": rows, "date": date, "most": MOST, "sentence": sentence}
-        return pages.page(request, PAGE, status, explorer=explorer, **content)
+        may_view = viewer is not None and asker_of(request).role >= viewer
+        return pages.page(request, PAGE, status, explorer=explorer, may_view=may_view, **content)
 
     @router.get("")
     @needs(Role.VIEWER)
@@ -84,14 +94,23 @@ def studies_routes(
     return router
 
 
+def orthanc_study(client: OrthancClient, study: str) -> str:
+    """Orthanc's identifier of a study that is named by it or by its Study Instance UID.
+
+    HTTPException 404: there is no study of this UID. OrthancError: passed on.
+    """
+    identifier = client.lookup_study(study) if _UID.fullmatch(study) else study
+    if identifier is None:
+        raise HTTPException(404, "Orthanc holds no such study: it may have been deleted")
+    return identifier
+
+
 def _study(client: OrthancClient, study: str) -> tuple[str, list[Row] | None, str]:
     """Orthanc's identifier, the rows, None where there are too many pictures, and the date.
 
     HTTPException 404: there is no such study. OrthancError: passed on.
     """
-    identifier = client.lookup_study(study) if _UID.fullmatch(study) else study
-    if identifier is None:
-        raise HTTPException(404, "Orthanc holds no such study: it may have been deleted")
+    identifier = orthanc_study(client, study)
     metadata = client.study_metadata(identifier, MOST)
     if metadata is None:
         return identifier, None, ""
