@@ -9,7 +9,7 @@
 #   make wheel             dist/msk_labeller-VERSION-py3-none-any.whl: all of it, for machines without a checkout
 #   make install           what the others do first: Debian packages, virtual environment, wheels
 #
-# PIP_ARGS goes to pip: an --extra-index-url with torch for processors alone makes a far smaller download.
+# VIEWER= leaves OHIF out, the viewer. PIP_ARGS goes to pip: an --extra-index-url with torch for processors alone makes a far smaller download.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -17,11 +17,12 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 .NOTPARALLEL:
 .SUFFIXES:
-.PHONY: help demo up doctor test lint wheel install debian clean
+.PHONY: help demo up doctor test lint wheel install debian viewer clean
 
 VENV ?= .venv
 EXTRAS ?= local,phantoms,samples,dev
 ARGS ?=
+VIEWER ?= yes
 PIP_ARGS ?=
 INSTALLED := $(VENV)/.installed
 NEW_ENOUGH := -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))'
@@ -64,7 +65,7 @@ wheel: $(INSTALLED)
 	rm -rf build
 	ls dist/msk_labeller-*.whl
 
-install: debian $(INSTALLED)
+install: debian $(INSTALLED) viewer
 
 # dpkg is asked each time, which takes milliseconds; apt only for what is missing. The server that Debian's orthanc
 # package starts by itself where there is systemd (on 8042) is left alone: ours has its own ports and its own data.
@@ -102,6 +103,11 @@ $(INSTALLED): pyproject.toml
 	echo "installing wheels into $(VENV): some minutes the first time"
 	$(VENV)/bin/python -m pip install --disable-pip-version-check $(PIP_ARGS) --editable '.[$(EXTRAS)]'
 	touch $@
+
+# Once, into the virtual environment. All else works without it, so a registry that is away holds nothing up.
+viewer: $(INSTALLED)
+	@[[ "$(VIEWER)" == yes ]] || exit 0
+	$(VENV)/bin/msk viewer fetch || echo "the viewer is left out: all else works without it" >&2
 
 clean:
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .import_linter_cache build dist *.egg-info

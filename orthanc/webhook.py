@@ -14,12 +14,13 @@ of /changes finds the instance.
 An event of a store says whether the instance is old, so that an archive gives way to what is new, however it comes.
 
 At /msk/webhook it says whether the webhook is on, and how Orthanc is configured where that matters to the labeller.
-In Orthanc Explorer, a study has a link to its page at the labeller, where MSK_PAGES_URL says how browsers reach that.
+In Orthanc Explorer, a study has a link to its page at the labeller, where MSK_PAGES_URL says how browsers reach that,
+and one to the viewer where MSK_WITH_VIEWER says that the labeller serves it.
 
-Settings, from the environment of Orthanc: MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET ("whsec_" and base64); MSK_PAGES_URL;
-MSK_OLD_AFTER_DAYS, MSK_BACKFILL_SENDERS and MSK_NEW_SENDERS (see `AgeRule`). For an https address, MSK_CA_FILE may
-name a file of further authorities whose certificates are trusted beside the system's, and MSK_TLS_VERIFY=false trusts
-anybody's.
+Settings, from the environment of Orthanc: MSK_WEBHOOK_URL and MSK_WEBHOOK_SECRET ("whsec_" and base64); MSK_PAGES_URL
+and MSK_WITH_VIEWER; MSK_OLD_AFTER_DAYS, MSK_BACKFILL_SENDERS and MSK_NEW_SENDERS (see `AgeRule`). For an https address,
+MSK_CA_FILE may name a file of further authorities whose certificates are trusted beside the system's, and
+MSK_TLS_VERIFY=false trusts anybody's.
 """
 
 import base64
@@ -55,6 +56,8 @@ CONNECT_TIMEOUT, ANSWER_TIMEOUT = 3.0, 10.0
 FIRST_DELAY, LONGEST_DELAY = 0.25, 8.0
 #: Values of MSK_TLS_VERIFY that turn the verification off, as the labeller reads them.
 OFF = frozenset({"0", "f", "false", "n", "no", "off"})
+#: Values of MSK_WITH_VIEWER that say that the gateway serves the viewer.
+ON = frozenset({"1", "true", "yes"})
 #: Days after which a study is old, unless MSK_OLD_AFTER_DAYS says otherwise.
 OLD_AFTER_DAYS = 30
 #: Metadata in which Orthanc notes who sent an instance: an AE title over DICOM, a user over HTTP.
@@ -76,14 +79,16 @@ SHOWN_OPTIONS = {
     "StoreMD5ForAttachments": True,
     "UserMetadata": {},
 }
-#: For Orthanc Explorer (jQuery Mobile 1.1): the link's address is renewed with every study that is opened.
-STUDY_LINK = """
+#: For Orthanc Explorer (jQuery Mobile 1.1): a link's address is renewed with every study that is opened.
+STUDY_LINKS = """
 $('#study').live('pagebeforeshow', function () {
-  if (!$('#msk-study').length) {
-    var entry = '<li data-icon="grid"><a id="msk-study" target="_blank" rel="noopener">Labels of this study</a></li>';
-    $('#study-delete').closest('li').before(entry).closest('ul').listview('refresh');
-  }
-  $('#msk-study').attr('href', %s + encodeURIComponent($.mobile.pageData.uuid));
+  $.each(%s, function (id, link) {
+    if (!$('#' + id).length) {
+      var entry = '<li data-icon="grid"><a id="' + id + '" target="_blank" rel="noopener">' + link.text + '</a></li>';
+      $('#study-delete').closest('li').before(entry).closest('ul').listview('refresh');
+    }
+    $('#' + id).attr('href', link.before + encodeURIComponent($.mobile.pageData.uuid) + link.after);
+  });
 });
 """
 #: Error codes of an instance that was deleted after it was stored.
@@ -463,14 +468,18 @@ def show(state, output, _uri, **request):
 
 
 def link_studies():
-    """Puts the link to the labeller's page into Orthanc Explorer, if MSK_PAGES_URL says where that is."""
+    """Puts the links to the labeller's page and to the viewer into Orthanc Explorer, if MSK_PAGES_URL says where."""
     url = os.environ.get("MSK_PAGES_URL", "")
     if not url:
         return
     if urllib.parse.urlsplit(url).scheme not in ("http", "https"):
         orthanc.LogError("study-link.off reason=MSK_PAGES_URL is not an http or https address")
         return
-    orthanc.ExtendOrthancExplorer(STUDY_LINK % json.dumps(f"{url.rstrip('/')}/studies/"))
+    before = f"{url.rstrip('/')}/studies/"
+    links = {"msk-study": {"text": "Labels of this study", "before": before, "after": ""}}
+    if os.environ.get("MSK_WITH_VIEWER", "").lower() in ON:
+        links["msk-viewer"] = {"text": "Open in viewer", "before": before, "after": "/viewer"}
+    orthanc.ExtendOrthancExplorer(STUDY_LINKS % json.dumps(links))
 
 
 def connect():

@@ -38,6 +38,7 @@ OWN = {
     "workers.supervision.service": ("ServiceError",),
     "workers.surroundings.finding": ("UnfitSurroundings",),
     "workers.terminal.gateway": ("GatewayError",),
+    "workers.viewer.package": ("ViewerError",),
     "workers.worker": ("MixedQueues", "ModelUnavailable", "WorkerGaveUp"),
 }
 

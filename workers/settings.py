@@ -186,6 +186,8 @@ class Settings(BaseModel):
     """Role of such a person who has no account; None lets nobody in without one."""
     names_role: RoleWord = "admin"
     """The smallest role that may use what shows patients' names: DICOMweb and the viewer."""
+    viewer: Path | None = None
+    """Folder of OHIF's pages, as `msk viewer fetch` leaves them; None for the one in this environment."""
     gateway_url: HttpAddress | None = Field(None, description="an address like http://gateway:8000")
     """Of the gateway, for commands that say what instances show; None at a site without records."""
     models: Path | None = None

@@ -10,6 +10,8 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.browser.reading_room import ReadingRoom, running_reading_room
 from tests.browser.visitor import CHROMIUM, Visitor, visitor
 
+#: OpenGL in software: the viewer shows nothing without it.
+WEBGL = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 Come = Callable[..., Visitor]
 
 
@@ -25,7 +27,7 @@ def chromium() -> Iterator[Browser]:
     if not Path(CHROMIUM).exists():
         pytest.fail(f"{CHROMIUM} is missing: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, timeout=120_000)
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=WEBGL, timeout=120_000)
         yield browser
         browser.close()
 

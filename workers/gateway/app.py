@@ -33,6 +33,8 @@ from workers.pictures.routes import picture_routes
 from workers.records.deletions import Deletions
 from workers.sentences import sentence_of
 from workers.settings import MissingSetting, Settings
+from workers.viewer.installing import installed_pages
+from workers.viewer.routes import viewer_routes
 
 __all__ = ["create_app"]
 
@@ -41,6 +43,9 @@ MAX_BODY_BYTES = 16 * 1024
 
 #: Timeout of the broker's answers in seconds.
 ANSWER_SECONDS = 10
+
+#: Where DICOMweb is, for the viewer.
+DICOM_WEB = "/dicom-web"
 
 #: Seconds after which a sender that got 503 may try again.
 RETRY_AFTER = "2"
@@ -120,6 +125,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(picture_routes(settings))
     app.include_router(dicomweb_routes(settings, identification.proxies))
     add_pages(app, identification, settings, deeds)
+    if viewer := installed_pages(settings.viewer):
+        app.include_router(viewer_routes(viewer, DICOM_WEB, Role.of(settings.names_role)))
     return app
 
 

@@ -366,6 +366,13 @@ class OrthancClient:
         with _shape_of(path):
             return str(found["ID"])
 
+    def study_instance_uid(self, study_id: str) -> str:
+        """The Study Instance UID of a study."""
+        path = _path(study_id, "studies")
+        found = self._http.json("GET", path)
+        with _shape_of(path):
+            return str(found["MainDicomTags"]["StudyInstanceUID"])
+
     def study_metadata(self, study_id: str, most: int) -> dict[str, dict[str, str]] | None:
         """`metadata` of all instances of a study; None if these are more than `most`."""
         path = f"{_path(study_id, 'studies')}/statistics"

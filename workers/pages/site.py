@@ -10,12 +10,14 @@ from starlette.staticfiles import StaticFiles
 
 from workers.access.awaited_records import AwaitedRecords
 from workers.access.identification import Identification
+from workers.access.role import Role
 from workers.broker.database import client
 from workers.ledger import Ledger
 from workers.metadata.truth_changes import no_journal
 from workers.pages.account import account_routes
 from workers.pages.arrivals import arrivals_routes
 from workers.pages.awaited_orthanc import AwaitedOrthanc
+from workers.pages.awaited_priors import AwaitedPriors
 from workers.pages.errors import error_pages
 from workers.pages.job_deeds import JobDeeds
 from workers.pages.jobs import jobs_routes
@@ -29,8 +31,10 @@ from workers.pages.rendering import Pages
 from workers.pages.review import review_routes
 from workers.pages.studies import studies_routes
 from workers.pages.users import users_routes
+from workers.pages.viewer_link import viewer_link_routes
 from workers.records.records_journal import RecordsJournal
 from workers.settings import Settings
+from workers.viewer.installing import installed_pages
 
 __all__ = ["add_pages"]
 
@@ -68,7 +72,10 @@ def _add_pictures(app: FastAPI, records: AwaitedRecords, settings: Settings, dee
     orthanc = AwaitedOrthanc(deeds.orthanc)
     journal = RecordsJournal(settings.records, deeds.orthanc) if settings.records else no_journal
     app.include_router(review_routes(records, orthanc, deeds.registry, pages))
-    app.include_router(studies_routes(records, orthanc, settings.orthanc_url, journal, pages))
+    viewer = Role.of(settings.names_role) if installed_pages(settings.viewer) else None
+    app.include_router(studies_routes(records, orthanc, settings.orthanc_url, journal, pages, viewer))
+    if viewer:
+        app.include_router(viewer_link_routes(orthanc, AwaitedPriors(records, orthanc), viewer))
 
 
 def _never() -> bool:

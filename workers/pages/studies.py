@@ -2,6 +2,7 @@
 
 import re
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
@@ -21,7 +22,7 @@ from workers.pages.rendering import Pages, spoken
 from workers.priors.study_priors import StudyPriors
 from workers.records.review_queue import latest_studies
 
-__all__ = ["studies_routes"]
+__all__ = ["orthanc_study", "studies_routes"]
 
 LIST_PAGE, PAGE = "studies.html.jinja", "study.html.jinja"
 #: Studies in the list, and most pictures of one that are shown.
@@ -31,17 +32,28 @@ _UID = re.compile(r"[0-9]+(\.[0-9]+)+")
 
 
 def studies_routes(
-    records: AwaitedRecords, orthanc: AwaitedOrthanc, orthanc_url: str, journal: Journal, pages: Pages
+    records: AwaitedRecords,
+    orthanc: AwaitedOrthanc,
+    orthanc_url: str,
+    journal: Journal,
+    pages: Pages,
+    viewer: Role | None,
 ) -> APIRouter:
-    """Routes for the gateway to mount. ``orthanc_url``: for links to Orthanc Explorer."""
+    """Routes for the gateway to mount.
+
+    ``orthanc_url``: for links to Orthanc Explorer. ``viewer``: the smallest role that may open studies in the viewer;
+    None where there is none.
+    """
     router = APIRouter(prefix="/studies", include_in_schema=False)
     explorer, priors = f"{orthanc_url.rstrip('/')}/app/explorer.html", AwaitedPriors(records, orthanc)
 
     async def shown(request: Request, study: str, status: int = 200, sentence: str = "") -> Response:
         identifier, rows, date = await orthanc.read(lambda client: _study(client, study))
-        content = {"study": identifier, "rows": rows, "date": date, "most": MOST, "sentence": sentence}
+        content: dict[str, Any] = {"study": identifier, "rows": rows, "date": date, "most": MOST, "sentence": sentence}
         told, no_priors = await _priors(priors, identifier)
-        return pages.page(request, PAGE, status, explorer=explorer, priors=told, no_priors=no_priors, **content)
+        may_view = viewer is not None and asker_of(request).role >= viewer
+        content |= {"priors": told, "no_priors": no_priors, "may_view": may_view}
+        return pages.page(request, PAGE, status, explorer=explorer, **content)
 
     @router.get("")
     @needs(Role.VIEWER)
@@ -97,14 +109,23 @@ async def _priors(priors: AwaitedPriors, study: str) -> tuple[StudyPriors | None
         return None, spoken(Exception(error.detail))
 
 
+def orthanc_study(client: OrthancClient, study: str) -> str:
+    """Orthanc's identifier of a study that is named by it or by its Study Instance UID.
+
+    HTTPException 404: there is no study of this UID. OrthancError: passed on.
+    """
+    identifier = client.lookup_study(study) if _UID.fullmatch(study) else study
+    if identifier is None:
+        raise HTTPException(404, "Orthanc holds no such study: it may have been deleted")
+    return identifier
+
+
 def _study(client: OrthancClient, study: str) -> tuple[str, list[Row] | None, str]:
     """Orthanc's identifier, the rows, None where there are too many pictures, and the date.
 
     HTTPException 404: there is no such study. OrthancError: passed on.
     """
-    identifier = client.lookup_study(study) if _UID.fullmatch(study) else study
-    if identifier is None:
-        raise HTTPException(404, "Orthanc holds no such study: it may have been deleted")
+    identifier = orthanc_study(client, study)
     metadata = client.study_metadata(identifier, MOST)
     if metadata is None:
         return identifier, None, ""

@@ -18,6 +18,7 @@ from workers.stack.installation import PACS_SIDE, restoring
 from workers.stack.ports import LOOPBACK, Ports
 from workers.supervision.leftovers import MARKER
 from workers.supervision.service import STOP, Service, StopSignals
+from workers.viewer.installing import installed_pages
 
 __all__ = [
     "AET",
@@ -160,6 +161,7 @@ def _orthanc(
     data: DataDirectory, ports: Ports, secrets: Secrets, environment: Mapping[str, str], addresses: Addresses
 ) -> Service:
     binary = orthanc_binary()
+    viewer = Path(environment["MSK_VIEWER"]) if environment.get("MSK_VIEWER") else None
     configuration, webhook = PACS_SIDE / "orthanc.json", PACS_SIDE / "webhook.py"
     if binary is None or not PYTHON_PLUGIN.exists():
         raise StackError("Orthanc or its Python plugin is missing; install: apt-get install orthanc orthanc-python")
@@ -181,6 +183,7 @@ def _orthanc(
             "MSK_ORTHANC_WEBHOOK": _quoted(webhook)[1:-1],
             "MSK_WEBHOOK_URL": f"{addresses.gateway}/hooks/orthanc",
             "MSK_PAGES_URL": addresses.gateway,
+            "MSK_WITH_VIEWER": "yes" if installed_pages(viewer) else "",
             "TCP_NODELAY": "1",  # DCMTK's: else each answer to a store waits 40 ms (Nagle's algorithm)
         },
         partial(readiness.answers_200, f"{addresses.orthanc}/system", (ORTHANC_USER, secrets.orthanc_password)),

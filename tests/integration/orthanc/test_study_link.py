@@ -1,4 +1,4 @@
-"""The link from Orthanc Explorer to a study's page at the labeller."""
+"""The links from Orthanc Explorer to a study's page at the labeller, and to the viewer."""
 
 from pathlib import Path
 
@@ -7,19 +7,27 @@ import requests
 
 from tests.servers import Orthanc
 
+ADDRESS = {"MSK_PAGES_URL": "https://labels.example/"}
+
 
 @pytest.mark.parametrize(
-    ("address", "linked", "logged"),
+    ("environment", "linked", "logged"),
     [
-        ("https://labels.example/", '"https://labels.example/studies/"', None),
-        (None, None, None),
-        ("javascript:alert(1)", None, "study-link.off reason=MSK_PAGES_URL is not an http or https address"),
+        (ADDRESS, ["msk-study"], None),
+        (ADDRESS | {"MSK_WITH_VIEWER": "yes"}, ["msk-study", "msk-viewer"], None),
+        (ADDRESS | {"MSK_WITH_VIEWER": "no"}, ["msk-study"], None),
+        ({"MSK_WITH_VIEWER": "yes"}, [], None),
+        (
+            {"MSK_PAGES_URL": "javascript:alert(1)"},
+            [],
+            "study-link.off reason=MSK_PAGES_URL is not an http or https address",
+        ),
     ],
 )
 def test_orthanc_explorer_links_studies_where_an_address_says_where_to(
-    address: str | None, linked: str | None, logged: str | None, tmp_path: Path
+    environment: dict[str, str], linked: list[str], logged: str | None, tmp_path: Path
 ) -> None:
-    server = Orthanc(tmp_path, environment={"MSK_PAGES_URL": address} if address else {})
+    server = Orthanc(tmp_path, environment=environment)
     server.start()
     try:
         login = (server.user, server.password)
@@ -27,5 +35,6 @@ def test_orthanc_explorer_links_studies_where_an_address_says_where_to(
     finally:
         server.close()
 
-    assert ("msk-study" in script, linked is None or linked in script) == (linked is not None, True)
+    assert [each for each in ("msk-study", "msk-viewer") if each in script] == linked
+    assert ('"https://labels.example/studies/"' in script) == bool(linked)
     assert logged is None or logged in server.log.read_text()
