@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from mskmodel.dicom.writing import CR, Header, write_dx
+from mskmodel.dicom.writing import CR, Header, radiograph_dataset
 from mskmodel.labels import BY_KEY
 from mskmodel.phantoms.making import renderers
 from mskmodel.phantoms.rendering import exposures
@@ -43,13 +43,17 @@ PATIENTS: Final = (
 
 @dataclass(frozen=True)
 class Picture:
-    """One of the files. patient: its place in `PATIENTS`; visit: 0 for the earlier one, 1 for the later."""
+    """One of the files.
+
+    patient: its place in `PATIENTS`; visit: 0 for the earlier one, 1 for the later; study: Study Instance UID.
+    """
 
     file: Path
     label: str
     side: str
     patient: int
     visit: int
+    study: str
 
 
 def make_visits(
@@ -92,8 +96,7 @@ def _taken_twice(wanted: tuple[Path, int, date, int, int]) -> list[Picture]:
         )
         pixels = phantom.pixels.astype(np.uint8) if phantom.bits <= 8 else phantom.pixels
         file = directory / f"{study}-{name}.dcm"
-        file.write_bytes(
-            write_dx(pixels, header=header, bits=phantom.bits, photometric=phantom.photometric, sop_class=CR)
-        )
-        pictures.append(Picture(file, name, patient.side, number, visit))
+        ds = radiograph_dataset(pixels, header=header, bits=phantom.bits, photometric=phantom.photometric, sop_class=CR)
+        ds.save_as(file, enforce_file_format=True)
+        pictures.append(Picture(file, name, patient.side, number, visit, str(ds.StudyInstanceUID)))
     return pictures

@@ -27,4 +27,5 @@ def test_in_the_demo_every_class_and_the_real_radiographs_get_an_outcome(tmp_pat
     assert "earlier demo" not in shown
     assert all(row["milliseconds"] is not None for row in told)
     assert re.search(r"Orthanc Explorer +http://127\.0\.0\.1:\d+", shown)
+    assert len(re.findall(r"http://127\.0\.0\.1:\d+/studies/[0-9.]+$", shown, re.MULTILINE)) == 2
     assert stack.processes == []

@@ -13,6 +13,8 @@ from workers.terminal.stack_options import stack_options
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
+    from workers.stack.demo import Radiograph
+
 __all__ = ["command"]
 
 
@@ -35,6 +37,7 @@ def command(
     """
     from workers.stack.control import down, start_in_background, wait_for_end
     from workers.stack.data_directory import DataDirectory
+    from workers.stack.demo import comparisons
     from workers.terminal.stack_view import welcome
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # SIGTERM takes the stack down, as Ctrl-C does
@@ -42,8 +45,10 @@ def command(
     state = start_in_background(options, tell, ends_with_me=True)
     missing: list[str] | None = None
     try:
-        missing = _show(state, count, seed, patience, as_json)
+        radiographs = _show(state, count, seed, patience, as_json)
+        missing = [f"{one.shows} ({one.file.name})" for one in radiographs if one.outcome is None]
         tell(welcome(state))
+        tell(comparisons(radiographs, state["gateway"]["url"]))
         if not leave:
             tell("Ctrl-C ends the stack.")
             wait_for_end(state)
@@ -61,8 +66,8 @@ def _update(progress: "Progress", bar: "TaskID", done: int, of: int) -> None:
     progress.update(bar, completed=done, total=of)
 
 
-def _show(state: dict[str, Any], count: int, seed: int, patience: float, as_json: bool) -> list[str]:
-    """Render, send and follow; returns the radiographs that got no outcome."""
+def _show(state: dict[str, Any], count: int, seed: int, patience: float, as_json: bool) -> "list[Radiograph]":
+    """Render, send and follow; returns the radiographs."""
     import tempfile
     from concurrent.futures import ThreadPoolExecutor
     from pathlib import Path
@@ -101,4 +106,4 @@ def _show(state: dict[str, Any], count: int, seed: int, patience: float, as_json
     console.print(demo.summary(radiographs), style="bold", highlight=False)
     if as_json:
         click.echo(json.dumps([demo.as_dict(radiograph) for radiograph in radiographs]))
-    return [f"{r.shows} ({r.file.name})" for r in radiographs if r.outcome is None]
+    return radiographs

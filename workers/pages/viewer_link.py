@@ -22,7 +22,7 @@ def viewer_link_routes(orthanc: AwaitedOrthanc, priors: AwaitedPriors, role: Rol
     @router.get("/{study}/viewer")
     @needs(role)
     async def open_in_viewer(study: str, prior: str = "") -> Response:
-        """A study, by its Study Instance UID or by Orthanc's identifier, beside the prior `prior`, or else the best one.
+        """A study, by its Study Instance UID or Orthanc's identifier, beside the prior `prior`, or else the best one.
 
         409 for a study of two patients, which the viewer would mix.
         """

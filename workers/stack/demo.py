@@ -18,8 +18,20 @@ from mskmodel.labels import BY_KEY, KEYS
 from workers.metadata.outcome import FAILED, LABELLED, NEEDS_REVIEW, PREDICTION, SKIPPED, Outcome
 from workers.pacs import OrthancClient
 from workers.stack.errors import StackError
+from workers.viewer.installing import installed_pages
 
-__all__ = ["Radiograph", "as_dict", "follow", "phantoms", "real_radiographs", "store", "summary", "table", "visits"]
+__all__ = [
+    "Radiograph",
+    "as_dict",
+    "comparisons",
+    "follow",
+    "phantoms",
+    "real_radiographs",
+    "store",
+    "summary",
+    "table",
+    "visits",
+]
 
 #: Real CR files that `pydicom-data` carries: what is on them, and the label; None for none of the classes.
 REAL = {
@@ -44,6 +56,8 @@ class Radiograph:
     """Where it comes from and what is on it, in words."""
     truth: str | None
     """The class that it belongs to; None where it belongs to none, and the model should abstain."""
+    comparable: str | None = None
+    """Study Instance UID, of a study that has an earlier one to be compared with."""
     instance_id: str | None = None
     sent: float | None = None
     """When this demo began to send, seconds since the epoch."""
@@ -102,7 +116,25 @@ def visits(folder: Path, seed: int, log: Path, progress: Callable[[int, int], No
     with _errors_to(log):
         made = make_visits(below, seed, date.today(), progress)
     when = ("14 months ago", "today")
-    return [Radiograph(row.file, f"{BY_KEY[row.label].display}, {when[row.visit]}", row.label) for row in made]
+    return [
+        Radiograph(
+            row.file, f"{BY_KEY[row.label].display}, {when[row.visit]}", row.label, row.study if row.visit else None
+        )
+        for row in made
+    ]
+
+
+def comparisons(radiographs: Iterable[Radiograph], gateway: str) -> str:
+    """Where patients who came twice are looked at. ``gateway``: its address."""
+    studies = dict.fromkeys(radiograph.comparable for radiograph in radiographs if radiograph.comparable)
+    chosen = os.environ.get("MSK_VIEWER")
+    in_viewer = installed_pages(Path(chosen) if chosen else None) is not None
+    lines = ["  Two patients came twice; the later study, with the earlier one as its prior:"]
+    for study in studies:
+        lines.append(f"  {gateway}/studies/{study}")
+        if in_viewer:
+            lines.append(f"  {gateway}/studies/{study}/viewer  hangs both in OHIF")
+    return "\n".join(lines) + "\n"
 
 
 @contextlib.contextmanager
