@@ -162,12 +162,12 @@ class Checks:
         return f"{len(before)} instances, 2 more"
 
     def it_keeps_what_people_say(self) -> str:
-        """what a person said outlives a corrected number, a merge, a header corrected in place, and an import"""
+        """what a person said outlives a corrected patient's number, a merge, and deletion with another import"""
         instance = self.orthanc.instances()[0]
         gateway = self.project.containers("gateway")[0]
         self.project.execute(gateway, "msk", "truth", "set", instance, "knee_ap", "--author", "anna")
         done = []
-        for happens in (self._number_corrected, self._merged, self._corrected_in_place, self._deleted_and_imported):
+        for happens in (self._number_corrected, self._merged, self._deleted_and_imported):
             held = set(self.orthanc.instances())
             came = happens(instance)
             until(lambda came=came, held=held: self._said(came or set(self.orthanc.instances()) - held), LABELLED)  # type: ignore[misc]
@@ -191,15 +191,6 @@ class Checks:
         self.orthanc.post(f"/studies/{other}/merge", {"Resources": [study], "KeepSource": False})
         assert instance not in self.orthanc.instances()
         return set()
-
-    def _corrected_in_place(self, instance: str) -> set[str]:
-        """Under the same identifiers, which Orthanc can since 1.11.2."""
-        study = self.orthanc.json(f"/instances/{instance}/study")["ID"]
-        uids = ["StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"]
-        corrected = {"Replace": {"StudyDescription": "corrected"}, "Keep": uids, "Force": True}
-        self.orthanc.post(f"/studies/{study}/modify", corrected)
-        assert self.orthanc.json(f"/instances/{instance}/simplified-tags")["StudyDescription"] == "corrected"
-        return {instance}
 
     def _deleted_and_imported(self, instance: str) -> set[str]:
         file = self.orthanc.get(f"/instances/{instance}/file").content
