@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from anyio import CapacityLimiter, move_on_after, to_thread
+from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from workers.dicomweb.refusals import refusing
-from workers.pacs import OrthancError
 
 __all__ = ["Answer", "Begun", "Bounds"]
 
@@ -74,9 +74,9 @@ class Answer(StreamingResponse):
                 log.warning("dicomweb-client-too-slow")
                 return
             try:
-                piece = await to_thread.run_sync(next, begun.pieces, b"", limiter=self._bounds.threads)
-            except OrthancError as error:
-                log.warning("dicomweb-answer-cut-off reason=%s", error.what)
+                piece = await self._in_thread(lambda: next(begun.pieces, b""))
+            except HTTPException as error:
+                log.warning("dicomweb-answer-cut-off reason=%s", error.detail)
                 return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
