@@ -14,10 +14,9 @@ from workers.dicomweb.refusals import refusing
 
 __all__ = ["Answer", "Begun", "Bounds"]
 
-#: Answers at once, each of which keeps one of Orthanc's 50 threads; others wait.
-ANSWERS = 24
-#: Threads that wait for Orthanc and the records, or rewrite. They are not those of the gateway's other routes.
-THREADS = 12
+#: Answers at once, each of which keeps one of Orthanc's 50 threads; others wait. They have threads of their own, since
+#: those that wait for Orthanc here must not keep the gateway's other routes waiting.
+AT_ONCE = 24
 #: Seconds in which a client takes the next piece; one that does not is left, since it keeps Orthanc waiting.
 PATIENCE = 60
 
@@ -40,7 +39,7 @@ class Bounds:
     """How much goes on at once."""
 
     def __init__(self) -> None:
-        self.answers, self.threads = CapacityLimiter(ANSWERS), CapacityLimiter(THREADS)
+        self.answers, self.threads = CapacityLimiter(AT_ONCE), CapacityLimiter(AT_ONCE)
 
 
 class Answer(StreamingResponse):
