@@ -79,12 +79,16 @@ class DicomWebSite:
         assert answer.status_code == 200, answer.text
         return list(answer.json())
 
+    def own(self, path: str, **options: Any) -> httpx.Response:
+        """Orthanc's own answer."""
+        login = (self.server.user, self.server.password)
+        answer = httpx.get(f"{self.own_url}/{path}", auth=login, timeout=60, **options)
+        assert answer.status_code == 200, answer.text
+        return answer
+
     def own_rows(self, path: str, **parameters: str) -> list[dict[str, Any]]:
         """The rows of Orthanc's own answer."""
-        login = (self.server.user, self.server.password)
-        answer = httpx.get(f"{self.own_url}/{path}", params=parameters, auth=login, timeout=60)
-        assert answer.status_code == 200, answer.text
-        return list(answer.json())
+        return list(self.own(path, params=parameters).json())
 
     def empty(self) -> None:
         """Delete all that Orthanc holds."""

@@ -6,18 +6,17 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from anyio import CapacityLimiter, move_on_after, to_thread
+from starlette.exceptions import HTTPException
 from starlette.responses import StreamingResponse
 from starlette.types import Send
 
 from workers.dicomweb.refusals import refusing
-from workers.pacs import OrthancError
 
 __all__ = ["Answer", "Begun", "Bounds"]
 
-#: Answers at once, each of which keeps one of Orthanc's 50 threads; others wait.
-ANSWERS = 24
-#: Threads that wait for Orthanc and the records, or rewrite. They are not those of the gateway's other routes.
-THREADS = 12
+#: Answers at once, each of which keeps one of Orthanc's 50 threads; others wait. They have threads of their own, since
+#: those that wait for Orthanc here must not keep the gateway's other routes waiting.
+AT_ONCE = 24
 #: Seconds in which a client takes the next piece; one that does not is left, since it keeps Orthanc waiting.
 PATIENCE = 60
 
@@ -40,7 +39,7 @@ class Bounds:
     """How much goes on at once."""
 
     def __init__(self) -> None:
-        self.answers, self.threads = CapacityLimiter(ANSWERS), CapacityLimiter(THREADS)
+        self.answers, self.threads = CapacityLimiter(AT_ONCE), CapacityLimiter(AT_ONCE)
 
 
 class Answer(StreamingResponse):
@@ -74,9 +73,9 @@ class Answer(StreamingResponse):
                 log.warning("dicomweb-client-too-slow")
                 return
             try:
-                piece = await to_thread.run_sync(next, begun.pieces, b"", limiter=self._bounds.threads)
-            except OrthancError as error:
-                log.warning("dicomweb-answer-cut-off reason=%s", error.what)
+                piece = await self._in_thread(lambda: next(begun.pieces, b""))
+            except HTTPException as error:
+                log.warning("dicomweb-answer-cut-off reason=%s", error.detail)
                 return
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 

@@ -80,10 +80,10 @@ def told(header: Elements, instances: Sequence[Shown], always: Collection[str]) 
 
 
 def _together(tag: str, elements: Sequence[Any]) -> Any:
-    distinct = {json.dumps(element, sort_keys=True): element for element in elements}
-    known = [element for element in distinct.values() if element is not None]
-    if len(distinct) == 1:
-        return known[0]
+    if all(element == elements[0] for element in elements):
+        return elements[0]
+    distinct = {json.dumps(element, sort_keys=True): element for element in elements if element is not None}
+    known = list(distinct.values())
     vr = known[0]["vr"]
     if tag != DESCRIPTION:
         return {"vr": vr}

@@ -11,6 +11,8 @@ LEVELS = ("studies", "series", "instances")
 
 _UID = r"[0-9][0-9.]{0,63}"
 _WITHIN = rf"studies/(?P<study>{_UID})(?:/series/(?P<series>{_UID})(?:/instances/(?P<instance>{_UID}))?)?"
+_FRAMES = r"/frames/[0-9]{1,9}(?:,[0-9]{1,9})*(?:/rendered|/thumbnail)?"
+_BULK = r"/bulk/[0-9A-Fa-f]{1,8}(?:/[0-9A-Fa-f]{1,8})*"
 
 
 class Kind(Enum):
@@ -23,10 +25,7 @@ class Kind(Enum):
     """QIDO-RS: rows are rewritten, and found by what is rewritten."""
     METADATA = re.compile(rf"{_WITHIN}/metadata")
     """WADO-RS: the attributes of instances, rewritten."""
-    PIXELS = re.compile(
-        rf"{_WITHIN}(?:/rendered|/thumbnail|(?<=instances/)|/frames/[0-9]{{1,9}}(?:,[0-9]{{1,9}})*(?:/rendered|/thumbnail)?"
-        r"|/bulk/[0-9A-Fa-f]{1,8}(?:/[0-9A-Fa-f]{1,8})*)?"
-    )
+    PIXELS = re.compile(rf"{_WITHIN}(?:/rendered|/thumbnail|(?(instance)(?:{_FRAMES}|{_BULK})|(?!)))?")
     """WADO-RS: files, frames, pictures and large values, as Orthanc sends them."""
 
 
@@ -41,12 +40,6 @@ class Resource:
     study: str
     series: str
     instance: str
-
-    @property
-    def narrowest(self) -> tuple[str, str]:
-        """Level and UID of the lowest thing that the path names; there is one in every path of WADO-RS."""
-        named = zip(LEVELS, (self.study, self.series, self.instance), strict=True)
-        return [(level, uid) for level, uid in named if uid][-1]
 
     @classmethod
     def of(cls, path: str) -> "Resource | None":

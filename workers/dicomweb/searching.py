@@ -31,6 +31,7 @@ UIDS_HELD = 5000
 #: Rows that Orthanc is asked for at once where only some are wanted.
 FEWEST = 200
 
+_NUMBERS = ("limit", "offset")
 _UID = re.compile(r"[0-9.]+")
 
 
@@ -49,12 +50,9 @@ class Search:
     def of(cls, resource: Resource, parameters: Parameters) -> "Search | None":
         """None where no key is for what is rewritten: Orthanc alone finds it. ValueError: a number is none."""
         query, others = Query.of(parameters)
+        numbers = {"limit": 0, "offset": 0} | {name: _number(value) for name, value in others if name in _NUMBERS}
         if not query.keys:
             return None
-        numbers = {"limit": 0, "offset": 0}
-        for name, value in others:
-            if name in numbers:
-                numbers[name] = _number(value)
         others = [each for each in others if each[0] not in numbers]
         # What a key asks for is in the answer, too.
         others += [("includefield", key.path[0]) for key in query.keys]

@@ -8,11 +8,10 @@ from fastapi import HTTPException
 
 from workers.dicomweb.answer import Begun
 from workers.dicomweb.resource import Kind, Resource
-from workers.dicomweb.rewriting import COLUMNS, Reading, array, rewritten_metadata, rewritten_search
+from workers.dicomweb.rewriting import Reading, array, rewritten_metadata, rewritten_search
 from workers.dicomweb.rows import Row, rows_of
 from workers.dicomweb.searching import Search, asked_for, uids_in
 from workers.pacs import DicomWeb, DicomWebAnswer
-from workers.records.shown import shown_by
 
 __all__ = ["Serving"]
 
@@ -37,11 +36,9 @@ class Serving:
         self._refuse_shared(resource, query)
         if resource.kind is Kind.SEARCH:
             return self._search(resource, query, headers)
-        if resource.kind is Kind.METADATA and self._has_label(resource):
+        if resource.kind is Kind.METADATA:
             answer = self.orthanc.ask(resource.path, query, {**headers, "Accept": JSON})
             return _of_rows(rewritten_metadata(rows_of(answer.pieces()), self.reading), answer.close)
-        if resource.kind is Kind.METADATA:
-            headers = {**headers, "Accept": JSON}
         return _as_it_is(self.orthanc.ask(resource.path, query, headers))
 
     def _search(self, resource: Resource, query: Sequence[tuple[str, str]], headers: Mapping[str, str]) -> Begun:
@@ -64,19 +61,14 @@ class Serving:
         asked |= {key.path[0] for key in search.query.keys}
         return _of_rows(rewritten_search(resource.level, found, asked, self.reading), found.close)
 
-    def _has_label(self, resource: Resource) -> bool:
-        """Whether the index has a label for anything of it."""
-        level, uid = resource.narrowest
-        with self.reading() as connection:
-            return any(shown.label for shown in shown_by(connection, COLUMNS[level], [uid]).get(uid, ()))
-
     def _refuse_shared(self, resource: Resource, query: Sequence[tuple[str, str]]) -> None:
         """404 where the study of a path is not there, 409 where there are several of one UID."""
-        if resource.study and self.orthanc.studies(resource.study) == 0:
-            raise HTTPException(404, "Orthanc holds no such study: it may have been deleted")
         for uid in ({resource.study} | uids_in(query, "studies")) - {""}:
-            if self.orthanc.studies(uid) > 1:
+            count = self.orthanc.studies(uid)
+            if count > 1:
                 raise HTTPException(409, SHARED)
+            if count == 0 and uid == resource.study:
+                raise HTTPException(404, "Orthanc holds no such study: it may have been deleted")
 
 
 def _as_it_is(answer: DicomWebAnswer) -> Begun:

@@ -22,6 +22,8 @@ __all__ = ["DicomWeb", "DicomWebAnswer", "NoPlugin"]
 
 #: Where the plugin answers, unless its option `Root` says otherwise.
 ROOT = "dicom-web"
+#: Characters of a query that are not encoded: Orthanc 1.10 does not decode them, and would not know a wildcard.
+AS_THEY_ARE = "*?,:;@/!$'()"
 #: Bytes that are read at a time.
 PIECE = 2**20
 #: Bytes at the end of an answer that are looked at: a boundary has 70 characters at most (RFC 2046, 5.1.1).
@@ -96,7 +98,7 @@ class DicomWeb:
             OrthancUnregistered: there is no such study, series, instance.
             OrthancNotFound: this version of the plugin serves nothing there.
         """
-        address = f"{ROOT}/{path}" + (f"?{urlencode(query, quote_via=quote)}" if query else "")
+        address = f"{ROOT}/{path}" + (f"?{urlencode(query, safe=AS_THEY_ARE, quote_via=quote)}" if query else "")
         try:
             return DicomWebAnswer(self._http.request("GET", address, headers=headers, stream=True))
         except OrthancUnregistered:
@@ -112,11 +114,9 @@ class DicomWeb:
 
 
 def _is_whole(headers: Mapping[str, str], tail: bytes) -> bool:
-    """Whether the end of the body is that of its kind; True for a kind that has no mark at its end."""
+    """Whether the end of the body is that of its kind; True for a kind that has no mark there that nothing else has."""
     kind = Message()
     kind["content-type"] = headers.get("content-type", "")
     if kind.get_content_maintype() == "multipart":
         return f"--{kind.get_boundary('')}--".encode() in tail
-    if kind.get_content_subtype().endswith("json"):
-        return tail.rstrip().endswith((b"]", b"}"))
     return True
