@@ -31,7 +31,11 @@ BEFORE = (
     Film("right AP", "knee_ap", study="before", series="2", year=2025, body_part="LEG"),
     Film("left lateral", "knee_lateral", "L", study="before", series="2", year=2025),
 )
-FILMS = (*SWAPPED, *SILENT, *BEFORE)
+DIGITISED = (
+    Film("film lateral", "elbow_lateral", study="digitised", is_digitised=True),
+    Film("film AP", "elbow_ap", study="digitised", is_digitised=True),
+)
+FILMS = (*SWAPPED, *SILENT, *BEFORE, *DIGITISED)
 WORDS = {film.dataset.SOPInstanceUID: f"{film.words} {film.year}" for film in FILMS}
 
 
@@ -95,6 +99,14 @@ def test_headers_that_are_swapped_or_silent_hang_by_the_labels(boss: Visitor, sh
     boss.open(f"/ohif/viewer?StudyInstanceUIDs={uid_of(SILENT)}")
     assert viewed(boss) == ["silent AP 2026", "silent lateral 2026"]
     boss.page.screenshot(path=shots / "viewer-silent.png")
+
+
+def test_digitised_films_of_one_series_hang_apart(boss: Visitor, shots: Path) -> None:
+    boss.open(f"/ohif/viewer?StudyInstanceUIDs={uid_of(DIGITISED)}")
+    assert viewed(boss) == ["film AP 2026", "film lateral 2026"]
+    boss.page.wait_for_load_state("networkidle")
+    assert boss.page.evaluate("window.services.displaySetService.getActiveDisplaySets().length") == 2
+    boss.page.screenshot(path=shots / "viewer-digitised.png")
 
 
 def test_the_prior_hangs_below_with_the_same_side_and_views(boss: Visitor, shots: Path) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from pydicom import Dataset
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import generate_uid
+from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from mskmodel.dicom.writing import CR, Header, radiograph_dataset
 from tests.browser.reading_room import NUMBER, PATIENT, ReadingRoom
@@ -33,7 +33,7 @@ VIEWED = """() => {
 
 @dataclass(frozen=True)
 class Film:
-    """A CR whose pixels say these words and its year, and whose header says what is given, or nothing."""
+    """A radiograph whose pixels say these words and its year, and whose header says what is given, or nothing."""
 
     words: str
     label: str
@@ -43,6 +43,8 @@ class Film:
     year: int = 2026
     body_part: str = ""
     view_position: str = ""
+    is_digitised: bool = False
+    """A Secondary Capture of a film (Modality RG), not a CR."""
 
     @cached_property
     def dataset(self) -> Dataset:
@@ -57,6 +59,9 @@ class Film:
         )
         ds = radiograph_dataset(_drawn(f"{self.words}\n{self.year}"), header=header, bits=12, sop_class=CR)
         ds.SeriesInstanceUID = generate_uid(entropy_srcs=[self.study, self.series])
+        if self.is_digitised:
+            ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+            ds.Modality = "RG"
         return ds
 
     def store(self, room: ReadingRoom) -> str:
