@@ -19,15 +19,16 @@ __all__ = ["VIEWED", "Film"]
 #: What the screen shows of the viewports, top left to bottom right, once each has drawn its picture; null before.
 VIEWED = """() => {
   const { viewportGridService, cornerstoneViewportService, hangingProtocolService } = window.services ?? {};
-  if (!hangingProtocolService?.getState()) return null;
-  const viewports = [...viewportGridService.getState().viewports.values()];
+  const wanted = hangingProtocolService?.getActiveProtocol().stage?.viewports;
+  const viewports = wanted ? [...viewportGridService.getState().viewports.values()] : [];
+  if (!wanted || viewports.length !== wanted.length) return null;
   const shown = viewports.sort((a, b) => a.y - b.y || a.x - b.x).map(({ viewportId, displaySetInstanceUIDs }) => {
     if (!displaySetInstanceUIDs?.length) return "";
     const viewport = cornerstoneViewportService.getCornerstoneViewport(viewportId);
     const image = viewport?.getCurrentImageId?.();
     return viewport?.viewportStatus === "rendered" && image ? image.match(/instances\\/([0-9.]+)/)[1] : null;
   });
-  return shown.includes(null) ? null : shown;
+  return shown.includes(null) || !shown.some(Boolean) ? null : shown;
 }"""
 
 
