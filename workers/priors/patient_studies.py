@@ -129,9 +129,9 @@ def _study(rows: Sequence[Any]) -> IndexedStudy:
 
 def _with_pictures(connection: Connection, studies: Sequence[IndexedStudy]) -> list[IndexedStudy]:
     columns = instances.c
-    told = (columns.sop_instance, columns.truth, columns.label, columns.claims, columns.modality, columns.side)
+    told = ("sop_instance", "truth", "label", "region", "claims", "side", "modality")
     wanted = (
-        select(columns.study, *told)
+        select(columns.study, *(columns[name] for name in told))
         .where(columns.study.in_([one.study for one in studies]))
         .where(or_(columns.truth.is_not(None), columns.label.is_not(None), columns.claims.is_not(None)))
         .limit(MOST_PICTURES)
@@ -139,8 +139,9 @@ def _with_pictures(connection: Connection, studies: Sequence[IndexedStudy]) -> l
     found: dict[str, list[Picture]] = {}
     for row in connection.execute(wanted):
         claims = known_claims(row.claims)
+        seen = {"side": row.side or "", "region": "" if row.label else row.region or ""}
         modality = _modality(row.modality)
-        picture = Picture.of(row.sop_instance or "", row.truth, row.label, claims, modality, row.side or "")
+        picture = Picture.of(row.sop_instance or "", row.truth, row.label, claims, modality, **seen)
         found.setdefault(row.study, []).append(picture)
     return [replace(one, pictures=tuple(found.get(one.study, ()))) for one in studies]
 

@@ -98,6 +98,14 @@ def test_the_side_that_a_person_said_counts_before_the_headers() -> None:
     assert Picture.of("", "knee_ap", None, header(side="L")).side == "L"
 
 
+def test_the_region_that_the_model_sees_counts_where_it_gives_no_label() -> None:
+    said = header("elbow", "lateral")
+    for truth in (None, "none"):
+        one = Picture.of("", truth, None, said, region="knee")
+        assert (one.regions, one.views, one.told_by) == (("knee",), ("lateral",), PIXELS)
+    assert Picture.of("", "hand_ap", None, said, region="knee").regions == ("hand",)
+
+
 def test_what_nobody_tells_is_not_relevant() -> None:
     unknown = Picture.of("", None, None, None)
     code = Picture.of("", None, None, Claims((Claim("body part", REGION, ("#0123456789ab",)),)))
