@@ -174,6 +174,9 @@ def test_a_uid_of_two_patients_is_refused_in_a_sentence(site: PagesSite, client:
     answer = client.get(f"/api/studies/{visits[0].uid}/priors")
     assert answer.status_code == 409
     assert "studies of more than one patient" in answer.json()["detail"] and PATIENT not in answer.text
+    with site.as_("vera") as vera:
+        page = vera.get(f"/studies/{visits[0].uid}")
+        assert page.status_code == 200 and "studies of more than one patient" in page.text
     now = Visit(site, patient + "a", "20261128").film("knee_ap", "R")
     assert ask(client, now)["priors"] == [], "nor is it anybody's prior"
 
