@@ -80,6 +80,8 @@ def test_a_picture_of_unknown_side_has_the_side_of_its_study() -> None:
     assert prior(KNEE, left) is None
     mixed = exam(shows("knee_ap", "L"), shows("knee_ap", "R"), shows("knee_lateral"), at=LONG_AGO)
     assert [one.side for one in mixed.pictures] == ["L", "R", ""]
+    twice = exam(shows("knee_ap", "L"), shows("knee_ap"), shows("knee_lateral"))
+    assert [one.side for one in twice.pictures] == ["L", "", "L"], "a second AP may be the other knee"
 
 
 def test_what_a_person_said_counts_before_the_label_and_that_before_the_header() -> None:
