@@ -78,6 +78,11 @@ class DataDirectory:
         return self.path / "records"
 
     @property
+    def no_plugin(self) -> Path:
+        """An empty folder: in place of a plugin that is not installed, without which Orthanc 1.13 does not start."""
+        return self.path / "no-plugin"
+
+    @property
     def logs(self) -> Path:
         """One log a process, `NAME.log`."""
         return self.path / "logs"
@@ -106,7 +111,7 @@ class DataDirectory:
             raise StackError(f"cannot keep data in {shown}: its name is not UTF-8; give another: --data DIR") from None
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for folder in (self.orthanc, self.broker, self.models, self.records, self.logs):
+            for folder in (self.orthanc, self.broker, self.models, self.records, self.no_plugin, self.logs):
                 folder.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
             raise StackError(f"cannot keep data in {self.path}: {error.strerror}") from error

@@ -162,6 +162,7 @@ def _orthanc(
 ) -> Service:
     binary = orthanc_binary()
     viewer = Path(environment["MSK_VIEWER"]) if environment.get("MSK_VIEWER") else None
+    dicomweb = DICOMWEB_PLUGIN if DICOMWEB_PLUGIN.exists() else data.no_plugin
     configuration, webhook = PACS_SIDE / "orthanc.json", PACS_SIDE / "webhook.py"
     if binary is None or not PYTHON_PLUGIN.exists():
         raise StackError("Orthanc or its Python plugin is missing; install: apt-get install orthanc orthanc-python")
@@ -179,7 +180,7 @@ def _orthanc(
             "MSK_ORTHANC_AET": AET,
             "MSK_ORTHANC_USERS": json.dumps({ORTHANC_USER: secrets.orthanc_password}),
             "MSK_ORTHANC_PYTHON_PLUGIN": str(PYTHON_PLUGIN),
-            "MSK_ORTHANC_DICOMWEB_PLUGIN": str(DICOMWEB_PLUGIN),
+            "MSK_ORTHANC_DICOMWEB_PLUGIN": _quoted(dicomweb)[1:-1],
             "MSK_ORTHANC_WEBHOOK": _quoted(webhook)[1:-1],
             "MSK_WEBHOOK_URL": f"{addresses.gateway}/hooks/orthanc",
             "MSK_PAGES_URL": addresses.gateway,

@@ -19,7 +19,6 @@ from workers.access.role import Role
 
 #: Far more than sockets and buffers hold on the way.
 LARGE = 96 * 2**20
-NO_PLUGIN = {"MSK_ORTHANC_DICOMWEB_PLUGIN": "/nowhere/libOrthancDicomWeb.so"}
 
 
 def study_of(site: DicomWebSite) -> str:
@@ -142,11 +141,14 @@ def test_what_the_plugin_refuses_is_refused(site: DicomWebSite) -> None:
     assert site.get(f"{path}/frames/9").status_code == 400
     assert site.get(f"{path}/frames/1", headers={"Accept": "image/x-nonsense"}).status_code == 400
     assert site.get(f"studies/{study}/series/1.2/metadata").status_code == 404
-    assert site.get(f"{path}/thumbnail").status_code == 404  # that of Debian bookworm has none
+    if site.orthanc.system().version.startswith("1.10."):  # Debian bookworm's plugin makes none
+        assert site.get(f"{path}/thumbnail").status_code == 404
 
 
 def test_without_the_plugin_it_is_said_what_to_install(tmp_path: Path) -> None:
-    with dicomweb_site(tmp_path, environment=NO_PLUGIN) as site:
+    nothing = tmp_path / "no-plugin"
+    nothing.mkdir()
+    with dicomweb_site(tmp_path, environment={"MSK_ORTHANC_DICOMWEB_PLUGIN": str(nothing)}) as site:
         site.store("lonely")
         answer = site.get("studies")
         assert answer.status_code == 501 and "orthanc-dicomweb" in answer.json()["detail"]

@@ -54,8 +54,10 @@ def test_a_film_is_found_by_its_label_and_not_by_its_header(knees: DicomWebSite,
 
 
 def test_a_study_is_found_if_one_of_its_instances_is(knees: DicomWebSite) -> None:
-    assert values(knees.rows("studies", BodyPartExamined="KNEE"), STUDY) == ["1.2.1"]
+    # Orthanc 1.13 finds those by their headers too, and 1.10 does not.
+    assert "1.2.1" in values(knees.rows("studies", BodyPartExamined="KNEE"), STUDY)
     assert values(knees.rows("studies", ViewPosition="AP", BodyPartExamined="KNEE"), STUDY) == ["1.2.1"]
+    assert "1.2.1" not in values(knees.rows("studies", BodyPartExamined="LEG"), STUDY)
     assert knees.rows("studies", ViewPosition="AP", BodyPartExamined="ANKLE") == []
 
 
