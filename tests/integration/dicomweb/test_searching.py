@@ -170,6 +170,17 @@ def test_a_corrected_label_is_told_and_a_withdrawn_one_no_longer(site: DicomWebS
     assert site.rows("studies/1.2.4/metadata") == site.own("studies/1.2.4/metadata", headers=forwarded).json()
 
 
+def test_the_side_that_a_person_says_counts_before_the_header(site: DicomWebSite) -> None:
+    (instance,) = store(site, "side", study="1.2.5")  # right by its header
+    site.say(instance, "knee_ap", "L")
+    site.follow()
+    (told,) = site.rows("studies/1.2.5/metadata")
+    assert told["00200062"]["Value"] == ["L"] and told[DESCRIPTION]["Value"] == ["Knee AP, left"]
+    assert told["04000561"]["Value"][0]["04000550"]["Value"][0]["00200062"]["Value"] == ["R"]
+    assert len(site.rows("instances", ImageLaterality="L")) == 1
+    assert site.rows("instances", ImageLaterality="R") == []
+
+
 @pytest.mark.parametrize("query", ["limit=x", "limit=-1", "offset=1.5"])
 def test_numbers_that_are_none_are_refused(site: DicomWebSite, query: str) -> None:
     assert site.get(f"series?BodyPartExamined=KNEE&{query}").status_code == 400
