@@ -34,6 +34,7 @@ FEWEST = 200
 
 _NUMBERS = ("limit", "offset")
 _UID = re.compile(r"[0-9.]+")
+_UIDS = re.compile(r"[0-9.]+([,\\][0-9.]+)*")
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,13 @@ class Search:
 
     @classmethod
     def of(cls, resource: Resource, parameters: Parameters) -> "Search | None":
-        """None where no key is for what is rewritten: Orthanc alone finds it. ValueError: a number is none."""
+        """None where no key is for what is rewritten: Orthanc alone finds it. ValueError: a number or UID is none."""
         query, others = Query.of(parameters)
         numbers = {"limit": 0, "offset": 0} | {name: _number(value) for name, value in others if name in _NUMBERS}
         if not query.keys:
             return None
+        if not all(_UIDS.fullmatch(value) for name, value in others if value and tag_of(name) in UIDS.values()):
+            raise ValueError("beside keys for what labels say, UIDs have no wildcards")
         others = [each for each in others if each[0] not in numbers]
         # What a key asks for is in the answer, too.
         others += [("includefield", key.path[0]) for key in query.keys]

@@ -187,6 +187,12 @@ def test_numbers_that_are_none_are_refused(site: DicomWebSite, query: str) -> No
     assert site.get(f"series?{query}").status_code == 400
 
 
+def test_wildcards_of_uids_are_refused_beside_those_keys(knees: DicomWebSite) -> None:
+    for name in ("StudyInstanceUID", "SeriesInstanceUID", "0008,0018"):
+        assert knees.get(f"instances?BodyPartExamined=KNEE&{name}=1.2*").status_code == 400
+    assert len(knees.rows("instances", BodyPartExamined="KNEE", StudyInstanceUID="1.2.1,1.2.2")) == 2
+
+
 def test_many_are_found_by_label(site: DicomWebSite) -> None:
     """More than Orthanc is asked for at once."""
     stored = [site.store(generate_uid(), leg) for _ in range(230)]
