@@ -36,6 +36,9 @@ class Reading(Protocol):
 def rewritten_search(level: str, rows: Iterable[Row], asked: Collection[str], reading: Reading) -> Iterator[str]:
     """The rows of a search, as JSON. ``asked``: tags that they have even if the header lacks them."""
     always = _ALWAYS[level].union(asked)
+    if not always:  # rows of studies have none of these attributes by themselves
+        yield from (row.text for row in rows)
+        return
     for row, shown in with_shown(level, rows, reading):
         changed = _changed(row.elements, shown, always)
         yield _text(marked(row.elements, changed, shown)) if changed else row.text

@@ -140,8 +140,10 @@ def uids_in(parameters: Parameters, level: str) -> set[str]:
 
 
 def asked_for(parameters: Parameters) -> frozenset[str]:
-    """The tags of what may be rewritten and that `includefield` names."""
+    """The tags of what may be rewritten and that `includefield` names, `all` being all of them."""
     names = [part for name, value in parameters if name == "includefield" for part in value.split(",")]
+    if "all" in names:
+        return frozenset(NAMES)
     return frozenset(NAMES.keys() & set(map(tag_of, names)))
 
 

@@ -105,6 +105,8 @@ def test_pages_of_a_search_are_the_whole_of_it(knees: DicomWebSite, level: str) 
 def test_fields_may_be_asked_for(knees: DicomWebSite) -> None:
     (found,) = knees.rows("studies", StudyInstanceUID="1.2.1", includefield="BodyPartExamined,ViewPosition")
     assert found[BODY_PART]["Value"] == ["KNEE"] and found[VIEW_POSITION] == {"vr": "CS"}
+    (found,) = knees.rows("studies", StudyInstanceUID="1.2.1", includefield="all")
+    assert found[BODY_PART]["Value"] == ["KNEE"] and found[DESCRIPTION]["Value"] == ["Knee AP, right; Knee lateral"]
     found_by = knees.rows("instances", BodyPartExamined="KNEE", includefield="BitsStored")
     assert values(found_by, "00280101") == [12] * 3
 
