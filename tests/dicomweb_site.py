@@ -60,9 +60,9 @@ class DicomWebSite:
         text = json.dumps(json.loads(outcome.to_json()) | {"claims": claims})
         self.orthanc.put_metadata(instance_id, PREDICTION, text)
 
-    def say(self, instance_id: str, label: str | None) -> None:
-        """What a person says; None for none of the labels."""
-        set_truth(self.orthanc, instance_id, label, "anna", BY_KEY)
+    def say(self, instance_id: str, label: str | None, side: str | None = None) -> None:
+        """What a person says; None for none of the labels, and for no side."""
+        set_truth(self.orthanc, instance_id, label, "anna", BY_KEY, side=side)
 
     def follow(self) -> None:
         """Bring the index up to date."""

@@ -8,6 +8,7 @@ backslashes between several of them. An item of a sequence is named by a path, a
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from pydicom.datadict import tag_for_keyword
@@ -46,11 +47,8 @@ class Key:
 
     def matches(self, told: Elements) -> bool:
         """Whether an attribute that is told has such a value."""
-        return any(self._fits(each) for each in _values(told, self.path))
-
-    def _fits(self, value: str) -> bool:
-        patterns = {self.value, *re.split(r"[,\\]", self.value)}
-        return any(_expression(each).fullmatch(value) for each in patterns)
+        patterns = _patterns(self.value)
+        return any(pattern.fullmatch(each) for each in _values(told, self.path) for pattern in patterns)
 
 
 @dataclass(frozen=True)
@@ -99,6 +97,12 @@ def _values(elements: Mapping[str, Any], path: Sequence[str]) -> list[str]:
     if len(path) > 1:
         return [value for item in values for value in _values(item, path[1:])]
     return [str(value) for value in values]
+
+
+@lru_cache(256)
+def _patterns(value: str) -> tuple[re.Pattern[str], ...]:
+    """Of the value as a whole, and of its parts: a description may have commas of its own."""
+    return tuple(_expression(each) for each in {value, *re.split(r"[,\\]", value)})
 
 
 def _expression(pattern: str) -> re.Pattern[str]:

@@ -24,6 +24,8 @@ COLUMNS = {"studies": "study_uid", "series": "series_uid", "instances": "sop_ins
 #: Tags that a row of a search has by its level, even if the header lacks them.
 _ALWAYS = {"studies": frozenset[str](), "series": OF_SERIES, "instances": frozenset(NAMES)}
 
+_text = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
 
 class Reading(Protocol):
     """Opens a transaction of the records that only reads."""
@@ -34,9 +36,12 @@ class Reading(Protocol):
 def rewritten_search(level: str, rows: Iterable[Row], asked: Collection[str], reading: Reading) -> Iterator[str]:
     """The rows of a search, as JSON. ``asked``: tags that they have even if the header lacks them."""
     always = _ALWAYS[level].union(asked)
+    if not always:  # rows of studies have none of these attributes by themselves
+        yield from (row.text for row in rows)
+        return
     for row, shown in with_shown(level, rows, reading):
         changed = _changed(row.elements, shown, always)
-        yield json.dumps(marked(row.elements, changed, shown)) if changed else row.text
+        yield _text(marked(row.elements, changed, shown)) if changed else row.text
 
 
 def rewritten_metadata(rows: Iterable[Row], reading: Reading) -> Iterator[str]:
@@ -45,7 +50,7 @@ def rewritten_metadata(rows: Iterable[Row], reading: Reading) -> Iterator[str]:
         changed = _changed(row.elements, shown, NAMES)
         if changed:
             elements = marked(row.elements, changed, shown)
-            yield json.dumps(with_originals(elements, row.elements, changed, shown))
+            yield _text(with_originals(elements, row.elements, changed, shown))
         else:
             yield row.text
 

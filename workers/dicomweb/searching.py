@@ -1,12 +1,13 @@
 """Searches (QIDO-RS) by what is rewritten: `BodyPartExamined=KNEE` finds a film whose header says LEG.
 
-Orthanc matches headers. So the index names first what matches by its label, and Orthanc is asked for these UIDs and
-all other keys; then Orthanc is asked for all keys, for what has no label. A study or series is found if one of its
-instances is. Keys for items of sequences, which Orthanc does not match, find what has a label alone.
+Orthanc matches headers. So it is asked for all keys first, and what has a label that does not match is left out. Then
+the index names what matches by its label, and Orthanc is asked for those of these UIDs that it has not found, with all
+other keys. A study or series is found if one of its instances is. Keys for items of sequences, which Orthanc does not
+match, find what has a label alone.
 """
 
 import re
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import islice
@@ -27,12 +28,13 @@ Ask = Callable[[str, Parameters], Iterator[Row]]
 #: UIDs that Orthanc is asked for at once: with 64 characters each, they fit into one request.
 UIDS_AT_ONCE = 100
 #: UIDs that are read from the index at once.
-UIDS_HELD = 5000
-#: Rows that Orthanc is asked for at once where only some are wanted.
+UIDS_HELD = 20_000
+#: Rows that Orthanc is asked for at once where those that were wanted were not enough.
 FEWEST = 200
 
 _NUMBERS = ("limit", "offset")
 _UID = re.compile(r"[0-9.]+")
+_UIDS = re.compile(r"[0-9.]+([,\\][0-9.]+)*")
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,13 @@ class Search:
 
     @classmethod
     def of(cls, resource: Resource, parameters: Parameters) -> "Search | None":
-        """None where no key is for what is rewritten: Orthanc alone finds it. ValueError: a number is none."""
+        """None where no key is for what is rewritten: Orthanc alone finds it. ValueError: a number or UID is none."""
         query, others = Query.of(parameters)
         numbers = {"limit": 0, "offset": 0} | {name: _number(value) for name, value in others if name in _NUMBERS}
         if not query.keys:
             return None
+        if not all(_UIDS.fullmatch(value) for name, value in others if value and tag_of(name) in UIDS.values()):
+            raise ValueError("beside keys for what labels say, UIDs have no wildcards")
         others = [each for each in others if each[0] not in numbers]
         # What a key asks for is in the answer, too.
         others += [("includefield", key.path[0]) for key in query.keys]
@@ -65,21 +69,46 @@ class Search:
             yield from islice(found, self.offset, end)
 
     def _all(self, ask: Ask, reading: Reading, end: int | None) -> Generator[Row, None, None]:
-        seen: set[str] = set()
-        for row in self._found(ask, reading, end):
-            uid = row.first(UIDS[self.resource.level])
-            if uid not in seen:
-                seen.add(uid)
-                yield row
-
-    def _found(self, ask: Ask, reading: Reading, end: int | None) -> Iterator[Row]:
+        own, seen = UIDS[self.resource.level], set[str]()
+        if all(key.orthanc_has_it for key in self.query.keys):
+            for page in self._by_header(ask, end):
+                for row in self._matching(page, reading):
+                    seen.add(row.first(own))
+                    yield row
         for left, wanted in self.query.by_label().items():
             if all(key.orthanc_has_it for key in left):
-                yield from self._by_label(left, wanted, ask, reading)
-        if all(key.orthanc_has_it for key in self.query.keys):
-            yield from self._by_header(ask, reading, end)
+                for row in self._by_label(left, wanted, seen, ask, reading):
+                    seen.add(row.first(own))
+                    yield row
 
-    def _by_label(self, left: Sequence[Key], wanted: Sequence[Wanted], ask: Ask, reading: Reading) -> Iterator[Row]:
+    def _by_header(self, ask: Ask, end: int | None) -> Iterator[Iterable[Row]]:
+        """All at once; where only some are wanted, page by page. Each page is to be read whole."""
+        parameters = self.others + _parameters(self.query.keys)
+        if end is None:
+            yield ask(self.resource.path, parameters)
+            return
+        size, found, before = end, 0, -1
+
+        def counted(rows: Iterable[Row]) -> Iterator[Row]:
+            nonlocal found
+            for row in rows:
+                found += 1
+                yield row
+
+        while found > before:
+            before = found
+            yield counted(ask(self.resource.path, [*parameters, ("limit", str(size)), ("offset", str(found))]))
+            size = max(size, FEWEST)
+
+    def _matching(self, rows: Iterable[Row], reading: Reading) -> Iterator[Row]:
+        """Of rows whose header matches, those with an instance that has no label, or one that does not contradict."""
+        for row, shown in with_shown(self.resource.level, rows, reading):
+            if not shown or any(self.query.left_to_header(each) is not None for each in shown):
+                yield row
+
+    def _by_label(
+        self, left: Sequence[Key], wanted: Sequence[Wanted], seen: Collection[str], ask: Ask, reading: Reading
+    ) -> Iterator[Row]:
         own, column = UIDS[self.resource.level], COLUMNS[self.resource.level]
         parameters = [each for each in self.others if tag_of(each[0]) != own] + _parameters(left)
         within, last = self._within(), ""
@@ -88,26 +117,11 @@ class Search:
                 uids = uids_showing(connection, column, wanted, within, last, UIDS_HELD)
             if not uids:
                 return
-            for start in range(0, len(uids), UIDS_AT_ONCE):
-                some = ",".join(uids[start : start + UIDS_AT_ONCE])
-                yield from ask(self.resource.path, [*parameters, (own, some)])
             last = uids[-1]
-
-    def _by_header(self, ask: Ask, reading: Reading, end: int | None) -> Iterator[Row]:
-        parameters = self.others + _parameters(self.query.keys)
-        if end is None:
-            yield from self._unlabelled(ask(self.resource.path, parameters), reading)
-            return
-        asked, size = 0, max(FEWEST, end)
-        while rows := list(ask(self.resource.path, [*parameters, ("limit", str(size)), ("offset", str(asked))])):
-            yield from self._unlabelled(rows, reading)
-            asked += len(rows)
-
-    def _unlabelled(self, rows: Iterable[Row], reading: Reading) -> Iterator[Row]:
-        """Those with an instance of which no key is for what is rewritten."""
-        for row, shown in with_shown(self.resource.level, rows, reading):
-            if not shown or any(self.query.left_to_header(each) == self.query.keys for each in shown):
-                yield row
+            unseen = [uid for uid in uids if uid not in seen]
+            for start in range(0, len(unseen), UIDS_AT_ONCE):
+                some = ",".join(unseen[start : start + UIDS_AT_ONCE])
+                yield from ask(self.resource.path, [*parameters, (own, some)])
 
     def _within(self) -> dict[str, set[str]]:
         """The UIDs that the keys and the path admit, by the column of the index."""
@@ -126,8 +140,10 @@ def uids_in(parameters: Parameters, level: str) -> set[str]:
 
 
 def asked_for(parameters: Parameters) -> frozenset[str]:
-    """The tags of what may be rewritten and that `includefield` names."""
+    """The tags of what may be rewritten and that `includefield` names, `all` being all of them."""
     names = [part for name, value in parameters if name == "includefield" for part in value.split(",")]
+    if "all" in names:
+        return frozenset(NAMES)
     return frozenset(NAMES.keys() & set(map(tag_of, names)))
 
 

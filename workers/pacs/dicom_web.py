@@ -25,7 +25,7 @@ ROOT = "dicom-web"
 #: Characters of a query that are not encoded: Orthanc 1.10 does not decode them, and would not know a wildcard.
 AS_THEY_ARE = "*?,:;@/!$'()"
 #: Bytes that are read at a time.
-PIECE = 2**20
+PIECE = 2**21
 #: Bytes at the end of an answer that are looked at: a boundary has 70 characters at most (RFC 2046, 5.1.1).
 TAIL = 128
 #: Seconds to connect, and until an answer goes on. Orthanc sends nothing of a search before it has found everything.

@@ -107,6 +107,8 @@ def test_pages_of_a_search_are_the_whole_of_it(knees: DicomWebSite, level: str) 
 def test_fields_may_be_asked_for(knees: DicomWebSite) -> None:
     (found,) = knees.rows("studies", StudyInstanceUID="1.2.1", includefield="BodyPartExamined,ViewPosition")
     assert found[BODY_PART]["Value"] == ["KNEE"] and found[VIEW_POSITION] == {"vr": "CS"}
+    (found,) = knees.rows("studies", StudyInstanceUID="1.2.1", includefield="all")
+    assert found[BODY_PART]["Value"] == ["KNEE"] and found[DESCRIPTION]["Value"] == ["Knee AP, right; Knee lateral"]
     found_by = knees.rows("instances", BodyPartExamined="KNEE", includefield="BitsStored")
     assert values(found_by, "00280101") == [12] * 3
 
@@ -172,10 +174,27 @@ def test_a_corrected_label_is_told_and_a_withdrawn_one_no_longer(site: DicomWebS
     assert site.rows("studies/1.2.4/metadata") == site.own("studies/1.2.4/metadata", headers=forwarded).json()
 
 
+def test_the_side_that_a_person_says_counts_before_the_header(site: DicomWebSite) -> None:
+    (instance,) = store(site, "side", study="1.2.5")  # right by its header
+    site.say(instance, "knee_ap", "L")
+    site.follow()
+    (told,) = site.rows("studies/1.2.5/metadata")
+    assert told["00200062"]["Value"] == ["L"] and told[DESCRIPTION]["Value"] == ["Knee AP, left"]
+    assert told["04000561"]["Value"][0]["04000550"]["Value"][0]["00200062"]["Value"] == ["R"]
+    assert len(site.rows("instances", ImageLaterality="L")) == 1
+    assert site.rows("instances", ImageLaterality="R") == []
+
+
 @pytest.mark.parametrize("query", ["limit=x", "limit=-1", "offset=1.5"])
 def test_numbers_that_are_none_are_refused(site: DicomWebSite, query: str) -> None:
     assert site.get(f"series?BodyPartExamined=KNEE&{query}").status_code == 400
     assert site.get(f"series?{query}").status_code == 400
+
+
+def test_wildcards_of_uids_are_refused_beside_those_keys(knees: DicomWebSite) -> None:
+    for name in ("StudyInstanceUID", "SeriesInstanceUID", "0008,0018"):
+        assert knees.get(f"instances?BodyPartExamined=KNEE&{name}=1.2*").status_code == 400
+    assert len(knees.rows("instances", BodyPartExamined="KNEE", StudyInstanceUID="1.2.1,1.2.2")) == 2
 
 
 def test_many_are_found_by_label(site: DicomWebSite) -> None:
