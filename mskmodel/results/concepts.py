@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from functools import cache
 from typing import Final
 
@@ -12,6 +11,7 @@ from pydicom.sr.coding import Code
 from mskmodel.dicom.codes import SIDES
 from mskmodel.labels import known_labels
 from mskmodel.results.finding import CONFIRMED, CORRECTED, GIVEN, NOT_JUDGED
+from mskmodel.results.plain_text import plain_text
 from mskmodel.tables.label_cell import NONE
 
 __all__ = [
@@ -30,8 +30,6 @@ __all__ = [
 ]
 
 SCHEME: Final = "99MSK"
-#: Most characters of a Code Meaning.
-_LONGEST: Final = 64
 
 
 def _own(value: str, meaning: str) -> Code:
@@ -65,7 +63,7 @@ def label_code(key: str) -> Code:
     if key == NONE:
         return _own(NONE, "None of the classes")
     label = known_labels().get(key)
-    return _own(key, _plain(label.display if label else "", key))
+    return _own(key, plain_text(label.display if label else "", key))
 
 
 def region_code(key: str | None, region: str) -> Code:
@@ -82,7 +80,7 @@ def view_code(key: str, view: str) -> Code:
 
 
 def _spoken(term: str) -> str:
-    return term.replace("_", " ").capitalize()[:_LONGEST]
+    return plain_text(term.replace("_", " ").capitalize(), term)
 
 
 def side_code(side: str) -> Code | None:
@@ -93,11 +91,3 @@ def side_code(side: str) -> Code | None:
 @cache
 def _regions() -> dict[str, Code]:
     return {label.region: label.anatomy for label in reversed(list(known_labels().values())) if label.anatomy}
-
-
-def _plain(text: str, otherwise: str) -> str:
-    """A text in ASCII, which every character set holds: a report has that of its study."""
-    letters = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode()
-    return (
-        "".join(letter for letter in letters if letter.isprintable() and letter != "\\")[:_LONGEST].strip() or otherwise
-    )

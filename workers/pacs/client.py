@@ -289,6 +289,17 @@ class OrthancClient:
         with _shape_of("instances"):
             return str(found["ID"])
 
+    def destinations(self, kind: str) -> list[str]:
+        """The names of the `modalities` or `peers` that Orthanc can send to."""
+        found = self._http.json("GET", kind)
+        with _shape_of(kind):
+            return [str(name) for name in found]
+
+    def send_straight(self, kind: str, name: str, data: bytes) -> None:
+        """Have Orthanc send one DICOM file, which it does not store, to one of its `destinations`."""
+        path = f"{kind}/{quote(name, safe='')}/store-straight"
+        self._http.request("POST", path, data=data, headers={"Content-Type": "application/dicom"}, repeatable=True)
+
     def delete(self, instance_id: str) -> None:
         """Delete an instance; no error if there is none."""
         path = _path(instance_id)
