@@ -16,6 +16,7 @@ from mskmodel.labels import BY_KEY
 from tests.servers import Orthanc
 from workers.ledger import Ledger
 from workers.metadata.outcome import LABELLED, PREDICTION, TRUTH, Outcome
+from workers.metadata.truth import Statement, Truth
 from workers.pacs import OrthancClient
 from workers.results.findings import report_series
 
@@ -81,6 +82,12 @@ class ResultsSite:
         dcmwrite(buffer, ds, enforce_file_format=True)
         return self.orthanc.upload(buffer.getvalue())
 
+    def empty(self) -> None:
+        """Delete all that Orthanc holds."""
+        while found := self.orthanc.instance_ids(0, 1000):
+            for each in found:
+                self.orthanc.delete(each)
+
     def answer(self, instance: str, label: str | None = "knee_ap", status: str = LABELLED, **fields: Any) -> str:
         """Write an outcome, of a label worker; the instance."""
         values = {
@@ -93,10 +100,10 @@ class ResultsSite:
         self.orthanc.put_metadata(instance, PREDICTION, outcome.to_json())
         return instance
 
-    def say(self, instance: str, label: str) -> None:
+    def say(self, instance: str, label: str, side: str = "") -> None:
         """Write a truth."""
-        said = f'{{"label": "{label}", "author": "anna", "time": "2026-01-02T03:04:05+00:00"}}'
-        self.orthanc.put_metadata(instance, TRUTH, said)
+        said = Truth(Statement(label, "anna", "2026-01-02T03:04:05+00:00", side=side))
+        self.orthanc.put_metadata(instance, TRUTH, said.to_json())
 
     @property
     def study_id(self) -> str:

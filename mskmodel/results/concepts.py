@@ -23,6 +23,8 @@ __all__ = [
     "OUTCOME",
     "OUTCOMES",
     "SCHEME",
+    "SIDES_BY",
+    "SIDE_BY",
     "label_code",
     "region_code",
     "side_code",
@@ -52,6 +54,8 @@ JUDGEMENTS: Final = {
     CORRECTED: _own(CORRECTED, "Label corrected by a person"),
     GIVEN: _own(GIVEN, "Label given by a person"),
 }
+SIDE_BY: Final = _own("side-by", "Side named by")
+SIDES_BY: Final = {True: _own("person", "A person"), False: _own("header", "The header of the image")}
 #: Modality (CID 29) by its term.
 MODALITIES: Final[dict[str, Code]] = {
     code.value: code for code in (getattr(codes.cid29, name) for name in codes.cid29.dir())

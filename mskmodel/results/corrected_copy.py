@@ -108,7 +108,9 @@ def _changes(label: Label, side: str, scan: Scan) -> Dataset:
         changes.Laterality = None
         if scan.text("ImageLaterality"):
             changes.ImageLaterality = "U"
-    elif scan.text("Modality") == "CR" and "Laterality" not in changes:
+    elif side and (scan.text("Modality") == "CR" or scan.text("Laterality")):
+        changes.Laterality = side if side in ("L", "R") else ""  # empty for both sides
+    elif scan.text("Modality") == "CR":
         changes.Laterality = scan.text("Laterality")
     return changes
 

@@ -28,7 +28,9 @@ class Finding:
     label: str | None = None
     """What counts: a person's word, which may be ``none`` (of the classes), or else the model's label."""
     side: str = ""
-    """R, L or B, as the header says it; ``""`` where it does not."""
+    """R, L or B; ``""`` where nobody knows."""
+    side_by_person: bool = False
+    """Whether a person named it; else the header does."""
     region: str = ""
     """The likeliest body region where no label is given, as a term; ``""`` where it is not clear."""
     model_label: str | None = None

@@ -14,12 +14,14 @@ from highdicom.coding_schemes import CodingSchemeIdentificationItem
 from highdicom.sr import Comprehensive3DSR
 from pydicom import uid
 from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
 
-from mskmodel.dicom.derived_uid import IMPLEMENTATION
+from mskmodel.dicom.codes import coded
+from mskmodel.dicom.derived_uid import IMPLEMENTATION, derived_uid
 from mskmodel.results.concepts import SCHEME
 from mskmodel.results.finding import NOT_JUDGED, Finding
 from mskmodel.results.program import MANUFACTURER, PROGRAM, version
-from mskmodel.results.report_content import report_content
+from mskmodel.results.report_content import ALGORITHM, report_content
 
 __all__ = ["REPORT", "report"]
 
@@ -27,6 +29,8 @@ __all__ = ["REPORT", "report"]
 REPORT: Final = uid.Comprehensive3DSRStorage
 #: Above those that modalities count up to.
 _SERIES_NUMBER: Final = 9001
+#: Of a long string.
+_LONGEST_VERSION: Final = 64
 #: What highdicom asks for; what the study's header says takes its place.
 _ASKED_FOR: Final = (
     "PatientID",
@@ -88,6 +92,8 @@ def report(
     if missing:
         ds.CompletionFlagDescription = f"{missing} of {left_out + len(findings)} images have no result"
     ds.file_meta.ImplementationClassUID, ds.file_meta.ImplementationVersionName = IMPLEMENTATION, "MSK-LABELLER"
+    equipment = [_algorithm(model) for model in sorted({each.model for each in findings} - {""})]
+    ds["ContributingEquipmentSequence"].value.extend(equipment)
     for tag in header.keys():  # noqa: SIM118 (iterating over it would decode)
         ds[tag] = header.get_item(tag)
     buffer = BytesIO()
@@ -100,6 +106,16 @@ def _reference(study: str, series: str, instance: str, sop_class: str = REPORT) 
     ds.StudyInstanceUID, ds.SeriesInstanceUID = study, series
     ds.SOPClassUID, ds.SOPInstanceUID = sop_class, instance
     return ds
+
+
+def _algorithm(model: str) -> Dataset:
+    """A version of the model as a device, as IHE's AI Results asks for it (6.5.3.1): another version is another one."""
+    item = Dataset()
+    item.PurposeOfReferenceCodeSequence = [coded(codes.DCM.ProcessingEquipment)]
+    item.Manufacturer, item.ManufacturerModelName = MANUFACTURER, ALGORITHM
+    item.SoftwareVersions = model[:_LONGEST_VERSION]
+    item.DeviceUID = derived_uid("model", model)
+    return item
 
 
 def _evidence(study: str, finding: Finding) -> Dataset:

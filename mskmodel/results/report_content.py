@@ -41,6 +41,8 @@ from mskmodel.results.concepts import (
     NO_LABEL,
     OUTCOME,
     OUTCOMES,
+    SIDE_BY,
+    SIDES_BY,
     label_code,
     region_code,
     side_code,
@@ -50,8 +52,10 @@ from mskmodel.results.finding import CORRECTED, Finding
 from mskmodel.results.program import MANUFACTURER, PROGRAM
 from mskmodel.tables.label_cell import NONE
 
-__all__ = ["report_content"]
+__all__ = ["ALGORITHM", "report_content"]
 
+#: Name of the algorithm; its version is that of the model.
+ALGORITHM: Final = f"{PROGRAM} AlexNet"
 #: Percent, as a probability is given.
 _DIGITS: Final = 2
 
@@ -127,7 +131,7 @@ def _algorithm(finding: Finding) -> AlgorithmIdentification | None:
         return None
     parameters = [f"evidence: {', '.join(finding.evidence)}"] if finding.evidence else None
     family = codes.cid7162.ArtificialIntelligence
-    return AlgorithmIdentification(f"{PROGRAM} AlexNet", finding.model, parameters, family, MANUFACTURER)
+    return AlgorithmIdentification(ALGORITHM, finding.model, parameters, family, MANUFACTURER)
 
 
 def _names_a_view(label: str | None) -> TypeGuard[str]:
@@ -146,6 +150,8 @@ def _evaluations(finding: Finding) -> Iterator[tuple[Code, Code]]:
     yield OUTCOME, OUTCOMES[finding.status]
     if _names_a_view(finding.label) and (view := parts_of(finding.label)[1]):
         yield codes.DCM.ImageView, view_code(finding.label, view)
+    if _side(finding):
+        yield SIDE_BY, SIDES_BY[finding.side_by_person]
     yield JUDGED, JUDGEMENTS[finding.judged]
     if finding.judged == CORRECTED and finding.model_label:
         yield LABEL_BY_MODEL, label_code(finding.model_label)

@@ -16,6 +16,7 @@ def msk(site: ResultsSite, *arguments: str) -> Result:
 
 
 def test_the_command_writes_what_is_named_and_all(site: ResultsSite) -> None:
+    site.empty()
     site.answer(site.store("a"))
     done = msk(site, "results", "write", site.study)
     assert (done.exit_code, done.stdout) == (0, "reports: 1 written\n")

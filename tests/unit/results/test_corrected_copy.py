@@ -60,6 +60,12 @@ def test_the_header_says_what_the_image_shows_and_what_it_said_before() -> None:
     assert all(ds[keyword] == source[keyword] for keyword in untouched)
 
 
+@pytest.mark.parametrize(("sop_class", "side", "laterality"), [(CR, "L", "L"), (CR, "B", ""), (CR, "", "R")])
+def test_the_side_of_a_series_is_that_of_its_images(sop_class: str, side: str, laterality: str) -> None:
+    data = write_dx(dicom_files.gradient(12), header=dicom_files.header("copy"), bits=12, sop_class=sop_class)
+    assert read(copied(data, side=side).data).Laterality == laterality
+
+
 def test_a_repeat_is_the_same_object_and_another_label_another_one() -> None:
     data = dicom_files.edited("copy")
     assert copied(data) == copied(data)
