@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from mskmodel.labels import known_labels
+from mskmodel.results.report import REPORT
 from workers.access.asker import asker_of
 from workers.access.awaited_records import AwaitedRecords
 from workers.access.forgery import form_of
@@ -130,4 +131,5 @@ def _study(client: OrthancClient, study: str) -> tuple[str, list[Row] | None, st
     if metadata is None:
         return identifier, None, ""
     date = next(iter(client.study_dates(list(metadata)[:1]).values()), "")
+    metadata = {i: its_own for i, its_own in metadata.items() if its_own.get("SopClassUid") != REPORT}  # no pictures
     return identifier, hung(metadata), f"{date[:4]}-{date[4:6]}-{date[6:]}" if re.fullmatch(r"[0-9]{8}", date) else ""

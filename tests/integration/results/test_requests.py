@@ -9,6 +9,7 @@ from tests.access_site import AccessSite, bearer
 from tests.results_site import ResultsSite
 from workers.access.role import Role
 from workers.cli import main
+from workers.metadata.outcome import SKIPPED
 
 
 def msk(site: ResultsSite, *arguments: str) -> Result:
@@ -43,6 +44,19 @@ def test_what_cannot_be_done_for_one_does_not_stop_the_others(site: ResultsSite)
     assert f"no report: {site.study}: Orthanc holds this Study Instance UID under 2 patients" in done.stderr
     assert len(other.reports()) == 1
     assert msk(site, "results", "write").exit_code == 2
+
+
+def test_a_report_is_no_picture_of_its_study(site: ResultsSite, tmp_path: Path) -> None:
+    image = site.answer(site.store("a"))
+    msk(site, "results", "write", site.study)
+    (report,) = site.reports()
+    site.answer(report, None, SKIPPED)
+    own = AccessSite(site.broker_url, str(tmp_path / "records"), site.environment)
+    with own.gateway() as client:
+        client.headers.update(bearer(own.token(own.add("vera", Role.VIEWER), Role.VIEWER)))
+        page = client.get(f"/studies/{site.study}").text
+    assert (image in page, report in page) == (True, False)
+    own.dispose()
 
 
 def test_over_http_a_reviewer_asks_for_it(site: ResultsSite, tmp_path: Path) -> None:
