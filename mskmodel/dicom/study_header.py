@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 from typing import Final
 
@@ -49,6 +50,8 @@ _UTF_8: Final = b"ISO_IR 192"
 _LONGEST: Final = {"LO": 64, "SH": 16, "UI": 64, "PN": 64}
 #: Characters of a value that is read; longer ones are wrong whatever they are.
 _READ: Final = 2048
+#: Control characters in bytes, but for those that switch between character sets.
+_CONTROL: Final = re.compile(rb"[\x00-\x1a\x1c-\x1f\x7f]")
 #: Control characters, and what separates values.
 _FORBIDDEN: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\\]")
 _TIME: Final = re.compile(r"([01]\d|2[0-3])([0-5]\d([0-5]\d(\.\d{1,6})?)?)?")
@@ -72,8 +75,9 @@ def study_header(data: bytes) -> Dataset:
     texts = _exactly(found, character_set)
     if not texts or not all(_is_valid(keyword, text) for keyword, text in texts.items()):
         texts = {keyword: decoded(value, codec(character_set), _READ) for keyword, value in found.items()}
-        _check_identity(texts)
-        found = {keyword: _corrected(keyword, text).encode() for keyword, text in texts.items()}
+        wrong = {key for key, text in texts.items() if _CONTROL.search(found[key]) or not _is_valid(key, text)}
+        _check_identity(texts, wrong)
+        found = {key: (_cut(key, text) if key in wrong else text).encode() for key, text in texts.items()}
         character_set = _UTF_8
     ds = Dataset()
     for keyword, value in {_CHARACTER_SET: character_set, **found}.items():
@@ -120,15 +124,14 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def _check_identity(texts: Mapping[str, str]) -> None:
+def _check_identity(texts: Mapping[str, str], wrong: AbstractSet[str]) -> None:
     for keyword, name in zip(_IDENTITY, ("Patient ID", "Study Instance UID"), strict=True):
-        if not _is_valid(keyword, texts[keyword]):
+        if keyword in wrong:
             raise BadHeader(f"its {name} is not as DICOM wants it ({len(texts[keyword])} characters)")
 
 
-def _corrected(keyword: str, text: str) -> str:
-    if _is_valid(keyword, text):
-        return text
+def _cut(keyword: str, text: str) -> str:
+    """A part of a value that is not valid; empty where that would be a wrong value."""
     if keyword not in _MAY_BE_CUT:
         return ""
     plain = _FORBIDDEN.sub(" ", text).replace("=", " ")

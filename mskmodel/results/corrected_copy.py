@@ -86,7 +86,7 @@ def corrected_copy(data: bytes, label: Label, side: str, said_by: str, said_at: 
         raise Undecodable("a unique identifier in its header is not valid")
     source, series = identity[0].decode(), identity[1].decode()
     changes = _changes(label, side, scan)
-    changes.SOPInstanceUID = derived_uid("copy", FORMAT, source, label.key, side)
+    changes.SOPInstanceUID = derived_uid("copy", FORMAT, series, source, label.key, side)
     changes.SeriesInstanceUID = derived_uid("copies", FORMAT, series, label.key, side)
     try:
         with warnings.catch_warnings():

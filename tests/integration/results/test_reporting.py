@@ -262,9 +262,14 @@ def _not_what_it_says(ds: Dataset) -> None:
 
 @pytest.mark.parametrize("change", [_overlong, _odd, _not_what_it_says])
 @pytest.mark.filterwarnings("ignore:.*")
-def test_a_header_that_is_not_valid_makes_a_valid_report(site: ResultsSite, change: Callable[[Dataset], None]) -> None:
+def test_a_header_that_is_not_valid_makes_a_valid_report(
+    site: ResultsSite, change: Callable[[Dataset], None], caplog: pytest.LogCaptureFixture
+) -> None:
     site.answer(site.store("a", change))
+    caplog.clear()
+    caplog.set_level("DEBUG")
     assert (write(site), write(site)) == (WRITTEN, UNCHANGED)
+    assert not any(text in caplog.text for text in ("NNN", "DDD", "AAA", "born", "noon", "ller", "escape", "P-1"))
     assert errors(site.report()) == []
 
 
