@@ -89,7 +89,7 @@ def export(
 def _export_study(
     orthanc: OrthancClient, study: str, destination: Destination, labels: Set[str], result: Export
 ) -> None:
-    study_uid = orthanc.study_uid(study)
+    study_uid = orthanc.study_instance_uid(study)
     check_one_patient(orthanc, study_uid)
     wanted = []
     for instance in orthanc.study_instances(study):

@@ -67,7 +67,7 @@ def write_report(orthanc: OrthancClient, ledger: Ledger, study: str) -> Reported
         OrthancNotFound: Orthanc holds no such study.
         OrthancError, redis.RedisError: Orthanc or the broker is away.
     """
-    study_uid = orthanc.study_uid(study)
+    study_uid = orthanc.study_instance_uid(study)
     check_one_patient(orthanc, study_uid)
     instances = orthanc.study_instances(study)
     images = [each for each in instances if not is_report(each, study_uid)]
