@@ -91,7 +91,7 @@ def corrected_copy(data: bytes, label: Label, side: str, said_by: str, said_at: 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they quote the header
-            written = _written(data, changes, f"{label.key} by {said_by}", _date_time(said_at))
+            written = _written(data, scan, changes, f"{label.key} by {said_by}", _date_time(said_at))
     except _DAMAGED as error:
         raise Undecodable(f"its header cannot be written anew ({type(error).__name__})") from None
     return Copy(str(changes.SOPInstanceUID), str(changes.SeriesInstanceUID), written)
@@ -115,9 +115,10 @@ def _changes(label: Label, side: str, scan: Scan) -> Dataset:
     return changes
 
 
-def _written(data: bytes, changes: Dataset, what: str, when: str) -> bytes:
+def _written(data: bytes, scan: Scan, changes: Dataset, what: str, when: str) -> bytes:
+    """The file with these changes; no value of its header is looked at, since pydicom logs those that are not valid."""
     ds = dcmread(BytesIO(data))
-    sop_class, source = ds.SOPClassUID, ds.SOPInstanceUID
+    sop_class, source = uid.UID(scan.text("SOPClassUID")), uid.UID(scan.text("SOPInstanceUID"))
     for item in _original(ds, changes, when):
         _append(ds, "OriginalAttributesSequence", item)
     _append(ds, "ContributingEquipmentSequence", _equipment(what))
@@ -125,7 +126,7 @@ def _written(data: bytes, changes: Dataset, what: str, when: str) -> bytes:
     for tag in _SIGNATURES:
         ds.pop(tag, None)
     for element in changes:
-        if _stands(element, ds):
+        if _stands(element, scan.text("Modality")):
             ds[element.tag] = element
         else:
             ds.pop(element.tag, None)
@@ -141,10 +142,10 @@ def _append(ds: Dataset, keyword: str, item: Dataset) -> None:
     setattr(ds, keyword, Sequence([*ds.get(keyword, ()), item]))
 
 
-def _stands(element: DataElement, ds: Dataset) -> bool:
+def _stands(element: DataElement, modality: str) -> bool:
     """Whether an element is in the copy: an empty sequence only where every object of that kind has one."""
     if element.VR == "SQ" and not element.value:
-        return element.keyword == "AnatomicRegionSequence" and ds.Modality == "DX"
+        return element.keyword == "AnatomicRegionSequence" and modality == "DX"
     return element.value is not None
 
 

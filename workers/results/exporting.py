@@ -82,6 +82,9 @@ def export(
             result.problems.append((study, str(error)))
         except OrthancNotFound:
             result.problems.append((study, "Orthanc does not hold it, or something of it was deleted meanwhile"))
+        except OrthancError as error:
+            orthanc.statistics()  # raises if Orthanc is away
+            result.problems.append((study, f"Orthanc failed: {error.what}"))
         progress(number)
     return result
 

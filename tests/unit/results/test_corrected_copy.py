@@ -121,8 +121,12 @@ def test_what_was_not_valid_makes_no_invalid_copy(change: Callable[[Dataset], No
 
 
 @pytest.mark.filterwarnings("ignore:.*")
-def test_values_that_were_not_valid_are_kept_as_bytes() -> None:
-    original, *others = read(copied(dicom_files.edited("copy", _not_valid)).data).OriginalAttributesSequence
+def test_values_that_were_not_valid_are_kept_as_bytes(caplog: pytest.LogCaptureFixture) -> None:
+    data = dicom_files.edited("copy", _not_valid)
+    caplog.clear()
+    copy = copied(data)
+    assert caplog.text == "", "pydicom quotes values in its log"
+    original, *others = read(copy.data).OriginalAttributesSequence
     nonconforming = [item for each in others for item in each.NonconformingModifiedAttributesSequence]
     kept = {item.SelectorAttribute: item for item in nonconforming}
     assert bytes(kept[0x00180015].NonconformingDataElementValue).strip() == b"Left knee, weight-bearing"
