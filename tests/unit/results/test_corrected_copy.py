@@ -102,6 +102,29 @@ def test_no_validator_finds_an_error(sop_class: str, key: str, before: str) -> N
         assert [line for line in said if line not in complaints(data) and not any(map(line.startswith, KNOWN))] == []
 
 
+#: What a DX has, and a Secondary Capture has no place for.
+_OF_DX = """
+    PresentationIntentType PositionerType AnatomicRegionSequence ViewCodeSequence ViewPosition ImagerPixelSpacing
+    PixelIntensityRelationship PixelIntensityRelationshipSign RescaleIntercept RescaleSlope RescaleType DetectorType
+    PresentationLUTShape WindowCenter WindowWidth AcquisitionContextSequence AcquisitionDate AcquisitionTime
+"""
+
+
+@pytest.mark.parametrize("modality", ["CR", "DX", "RG"])
+@pytest.mark.parametrize("key", ["knee_lateral", "pelvis_ap", "pelvis_frog"])
+@pytest.mark.parametrize("without", [("ImageLaterality",), ()])
+def test_no_validator_finds_an_error_in_a_secondary_capture(modality: str, key: str, without: tuple[str, ...]) -> None:
+    def make_secondary_capture(ds: Dataset) -> None:
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = uid.SecondaryCaptureImageStorage
+        ds.Modality, ds.ConversionType = modality, "DI"
+        for keyword in (*_OF_DX.split(), *without):
+            delattr(ds, keyword)
+
+    data = dicom_files.edited("secondary capture", make_secondary_capture)
+    for side in ("L", "B", ""):
+        assert set(errors(copied(data, key, side).data)) <= set(errors(data))
+
+
 def _not_valid(ds: Dataset) -> None:
     ds.BodyPartExamined, ds.ViewPosition, ds.SeriesDescription = "Left knee, weight-bearing", "a.p.", "D" * 90
 
