@@ -29,13 +29,12 @@ class Examination:
 
     @classmethod
     def of(cls, study: str, pictures: Iterable[Picture], taken_at: datetime | None) -> Examination:
-        """Pictures whose side is unknown get the one of the other pictures of their region, where these agree."""
+        """Pictures whose side is unknown get the one of the other pictures of their region, where these agree.
+
+        Not so the second picture of a view: it may well be the other side.
+        """
         given = tuple(pictures)
-        sides: dict[tuple[str, ...], set[str]] = {}
-        for one in given:
-            sides.setdefault(one.regions, set()).update({one.side} - {""})
-        filled = (one if one.side else replace(one, side=_only(sides[one.regions])) for one in given)
-        return cls(study, tuple(filled), taken_at)
+        return cls(study, tuple(_with_side(one, given) for one in given), taken_at)
 
     def is_earlier(self, than: Examination) -> bool:
         """Whether it was taken before the other one, or may have been: the date of one of them is unknown."""
@@ -55,8 +54,12 @@ def moment_of(text: str | None) -> datetime | None:
     return moment if moment.year >= _FIRST_YEAR else None
 
 
-def _only(sides: set[str]) -> str:
-    return next(iter(sides)) if len(sides) == 1 else ""
+def _with_side(picture: Picture, given: Iterable[Picture]) -> Picture:
+    others = [one for one in given if one.side and one.regions == picture.regions]
+    sides = {one.side for one in others}
+    if picture.side or len(sides) != 1 or any(one.views == picture.views for one in others):
+        return picture
+    return replace(picture, side=sides.pop())
 
 
 def _is_midnight(moment: datetime) -> bool:

@@ -54,25 +54,30 @@ class Picture:
         label: str | None,
         claims: Claims | None,
         modality: str = "",
+        *,
         side: str = "",
+        region: str = "",
     ) -> Picture:
         """The truth counts before the label, the label before the header.
 
-        A label that names no view leaves the view to the header. Where a person said that it is none of the classes, no
-        label counts.
+        A label that names no view leaves the view to the header. Where the model abstained, the region that it sees
+        counts. Where a person said that it is none of the classes, no label counts.
 
         Args:
             truth: what a person said: a key or ``none``; None where nobody said anything.
             label: the model's; None where it abstained.
             side: as a person said it; ``""`` leaves it to the header.
+            region: that the model is sure of, where it gave no label; ``""`` for none.
         """
         claims = claims or Claims()
         said = _terms(claims, REGION), _terms(claims, VIEW)
-        teller, key = (PERSON, truth) if truth is not None else (PIXELS, label)
-        region, view = parts_of(key) if key and key != NONE else ("", "")
-        if not region:
+        teller, key = (PERSON, truth) if truth not in (None, NONE) else (PIXELS, label if truth is None else None)
+        shown, view = parts_of(key) if key else ("", "")
+        if not shown:
+            teller, shown = PIXELS, region
+        if not shown:
             teller = HEADER if said[0] else NOBODY
-        regions = (region,) if region else said[0]
+        regions = (shown,) if shown else said[0]
         return cls(name, regions, (view,) if view else said[1], side or claims.side, teller, modality, *said)
 
 

@@ -66,8 +66,8 @@ def relevant(current: Examination, others: Iterable[Examination]) -> list[Prior]
 
 def _candidates(current: Examination, other: Examination, likenesses: Likenesses) -> list[Pair]:
     """Every two pictures with anything in common, the most alike first."""
-    pairs = [Pair(a, b, likenesses.of(a, b)) for a in current.pictures for b in other.pictures]
-    pairs = [pair for pair in pairs if pair.likeness.score > 0]
+    likely = ((a, b, likenesses.of(a, b)) for a in current.pictures for b in other.pictures)
+    pairs = [Pair(a, b, likeness) for a, b, likeness in likely if likeness.score > 0]
     return sorted(pairs, key=lambda pair: (-pair.likeness.score, pair.current.name, pair.prior.name))
 
 

@@ -139,17 +139,18 @@ class ReadingRoom:
 
 
 @contextmanager
-def running_reading_room(folder: Path) -> Iterator[ReadingRoom]:
-    """A reading room that is open, with accounts for `PEOPLE`."""
+def running_reading_room(folder: Path, viewer: Path | None = None) -> Iterator[ReadingRoom]:
+    """A reading room that is open, with accounts for `PEOPLE`. ``viewer``: folder of OHIF's pages, if it has any."""
     port = free_port()
     secret = AccessSite("", "").environment["MSK_WEBHOOK_SECRET"]
     url = f"http://127.0.0.1:{port}"
-    hook, pages = f"{url}/hooks/orthanc", {"MSK_PAGES_URL": url}
+    hook, pages = f"{url}/hooks/orthanc", {"MSK_PAGES_URL": url, "MSK_WITH_VIEWER": "yes" if viewer else ""}
     with (
         running_orthanc(folder / "orthanc", webhook_url=hook, webhook_secret=secret, environment=pages) as server,
         valkey(folder / "valkey") as broker,
     ):
-        site = AccessSite(broker, str(folder / "records"), server.access)
+        place = {"MSK_VIEWER": str(viewer or folder / "no-viewer")}
+        site = AccessSite(broker, str(folder / "records"), server.access | place)
         for name, role in PEOPLE.items():
             site.add(name, role)
         room = ReadingRoom(server, site, folder / "gateway.log", port)

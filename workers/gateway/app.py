@@ -127,6 +127,8 @@ def create_app(settings: Settings) -> FastAPI:
     add_pages(app, identification, settings, deeds)
     if viewer := installed_pages(settings.viewer):
         app.include_router(viewer_routes(viewer, DICOM_WEB, Role.of(settings.names_role)))
+    elif settings.viewer:
+        log.warning("viewer-missing folder=%s fetch-it-with=%r", settings.viewer, "msk viewer fetch")
     return app
 
 

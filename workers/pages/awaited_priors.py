@@ -29,6 +29,9 @@ class AwaitedPriors:
         HTTPException: 404 for no such study, 409 for one of two patients, 503 where something does not answer.
         """
 
+        if not self.are_there:
+            raise HTTPException(503, "priors are found by the records, and MSK_RECORDS is not set for this gateway")
+
         def read(connection: Connection) -> PatientStudies:
             try:
                 return patient_studies(connection, study)

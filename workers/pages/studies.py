@@ -102,8 +102,6 @@ def studies_routes(
 
 async def _priors(priors: AwaitedPriors, study: str) -> tuple[StudyPriors | None, str]:
     """The priors, or why there are none to be told: the study itself is shown all the same."""
-    if not priors.are_there:
-        return None, "This site keeps no records, by which priors are found."
     try:
         return await priors.of(study), ""
     except HTTPException as error:

@@ -15,8 +15,10 @@ from workers.records.schema import instances
 
 __all__ = ["IndexedStudy", "PatientStudies", "also_of_others", "patient_studies"]
 
-#: Most earlier studies of a patient that are looked at, the newest, and most pictures of all of them.
-MOST_STUDIES, MOST_PICTURES = 100, 2000
+#: Most earlier studies of a patient that are looked at, and most pictures of all of them, the newest.
+MOST_STUDIES, MOST_PICTURES = 100, 1000
+#: Most pictures of the study itself.
+MOST_OWN = 60
 #: Modalities of series that are no pictures of a body (PS3.3 C.7.3.1.1.1).
 _NO_PICTURES = frozenset({"AU", "DOC", "ECG", "FID", "HD", "KO", "PLAN", "PR", "REG", "SEG", "SR", "STAIN"}) | {
     "RTDOSE", "RTPLAN", "RTRECORD", "RTSTRUCT",
@@ -67,8 +69,8 @@ def patient_studies(connection: Connection, study: str) -> PatientStudies:
     end = _end_of_day(current)
     earlier = [one for one in found.values() if one.studied_at is None or end is None or one.studied_at <= end]
     newest = sorted(earlier, key=lambda one: (one.studied_at or "", one.study), reverse=True)[:MOST_STUDIES]
-    filled = _with_pictures(connection, [current, *newest])
-    return PatientStudies(filled[0], tuple(filled[1:]))
+    (filled,) = _with_pictures(connection, [current], MOST_OWN)
+    return PatientStudies(filled, tuple(_with_pictures(connection, newest, MOST_PICTURES)))
 
 
 def also_of_others(connection: Connection, studies: Sequence[IndexedStudy]) -> set[str]:
@@ -127,20 +129,22 @@ def _study(rows: Sequence[Any]) -> IndexedStudy:
     )
 
 
-def _with_pictures(connection: Connection, studies: Sequence[IndexedStudy]) -> list[IndexedStudy]:
+def _with_pictures(connection: Connection, studies: Sequence[IndexedStudy], most: int) -> list[IndexedStudy]:
     columns = instances.c
-    told = (columns.sop_instance, columns.truth, columns.label, columns.claims, columns.modality, columns.side)
+    told = ("sop_instance", "truth", "label", "region", "claims", "side", "modality")
     wanted = (
-        select(columns.study, *told)
+        select(columns.study, *(columns[name] for name in told))
         .where(columns.study.in_([one.study for one in studies]))
         .where(or_(columns.truth.is_not(None), columns.label.is_not(None), columns.claims.is_not(None)))
-        .limit(MOST_PICTURES)
+        .order_by(columns.studied_at.desc().nulls_last(), columns.study, columns.instance)
+        .limit(most)
     )
     found: dict[str, list[Picture]] = {}
     for row in connection.execute(wanted):
         claims = known_claims(row.claims)
+        seen = {"side": row.side or "", "region": "" if row.label else row.region or ""}
         modality = _modality(row.modality)
-        picture = Picture.of(row.sop_instance or "", row.truth, row.label, claims, modality, row.side or "")
+        picture = Picture.of(row.sop_instance or "", row.truth, row.label, claims, modality, **seen)
         found.setdefault(row.study, []).append(picture)
     return [replace(one, pictures=tuple(found.get(one.study, ()))) for one in studies]
 

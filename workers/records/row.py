@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from mskmodel.evidence.terms import sure_region
 from mskmodel.labels import parts_of
 from mskmodel.tables.label_cell import NONE
 from workers.metadata.candidate import candidate_of
@@ -54,6 +55,7 @@ class Row:
     """Of the likeliest class, 0..1."""
     model: str | None = None
     region: str | None = None
+    """Of the label; where there is none, the one that the model is sure of."""
     view: str | None = None
     """Of the label."""
     side: str | None = None
@@ -96,6 +98,7 @@ class Row:
         fields = json.loads(metadata[PREDICTION])
         label, claims = known_key(outcome.label), known_claims(fields.get("claims"))
         region, view = parts_of(label) if label else ("", "")
+        region = region or (sure_region(*outcome.region) if outcome.region else "")
         candidate = candidate_of(instance, outcome)
         return cls(
             **start.__dict__

@@ -5,6 +5,8 @@
   const RADIOGRAPHS = ["CR", "DX", "RG"];
   const SIDES = ["R", "L", "B", ""];
   const COLUMNS = [0, 1, 2];
+  const SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7";
+  const STACK = "@ohif/extension-default.sopClassHandlerModule.stack";
 
   const codeOf = (sequence) => {
     const item = sequence?.[0] ?? {};
@@ -99,6 +101,21 @@
     return { grid: `${which}${Math.min(rows, mostRows)}x${Math.min(columns, mostColumns)}`, places };
   };
 
+  // OHIF makes a display set of each CR and DX, but one of all digitised films of a series. What has a display set already
+  // is OHIF's business: it asks again for the same series.
+  const filmsApart = ({ servicesManager, extensionManager }) => ({
+    name: "films",
+    sopClassUids: [SECONDARY_CAPTURE],
+    getDisplaySetsFromSeries: (instances) => {
+      const { displaySetService } = servicesManager.services;
+      const present = displaySetService.getDisplaySetsForSeries(instances[0].SeriesInstanceUID) ?? [];
+      const known = new Set(present.flatMap((each) => each.instances ?? []).map((image) => image.SOPInstanceUID));
+      return instances
+        .filter((image) => RADIOGRAPHS.includes(image.Modality) && !known.has(image.SOPInstanceUID))
+        .flatMap((image) => extensionManager.getModuleEntry(STACK).getDisplaySetsFromSeries([image]));
+    },
+  });
+
   const extension = {
     id: "msk",
     preRegistration: ({ servicesManager }) => {
@@ -111,6 +128,7 @@
         now(studies).places.get(displaySet.displaySetInstanceUID) ?? "",
       );
     },
+    getSopClassHandlerModule: (managers) => [filmsApart(managers)],
     getHangingProtocolModule: () => MSK.protocols.map((protocol) => ({ name: protocol.id, protocol })),
   };
 
@@ -120,8 +138,11 @@
     extensions: [extension],
     modes: [],
     modesConfiguration: {
-      // By the rules of the protocols; the last one where none fits.
-      "@ohif/mode-longitudinal": { hangingProtocol: { $set: [...MSK.protocols.map(({ id }) => id), "default"] } },
+      "@ohif/mode-longitudinal": {
+        // By the rules of the protocols; the last one where none fits.
+        hangingProtocol: { $set: [...MSK.protocols.map(({ id }) => id), "default"] },
+        sopClassHandlers: { $unshift: ["msk.sopClassHandlerModule.films"] },
+      },
     },
     customizationService: { global: { "ohif.tours": { $set: [] } } },
     investigationalUseDialog: { option: "never" },

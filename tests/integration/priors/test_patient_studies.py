@@ -9,7 +9,7 @@ from sqlalchemy import Connection, event, insert
 
 from tests.postgresql import PostgreSql, postgresql
 from workers.priors.errors import AmbiguousStudy, UnknownStudy
-from workers.priors.patient_studies import MOST_PICTURES, MOST_STUDIES, also_of_others, patient_studies
+from workers.priors.patient_studies import MOST_OWN, MOST_PICTURES, MOST_STUDIES, also_of_others, patient_studies
 from workers.records.database import open_database
 from workers.records.schema import instances, migrate
 
@@ -105,13 +105,17 @@ def test_the_newest_of_very_many_studies_are_looked_at(connection: Connection) -
         found = patient_studies(connection, "1.2.0")
     assert [one.study_uid for one in found.others] == [f"1.2.{n}" for n in range(1, MOST_STUDIES + 1)]
     assert all(one.pictures for one in found.others)
-    assert len(statements) == 4, "however many studies there are"
+    assert len(statements) == 5, "however many studies there are"
 
 
-def test_a_study_of_very_many_pictures_is_read_to_a_bound(connection: Connection) -> None:
-    same = {"study": "study-0", "study_uid": "1.2.0", "series": "series-0"}
-    put(connection, [row(n, **same) for n in range(MOST_PICTURES + 500)])
-    assert len(patient_studies(connection, "1.2.0").current.pictures) == MOST_PICTURES
+def test_of_studies_with_very_many_pictures_the_newest_are_read_to_a_bound(connection: Connection) -> None:
+    own, old = ({"study": f"study-{name}", "study_uid": f"1.2.{name}", "series": f"series-{name}"} for name in (0, 1))
+    put(connection, [row(n, **own) for n in range(MOST_OWN + 10)])
+    put(connection, [row(n, **old, studied_at="2020-01-01") for n in range(1000, 1000 + MOST_PICTURES)])
+    put(connection, [row(n, studied_at="2021-01-01") for n in range(5000, 5010)])
+    found = patient_studies(connection, "1.2.0")
+    assert len(found.current.pictures) == MOST_OWN
+    assert [len(one.pictures) for one in found.others] == [1] * 10 + [MOST_PICTURES - 10]
 
 
 def test_series_of_which_nothing_is_known_are_named_and_reports_are_not(connection: Connection) -> None:

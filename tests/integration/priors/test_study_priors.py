@@ -16,6 +16,7 @@ from pydicom import uid
 
 from mskmodel.dicom.writing import Header, radiograph_dataset
 from tests.access_site import MACHINE_TOKEN, bearer
+from tests.gateway_process import gateway
 from tests.pages_site import PATIENT, PagesSite
 from tests.waiting import until
 from workers.metadata.outcome import SKIPPED
@@ -174,6 +175,9 @@ def test_a_uid_of_two_patients_is_refused_in_a_sentence(site: PagesSite, client:
     answer = client.get(f"/api/studies/{visits[0].uid}/priors")
     assert answer.status_code == 409
     assert "studies of more than one patient" in answer.json()["detail"] and PATIENT not in answer.text
+    with site.as_("vera") as vera:
+        page = vera.get(f"/studies/{visits[0].uid}")
+        assert page.status_code == 200 and "studies of more than one patient" in page.text
     now = Visit(site, patient + "a", "20261128").film("knee_ap", "R")
     assert ask(client, now)["priors"] == [], "nor is it anybody's prior"
 
@@ -203,6 +207,13 @@ def test_the_study_page_lists_them_and_leads_there(site: PagesSite, client: http
         hand = Visit(site, patient, "20261129").film("hand_ap", "R")
         until(hand.is_indexed, 60)
         assert "Relevant priors None among 3 earlier studies." in text_of(vera.get(f"/studies/{hand.uid}").text)
+
+
+def test_a_gateway_without_records_says_why_it_knows_no_priors(site: PagesSite) -> None:
+    without = {name: value for name, value in site.access.environment.items() if name != "MSK_RECORDS"}
+    with gateway(without) as client:
+        answer = client.get("/api/studies/1.2.3/priors", headers=bearer(MACHINE_TOKEN))
+    assert (answer.status_code, "MSK_RECORDS is not set" in answer.json()["detail"]) == (503, True)
 
 
 def test_strangers_get_nothing_and_viewers_do(site: PagesSite) -> None:

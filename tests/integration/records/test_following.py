@@ -103,6 +103,16 @@ def issued(name: str, issuer: str | None) -> bytes:
     return buffer.getvalue()
 
 
+def test_of_an_image_without_a_label_the_region_is_indexed_if_it_is_sure(site: Site) -> None:
+    seen = {"sure": ("hip", 0.6), "unsure": ("hip", 0.59), "other": ("other", 0.9), "odd": ("Quincy^Anna", 1.0)}
+    stored = {name: site.store(name)[0] for name in seen}
+    for name, region in seen.items():
+        label(site, stored[name], label=None, status="needs-review", region=region)
+    follow(site)
+    found = {name: site.rows()[stored[name]]["region"] for name in seen}
+    assert found == {"sure": "hip", "unsure": None, "other": None, "odd": None}
+
+
 def test_an_outcome_without_evidence_is_indexed_with_what_it_has(site: Site) -> None:
     bare, old = site.store("bare", "old")
     label(site, old)

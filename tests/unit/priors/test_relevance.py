@@ -80,6 +80,8 @@ def test_a_picture_of_unknown_side_has_the_side_of_its_study() -> None:
     assert prior(KNEE, left) is None
     mixed = exam(shows("knee_ap", "L"), shows("knee_ap", "R"), shows("knee_lateral"), at=LONG_AGO)
     assert [one.side for one in mixed.pictures] == ["L", "R", ""]
+    twice = exam(shows("knee_ap", "L"), shows("knee_ap"), shows("knee_lateral"))
+    assert [one.side for one in twice.pictures] == ["L", "", "L"], "a second AP may be the other knee"
 
 
 def test_what_a_person_said_counts_before_the_label_and_that_before_the_header() -> None:
@@ -96,6 +98,14 @@ def test_the_side_that_a_person_said_counts_before_the_headers() -> None:
     said = Picture.of("", "knee_ap", None, header(side="L"), side="R")
     assert prior(KNEE, exam(said, at=LONG_AGO))
     assert Picture.of("", "knee_ap", None, header(side="L")).side == "L"
+
+
+def test_the_region_that_the_model_sees_counts_where_it_gives_no_label() -> None:
+    said = header("elbow", "lateral")
+    for truth in (None, "none"):
+        one = Picture.of("", truth, None, said, region="knee")
+        assert (one.regions, one.views, one.told_by) == (("knee",), ("lateral",), PIXELS)
+    assert Picture.of("", "hand_ap", None, said, region="knee").regions == ("hand",)
 
 
 def test_what_nobody_tells_is_not_relevant() -> None:
