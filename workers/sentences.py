@@ -32,6 +32,7 @@ OWN = {
     "workers.pacs.http": ("OrthancError",),
     "workers.pacs.send": ("SendError",),
     "workers.records.schema": ("RecordsError",),
+    "workers.results.destinations": ("UnknownDestination",),
     "workers.results.study": ("StudyError",),
     "workers.settings": ("InvalidSetting", "MissingSetting"),
     "workers.stack.errors": ("StackError",),

@@ -191,8 +191,13 @@ def take_along_at_start(sender: Any, **_: Any) -> None:
 
 @worker_ready.connect
 def sweep_at_start(sender: Any, **_: Any) -> None:
-    """Look at once for what Orthanc stored while everything was down, and for jobs that the broker has forgotten."""
+    """Look at once for what Orthanc stored while everything was down, and for jobs that the broker has forgotten.
+
+    Reports, too, begin at once: the rule is for what comes after its first run.
+    """
     if MAINTENANCE in sender.app.amqp.queues.consume_from:
         sweep.apply_async(queue=MAINTENANCE)
+        if Settings.from_environment().results:
+            report.apply_async(queue=MAINTENANCE)
     if TRAIN in sender.app.amqp.queues.consume_from:
         train.apply_async(queue=TRAIN)

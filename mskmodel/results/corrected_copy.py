@@ -30,6 +30,7 @@ from mskmodel.dicom.codes import UNPAIRED, coded
 from mskmodel.dicom.derived_uid import IMPLEMENTATION, derived_uid
 from mskmodel.dicom.scan import Scan, scan_data_set, scan_meta
 from mskmodel.dicom.view_attributes import view_attributes
+from mskmodel.dicom.writing import DX_PRESENTATION, DX_PROCESSING
 from mskmodel.labels import Label
 from mskmodel.radiograph import Undecodable
 from mskmodel.results.plain_text import plain_text
@@ -91,7 +92,7 @@ def corrected_copy(data: bytes, label: Label, side: str, said_by: str, said_at: 
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # they quote the header
-            written = _written(data, changes, f"{label.key} by {said_by}", _date_time(said_at))
+            written = _written(data, scan, changes, f"{label.key} by {said_by}", _date_time(said_at))
     except _DAMAGED as error:
         raise Undecodable(f"its header cannot be written anew ({type(error).__name__})") from None
     return Copy(str(changes.SOPInstanceUID), str(changes.SeriesInstanceUID), written)
@@ -100,24 +101,36 @@ def corrected_copy(data: bytes, label: Label, side: str, said_by: str, said_at: 
 def _changes(label: Label, side: str, scan: Scan) -> Dataset:
     changes = view_attributes(label, side, scan.text("Modality"))
     changes.SeriesDescription = plain_text(changes.SeriesDescription, label.key)
-    # Laterality belongs to the series, and is absent for a body part that has no left and no right. A DX says U then.
-    if not label.region:  # the header's body part stays, and so does its side
-        for tag in map(Tag, ("Laterality", "ImageLaterality")):
-            changes.pop(tag, None)
-    elif label.body_part in UNPAIRED:
-        changes.Laterality = None
-        if scan.text("ImageLaterality"):
-            changes.ImageLaterality = "U"
-    elif side and (scan.text("Modality") == "CR" or scan.text("Laterality")):
-        changes.Laterality = side if side in ("L", "R") else ""  # empty for both sides
-    elif scan.text("Modality") == "CR":
-        changes.Laterality = scan.text("Laterality")
+    of_image = "ImageLaterality" in changes or bool(scan.text("ImageLaterality"))
+    for tag in map(Tag, ("Laterality", "ImageLaterality")):
+        changes.pop(tag, None)
+    if label.region:  # else the header's body part stays, and so does its side
+        changes.update(_laterality(label.body_part in UNPAIRED, side, scan, of_image=of_image))
+    if not _is_dx(scan):  # which alone has empty sequences there (type 2)
+        for view in changes.get("ViewCodeSequence", ()):
+            del view.ViewModifierCodeSequence
     return changes
 
 
-def _written(data: bytes, changes: Dataset, what: str, when: str) -> bytes:
+def _laterality(unpaired: bool, side: str, scan: Scan, *, of_image: bool) -> Dataset:
+    """The side of the image, or else of the series: then absent for an unpaired body part, and empty for both sides."""
+    ds = Dataset()
+    ds.Laterality = None
+    if of_image:
+        ds.ImageLaterality = "U" if unpaired else side or scan.text("ImageLaterality")
+    elif not unpaired:
+        ds.Laterality = side.replace("B", "") if side else scan.text("Laterality")
+    return ds
+
+
+def _is_dx(scan: Scan) -> bool:
+    return scan.text("SOPClassUID") in (DX_PRESENTATION, DX_PROCESSING)
+
+
+def _written(data: bytes, scan: Scan, changes: Dataset, what: str, when: str) -> bytes:
+    """The file with these changes; no value of its header is looked at, since pydicom logs those that are not valid."""
     ds = dcmread(BytesIO(data))
-    sop_class, source = ds.SOPClassUID, ds.SOPInstanceUID
+    sop_class, source = uid.UID(scan.text("SOPClassUID")), uid.UID(scan.text("SOPInstanceUID"))
     for item in _original(ds, changes, when):
         _append(ds, "OriginalAttributesSequence", item)
     _append(ds, "ContributingEquipmentSequence", _equipment(what))
@@ -125,7 +138,7 @@ def _written(data: bytes, changes: Dataset, what: str, when: str) -> bytes:
     for tag in _SIGNATURES:
         ds.pop(tag, None)
     for element in changes:
-        if _stands(element, ds):
+        if _stands(element, is_dx=_is_dx(scan)):
             ds[element.tag] = element
         else:
             ds.pop(element.tag, None)
@@ -141,10 +154,10 @@ def _append(ds: Dataset, keyword: str, item: Dataset) -> None:
     setattr(ds, keyword, Sequence([*ds.get(keyword, ()), item]))
 
 
-def _stands(element: DataElement, ds: Dataset) -> bool:
+def _stands(element: DataElement, *, is_dx: bool) -> bool:
     """Whether an element is in the copy: an empty sequence only where every object of that kind has one."""
     if element.VR == "SQ" and not element.value:
-        return element.keyword == "AnatomicRegionSequence" and ds.Modality == "DX"
+        return is_dx and element.keyword == "AnatomicRegionSequence"
     return element.value is not None
 
 

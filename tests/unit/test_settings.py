@@ -23,12 +23,14 @@ BROKER = (
 )
 COMMANDS = (
     "audit",
+    "export --all --folder copies",
     "gateway",
     "jobs list",
     "jobs show a",
     "jobs submit",
     "jobs suggest 3",
     "relabel --older",
+    "results write --all",
     "truth export a.csv",
     "truth show a",
     "worker --queues label",
@@ -60,6 +62,7 @@ def test_the_doctor_names_it_among_what_else_is_missing() -> None:
         ("MSK_ORTHANC_URL", "http:pacs:8042"),
         ("MSK_RADIOGRAPHS", "CR, MR"),
         ("MSK_RADIOGRAPHS", ","),
+        ("MSK_RESULTS", "all"),
         ("MSK_ORTHANC_URL", "http://:8042"),
         ("MSK_ORTHANC_URL", "http://pacs:eight"),
         ("MSK_ORTHANC_URL", "http://pacs:80420"),

@@ -134,16 +134,20 @@ class OrthancClient:
 
     def lookup(self, sop_instance_uid: str) -> str | None:
         """The instance with this SOP Instance UID; None when there is none."""
-        return self._lookup(sop_instance_uid, "Instance")
+        return next(iter(self._lookup(sop_instance_uid, "Instance")), None)
 
     def lookup_study(self, study_instance_uid: str) -> str | None:
         """The study with this Study Instance UID; None when there is none."""
+        return next(iter(self._lookup(study_instance_uid, "Study")), None)
+
+    def studies_with(self, study_instance_uid: str) -> list[str]:
+        """The studies with this Study Instance UID: several where those of different patients share one."""
         return self._lookup(study_instance_uid, "Study")
 
-    def _lookup(self, uid: str, level: str) -> str | None:
+    def _lookup(self, uid: str, level: str) -> list[str]:
         found = self._http.json("POST", "tools/lookup", data=uid.encode(), repeatable=True)
         with _shape_of("tools/lookup"):
-            return next((str(row["ID"]) for row in found if row["Type"] == level), None)
+            return [str(row["ID"]) for row in found if row["Type"] == level]
 
     def lookup_all(self, sop_instance_uids: Sequence[str]) -> dict[str, list[str]]:
         """The instances with each of these SOP Instance UIDs: several where files of different patients share one."""
@@ -398,19 +402,6 @@ class OrthancClient:
         found = self._http.json("GET", f"studies?since={since:d}&limit={limit:d}")
         with _shape_of("studies"):
             return [str(study_id) for study_id in found]
-
-    def studies_with(self, study_instance_uid: str) -> list[str]:
-        """The studies with this Study Instance UID: several where those of different patients share one."""
-        found = self._http.json("POST", "tools/lookup", data=study_instance_uid.encode(), repeatable=True)
-        with _shape_of("tools/lookup"):
-            return [str(row["ID"]) for row in found if row["Type"] == "Study"]
-
-    def study_uid(self, study_id: str) -> str:
-        """The Study Instance UID of a study."""
-        path = _path(study_id, "studies")
-        found = self._http.json("GET", path)
-        with _shape_of(path):
-            return str(found["MainDicomTags"]["StudyInstanceUID"])
 
     def study_instances(self, study_id: str) -> list[StudyInstance]:
         """All instances of a study, with their metadata."""

@@ -9,12 +9,11 @@ from mskmodel.results.corrected_copy import Copy
 from mskmodel.whole_file import write_whole
 from workers.pacs import OrthancClient, OrthancError
 from workers.pacs.send import STORED, Target, send
-from workers.results.study import StudyError
 
 __all__ = ["Folder", "KnownToOrthanc", "Node", "UnknownDestination"]
 
 
-class UnknownDestination(StudyError):
+class UnknownDestination(Exception):
     """Orthanc knows no modality or peer of that name."""
 
 

@@ -82,6 +82,9 @@ def export(
             result.problems.append((study, str(error)))
         except OrthancNotFound:
             result.problems.append((study, "Orthanc does not hold it, or something of it was deleted meanwhile"))
+        except OrthancError as error:
+            orthanc.statistics()  # raises if Orthanc is away
+            result.problems.append((study, f"Orthanc failed: {error.what}"))
         progress(number)
     return result
 
@@ -89,7 +92,7 @@ def export(
 def _export_study(
     orthanc: OrthancClient, study: str, destination: Destination, labels: Set[str], result: Export
 ) -> None:
-    study_uid = orthanc.study_uid(study)
+    study_uid = orthanc.study_instance_uid(study)
     check_one_patient(orthanc, study_uid)
     wanted = []
     for instance in orthanc.study_instances(study):

@@ -91,10 +91,15 @@ def finding_of(instance: StudyInstance, outcome: Outcome) -> Finding | None:
         model_label=model_label,
         probability=_share(outcome.confidence),
         model=known_key(outcome.model) or "",
-        evidence=("pixels", *(each for each in _EVIDENCE if each in dict(outcome.evidence))) if answered else (),
+        evidence=_evidence(outcome) if answered else (),
         judged=_judged(truth, label, model_label),
         file=known_key(outcome.attachment_md5) or "",
     )
+
+
+def _evidence(outcome: Outcome) -> tuple[str, ...]:
+    beside: object = outcome.evidence
+    return ("pixels", *(each for each in _EVIDENCE if isinstance(beside, dict) and each in beside))
 
 
 def _judged(truth: Truth | None, label: str | None, model_label: str | None) -> str:

@@ -30,6 +30,9 @@ WRITTEN, UNCHANGED, WAITING, NOTHING = "written", "unchanged", "waiting", "nothi
 #: Of what a report says and how; another one has all reports written anew.
 FORMAT = 1
 
+#: Images in a report. A study that has more is no visit for a joint, and would take minutes.
+MOST = 1000
+
 log = logging.getLogger(__name__)
 
 
@@ -64,13 +67,15 @@ def write_report(orthanc: OrthancClient, ledger: Ledger, study: str) -> Reported
         OrthancNotFound: Orthanc holds no such study.
         OrthancError, redis.RedisError: Orthanc or the broker is away.
     """
-    study_uid = orthanc.study_uid(study)
+    study_uid = orthanc.study_instance_uid(study)
     check_one_patient(orthanc, study_uid)
     instances = orthanc.study_instances(study)
     images = [each for each in instances if not is_report(each, study_uid)]
     found = findings_of(images, ledger.entries([each.instance for each in images]))
     if found.waiting:
         return Reported(study, WAITING, images=len(found.by_instance), waiting=found.waiting)
+    if len(found.by_instance) > MOST:
+        raise ReportRefused(f"a report has at most {MOST:,} images, and the study has {len(found.by_instance):,}")
     present = [_read(orthanc, each) for each in instances if is_report(each, study_uid)]
     if not found.by_instance:
         if found.left_out:

@@ -185,6 +185,12 @@ def test_what_cannot_be_exported_does_not_stop_the_rest(site: ResultsSite, tmp_p
     assert (everything.exit_code, "under 2 patients" in everything.stderr) == (1, True)
 
 
+def test_an_archive_without_studies_is_exported_at_once(site: ResultsSite, tmp_path: Path) -> None:
+    site.empty()
+    done = export(site, "--all", "--folder", tmp_path)
+    assert (done.exit_code, done.stdout) == (0, "0 images exported, in 0 series; 0 left out, which have no label\n")
+
+
 def test_one_place_is_named(site: ResultsSite, tmp_path: Path) -> None:
     for arguments in (
         (site.study,),

@@ -1,5 +1,6 @@
 """Reports in their study, on a real Orthanc: written once, replaced, repaired after a death, and never mixed."""
 
+import json
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -314,6 +315,38 @@ def test_a_study_under_two_patients_is_refused(site: ResultsSite) -> None:
     site.answer(site.store("b", patient="P-2"))
     with pytest.raises(AmbiguousStudy, match="under 2 patients"):
         write_report(site.orthanc, site.ledger, site.orthanc.study_of(first))
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"label": "Quincy^Ada, born 1970"},
+        {"label": ["knee_ap"]},
+        {"confidence": "much"},
+        {"confidence": 1e300},
+        {"model": {"name": "Quincy"}},
+        {"evidence": ["header"]},
+        {"claims": {"side": "Quincy"}},
+        {"attachment_md5": "Quincy Ada"},
+        {"label": None, "region": ["Quincy", 0.9]},
+    ],
+)
+def test_metadata_that_a_stranger_wrote_get_no_words_into_a_report(site: ResultsSite, fields: dict[str, Any]) -> None:
+    image = site.answer(site.store("a"))
+    outcome = json.loads(site.orthanc.metadata(image)["MskPrediction"])
+    site.orthanc.put_metadata(image, "MskPrediction", json.dumps(outcome | fields))
+    assert write(site) == WRITTEN
+    ds = dcmread(BytesIO(site.report()))
+    del ds.PatientName
+    assert "Quincy" not in str(ds) and errors(site.report()) == []
+
+
+def test_a_study_with_very_many_images_is_refused(site: ResultsSite, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in "ab":
+        site.answer(site.store(name))
+    monkeypatch.setattr("workers.results.reporting.MOST", 1)
+    with pytest.raises(ReportRefused, match="at most 1 images, and the study has 2"):
+        write(site)
 
 
 def test_a_study_of_three_hundred_images(site: ResultsSite) -> None:

@@ -102,6 +102,29 @@ def test_no_validator_finds_an_error(sop_class: str, key: str, before: str) -> N
         assert [line for line in said if line not in complaints(data) and not any(map(line.startswith, KNOWN))] == []
 
 
+#: What a DX has, and a Secondary Capture has no place for.
+_OF_DX = """
+    PresentationIntentType PositionerType AnatomicRegionSequence ViewCodeSequence ViewPosition ImagerPixelSpacing
+    PixelIntensityRelationship PixelIntensityRelationshipSign RescaleIntercept RescaleSlope RescaleType DetectorType
+    PresentationLUTShape WindowCenter WindowWidth AcquisitionContextSequence AcquisitionDate AcquisitionTime
+"""
+
+
+@pytest.mark.parametrize("modality", ["CR", "DX", "RG"])
+@pytest.mark.parametrize("key", ["knee_lateral", "pelvis_ap", "pelvis_frog"])
+@pytest.mark.parametrize("without", [("ImageLaterality",), ()])
+def test_no_validator_finds_an_error_in_a_secondary_capture(modality: str, key: str, without: tuple[str, ...]) -> None:
+    def make_secondary_capture(ds: Dataset) -> None:
+        ds.SOPClassUID = ds.file_meta.MediaStorageSOPClassUID = uid.SecondaryCaptureImageStorage
+        ds.Modality, ds.ConversionType = modality, "DI"
+        for keyword in (*_OF_DX.split(), *without):
+            delattr(ds, keyword)
+
+    data = dicom_files.edited("secondary capture", make_secondary_capture)
+    for side in ("L", "B", ""):
+        assert set(errors(copied(data, key, side).data)) <= set(errors(data))
+
+
 def _not_valid(ds: Dataset) -> None:
     ds.BodyPartExamined, ds.ViewPosition, ds.SeriesDescription = "Left knee, weight-bearing", "a.p.", "D" * 90
 
@@ -121,8 +144,12 @@ def test_what_was_not_valid_makes_no_invalid_copy(change: Callable[[Dataset], No
 
 
 @pytest.mark.filterwarnings("ignore:.*")
-def test_values_that_were_not_valid_are_kept_as_bytes() -> None:
-    original, *others = read(copied(dicom_files.edited("copy", _not_valid)).data).OriginalAttributesSequence
+def test_values_that_were_not_valid_are_kept_as_bytes(caplog: pytest.LogCaptureFixture) -> None:
+    data = dicom_files.edited("copy", _not_valid)
+    caplog.clear()
+    copy = copied(data)
+    assert caplog.text == "", "pydicom quotes values in its log"
+    original, *others = read(copy.data).OriginalAttributesSequence
     nonconforming = [item for each in others for item in each.NonconformingModifiedAttributesSequence]
     kept = {item.SelectorAttribute: item for item in nonconforming}
     assert bytes(kept[0x00180015].NonconformingDataElementValue).strip() == b"Left knee, weight-bearing"
