@@ -86,7 +86,7 @@ def test_a_stranger_is_sent_away(client: httpx.Client, route: Route) -> None:
             assert (answer.status_code, answer.headers["location"]) == (303, f"/login?next={route.address}")
         else:
             assert answer.status_code == 401, answer.text
-            assert "/login" in answer.text
+            assert route.method == "HEAD" or "/login" in answer.text
 
 
 @pytest.mark.parametrize("route", CLOSED, ids=str)
@@ -98,7 +98,9 @@ def test_a_role_that_is_too_small_is_refused_in_a_sentence_and_the_next_one_is_n
         assert route.role is not None
         if role < route.role:
             assert answer.status_code == 403
-            assert answer.json()["detail"] == f"this needs the role {route.role.word}, and admin is {role.word}"
+            if route.method != "HEAD":
+                detail = answer.json()["detail"]
+                assert detail == f"this needs the role {route.role.word}, and admin is {role.word}"
         else:
             assert answer.status_code not in REFUSALS
 
