@@ -13,7 +13,7 @@ from workers.dicomweb.marks import marked, with_originals
 from workers.dicomweb.rows import Row
 from workers.records.shown import Shown, shown_by
 
-__all__ = ["COLUMNS", "UIDS", "Reading", "array", "rewritten_metadata", "rewritten_search", "with_shown"]
+__all__ = ["COLUMNS", "UIDS", "Known", "Reading", "array", "rewritten_metadata", "rewritten_search", "with_shown"]
 
 #: Rows of which the index is asked at once.
 AT_ONCE = 200
@@ -23,6 +23,8 @@ UIDS = {"studies": "0020000D", "series": "0020000E", "instances": "00080018"}
 COLUMNS = {"studies": "study_uid", "series": "series_uid", "instances": "sop_instance"}
 #: Tags that a row of a search has by its level, even if the header lacks them.
 _ALWAYS = {"studies": frozenset[str](), "series": OF_SERIES, "instances": frozenset(NAMES)}
+#: A row, and what its instances show.
+Known = tuple[Row, Sequence[Shown]]
 
 _text = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
@@ -33,13 +35,10 @@ class Reading(Protocol):
     def __call__(self) -> AbstractContextManager[Connection]: ...
 
 
-def rewritten_search(level: str, rows: Iterable[Row], asked: Collection[str], reading: Reading) -> Iterator[str]:
+def rewritten_search(level: str, rows: Iterable[Known], asked: Collection[str]) -> Iterator[str]:
     """The rows of a search, as JSON. ``asked``: tags that they have even if the header lacks them."""
     always = _ALWAYS[level].union(asked)
-    if not always:  # rows of studies have none of these attributes by themselves
-        yield from (row.text for row in rows)
-        return
-    for row, shown in with_shown(level, rows, reading):
+    for row, shown in rows:
         changed = _changed(row.elements, shown, always)
         yield _text(marked(row.elements, changed, shown)) if changed else row.text
 
@@ -71,7 +70,7 @@ def _changed(header: Elements, shown: Sequence[Shown], always: Collection[str]) 
     return {tag: element for tag, element in found.items() if header.get(tag) != element}
 
 
-def with_shown(level: str, rows: Iterable[Row], reading: Reading) -> Iterator[tuple[Row, Sequence[Shown]]]:
+def with_shown(level: str, rows: Iterable[Row], reading: Reading) -> Iterator[Known]:
     """Each row with what its instances show, as the index has it now."""
     waiting = iter(rows)
     while some := list(islice(waiting, AT_ONCE)):

@@ -15,7 +15,7 @@ from itertools import islice
 from workers.dicomweb.attributes import NAMES
 from workers.dicomweb.matching import Key, Query, tag_of
 from workers.dicomweb.resource import LEVELS, Resource
-from workers.dicomweb.rewriting import COLUMNS, UIDS, Reading, with_shown
+from workers.dicomweb.rewriting import COLUMNS, UIDS, Known, Reading, with_shown
 from workers.dicomweb.rows import Row
 from workers.records.shown import Wanted, uids_showing
 
@@ -62,24 +62,24 @@ class Search:
         others += [("includefield", key.path[0]) for key in query.keys]
         return cls(resource, query, others, numbers["offset"], numbers["limit"] or None)
 
-    def rows(self, ask: Ask, reading: Reading) -> Generator[Row, None, None]:
-        """The rows as Orthanc has them, in an order that stays while nothing changes."""
+    def rows(self, ask: Ask, reading: Reading) -> Generator[Known, None, None]:
+        """The rows as Orthanc has them, with what they show, in an order that stays while nothing changes."""
         end = None if self.limit is None else self.offset + self.limit
         with closing(self._all(ask, reading, end)) as found:
             yield from islice(found, self.offset, end)
 
-    def _all(self, ask: Ask, reading: Reading, end: int | None) -> Generator[Row, None, None]:
+    def _all(self, ask: Ask, reading: Reading, end: int | None) -> Generator[Known, None, None]:
         own, seen = UIDS[self.resource.level], set[str]()
         if all(key.orthanc_has_it for key in self.query.keys):
             for page in self._by_header(ask, end):
-                for row in self._matching(page, reading):
+                for row, shown in self._matching(page, reading):
                     seen.add(row.first(own))
-                    yield row
+                    yield row, shown
         for left, wanted in self.query.by_label().items():
             if all(key.orthanc_has_it for key in left):
-                for row in self._by_label(left, wanted, seen, ask, reading):
+                for row, shown in self._by_label(left, wanted, seen, ask, reading):
                     seen.add(row.first(own))
-                    yield row
+                    yield row, shown
 
     def _by_header(self, ask: Ask, end: int | None) -> Iterator[Iterable[Row]]:
         """All at once; where only some are wanted, page by page. Each page is to be read whole."""
@@ -100,15 +100,15 @@ class Search:
             yield counted(ask(self.resource.path, [*parameters, ("limit", str(size)), ("offset", str(found))]))
             size = max(size, FEWEST)
 
-    def _matching(self, rows: Iterable[Row], reading: Reading) -> Iterator[Row]:
+    def _matching(self, rows: Iterable[Row], reading: Reading) -> Iterator[Known]:
         """Of rows whose header matches, those with an instance that has no label, or one that does not contradict."""
         for row, shown in with_shown(self.resource.level, rows, reading):
             if not shown or any(self.query.left_to_header(each) is not None for each in shown):
-                yield row
+                yield row, shown
 
     def _by_label(
         self, left: Sequence[Key], wanted: Sequence[Wanted], seen: Collection[str], ask: Ask, reading: Reading
-    ) -> Iterator[Row]:
+    ) -> Iterator[Known]:
         own, column = UIDS[self.resource.level], COLUMNS[self.resource.level]
         parameters = [each for each in self.others if tag_of(each[0]) != own] + _parameters(left)
         within, last = self._within(), ""
@@ -121,7 +121,8 @@ class Search:
             unseen = [uid for uid in uids if uid not in seen]
             for start in range(0, len(unseen), UIDS_AT_ONCE):
                 some = ",".join(unseen[start : start + UIDS_AT_ONCE])
-                yield from ask(self.resource.path, [*parameters, (own, some)])
+                rows = ask(self.resource.path, [*parameters, (own, some)])
+                yield from with_shown(self.resource.level, rows, reading)
 
     def _within(self) -> dict[str, set[str]]:
         """The UIDs that the keys and the path admit, by the column of the index."""

@@ -8,7 +8,7 @@ from fastapi import HTTPException
 
 from workers.dicomweb.answer import Begun
 from workers.dicomweb.resource import Kind, Resource
-from workers.dicomweb.rewriting import Reading, array, rewritten_metadata, rewritten_search
+from workers.dicomweb.rewriting import Reading, array, rewritten_metadata, rewritten_search, with_shown
 from workers.dicomweb.rows import Row, rows_of
 from workers.dicomweb.searching import Search, asked_for, uids_in
 from workers.pacs import DicomWeb, DicomWebAnswer
@@ -51,7 +51,10 @@ class Serving:
         if search is None:
             answer = self.orthanc.ask(resource.path, query, accepting)
             rows = rows_of(answer.pieces())
-            return _of_rows(rewritten_search(resource.level, rows, asked, self.reading), answer.close)
+            if resource.level == "studies" and not asked:  # such rows have none of these attributes
+                return _of_rows((row.text for row in rows), answer.close)
+            known = with_shown(resource.level, rows, self.reading)
+            return _of_rows(rewritten_search(resource.level, known, asked), answer.close)
 
         def ask(path: str, parameters: Sequence[tuple[str, str]]) -> Iterator[Row]:
             with closing(self.orthanc.ask(path, parameters, accepting)) as one:
@@ -59,7 +62,7 @@ class Serving:
 
         found = search.rows(ask, self.reading)
         asked |= {key.path[0] for key in search.query.keys}
-        return _of_rows(rewritten_search(resource.level, found, asked, self.reading), found.close)
+        return _of_rows(rewritten_search(resource.level, found, asked), found.close)
 
     def _refuse_shared(self, resource: Resource, query: Sequence[tuple[str, str]]) -> None:
         """404 where the study of a path is not there, 409 where there are several of one UID."""
