@@ -38,7 +38,7 @@ def routes() -> list[Route]:
     found = []
     for each in iter_route_contexts(app.routes):
         assert isinstance(each.original_route, APIRoute), f"{each.path} has no dependencies, so nobody would judge it"
-        found += [Route(method, str(each.path), role_needed(each.endpoint)) for method in each.methods or ()]
+        found += [Route(method, str(each.path), role_needed(each.endpoint)) for method in sorted(each.methods or ())]
     return found
 
 
