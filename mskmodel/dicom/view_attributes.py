@@ -44,8 +44,8 @@ def view_attributes(label: Label, side: str, modality: str) -> Dataset:
             view.ViewModifierCodeSequence = []
     if known and modality != "CR":
         ds.ImageLaterality = known
-    elif known in ("R", "L"):
-        ds.Laterality = known
+    elif known:
+        ds.Laterality = known if known in ("R", "L") else None  # which has no word for both
     ds.SeriesDescription = _description(label, known)
     return ds
 

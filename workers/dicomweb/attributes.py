@@ -75,8 +75,15 @@ def told(header: Elements, instances: Sequence[Shown], always: Collection[str]) 
         always: tags that are told even if this header has none.
     """
     each = [attributes_of(shown) for shown in instances]
-    tags = [tag for tag in NAMES if any(tag in one for one in each) and (tag in header or tag in always)]
+    tags = [tag for tag in NAMES if _is_told(tag, header, each, always)]
     return {tag: _together(tag, [one.get(tag, header.get(tag)) for one in each]) for tag in tags}
+
+
+def _is_told(tag: str, header: Elements, each: Sequence[Elements], always: Collection[str]) -> bool:
+    """Whether it takes the header's place; an empty one only where the header has another, which would contradict."""
+    if tag in header or tag not in always:
+        return tag in header and any(tag in one for one in each)
+    return any("Value" in one.get(tag, ()) for one in each)
 
 
 def _together(tag: str, elements: Sequence[Any]) -> Any:
