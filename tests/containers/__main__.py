@@ -14,7 +14,7 @@ from pathlib import Path
 
 import requests
 
-from mskmodel.labels import KEYS
+from mskmodel.labels import BY_KEY, KEYS
 from tests.containers.orthanc import Orthanc, copies, expected_labels, read
 from tests.containers.project import ROOT, SECRETS, Project, run
 from tests.waiting import until
@@ -29,7 +29,7 @@ class Checks:
     """Each method is one thing that a person would look at; its docstring is what is printed."""
 
     def __init__(self, project: Project, phantoms: Path) -> None:
-        self.project, self.phantoms = project, phantoms
+        self.project, self.phantoms, self.anna = project, phantoms, requests.Session()
         self.orthanc = Orthanc(project.http, project.dicom, project.user, project.password)
 
     def it_refuses_without_secrets(self) -> str:
@@ -89,12 +89,11 @@ class Checks:
         assert requests.get(f"{url}/users", timeout=10).status_code == 401
         printed = self.project.execute(gateway, "msk", "users", "add", "anna", "--role", "admin")
         link = printed[printed.index("/login?once=") :].split()[0]
-        with requests.Session() as browser:
-            form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', browser.get(url + link, timeout=10).text))
-            chosen = secrets.token_hex(16)
-            browser.post(f"{url}/login", data=form | {"password": chosen, "again": chosen}, timeout=10)
-            page = browser.get(f"{url}/users", timeout=10)
-            assert page.status_code == 200 and "anna, admin" in page.text, page.text
+        form = dict(re.findall(r'name="(\w+)" value="([^"]*)"', self.anna.get(url + link, timeout=10).text))
+        chosen = secrets.token_hex(16)
+        self.anna.post(f"{url}/login", data=form | {"password": chosen, "again": chosen}, timeout=10)
+        page = self.anna.get(f"{url}/users", timeout=10)
+        assert page.status_code == 200 and "anna, admin" in page.text, page.text
         return "401, then anna, admin"
 
     def it_labels_what_is_stored(self) -> str:
@@ -112,6 +111,25 @@ class Checks:
         by_uid = {str(ds.SOPInstanceUID): label for ds, label in zip(datasets, truth.values(), strict=True)}
         outcomes = self._outcomes(by_uid)
         return f"{len(truth)} in {seconds:.1f} s: {outcomes} (Orthanc {self.orthanc.json('/system')['Version']})"
+
+    def it_serves_viewers(self) -> str:
+        """DICOMweb finds what the labels say, and names it so; OHIF's pages are there"""
+        url = f"http://127.0.0.1:{self.project.gateway}"
+        labels = {key for each in self.orthanc.instances() if (key := self.orthanc.metadata(each).get("MskLabel"))}
+        parts = Counter(BY_KEY[key].body_part for key in labels)
+
+        def found(part: str) -> list[str]:
+            asked = {"BodyPartExamined": part, "includefield": "SeriesDescription"}
+            rows = self.anna.get(f"{url}/dicom-web/instances", params=asked, timeout=30).json()
+            return [row["0008103E"]["Value"][0] for row in rows if "0018A001" in row]  # named as told by the labeller
+
+        # The index follows in a second or so.
+        until(lambda: all(len(found(part)) == count for part, count in parts.items()), LABELLED)
+        told = sorted(text for part in parts for text in found(part))
+        page = self.anna.get(f"{url}/ohif/viewer", timeout=10)
+        assert page.status_code == 200 and "/ohif/app-config.js" in page.text, page.text[:500]
+        assert requests.get(f"{url}/dicom-web/studies", timeout=10).status_code == 401
+        return ", ".join(told)
 
     def it_survives_a_killed_worker(self) -> str:
         """a label worker killed at work is restarted, and everything is labelled all the same"""
@@ -291,6 +309,7 @@ def main() -> int:
             checks.it_asks_who_is_there,
             checks.it_lets_people_in,
             checks.it_labels_what_is_stored,
+            checks.it_serves_viewers,
             checks.it_survives_a_killed_worker,
             checks.it_survives_a_killed_broker,
             checks.it_accounts_for_everything,
