@@ -9,6 +9,7 @@ from playwright.sync_api import Browser, expect
 
 from tests.browser.conftest import Come
 from tests.browser.reading_room import ReadingRoom, running_reading_room
+from tests.browser.reviewing import expect_progress, keys_of, press, queue_of, shown
 from tests.browser.viewer_studies import VIEWED, Film
 from tests.browser.visitor import Visitor, visitor
 from workers.viewer.installing import install, installed_pages
@@ -123,14 +124,21 @@ def test_both_knees_hang_in_rows_the_right_one_first(boss: Visitor, shots: Path)
     boss.page.screenshot(path=shots / "viewer-both.png")
 
 
-def test_what_a_person_says_hangs_it_anew(room: ReadingRoom, boss: Visitor, shots: Path) -> None:
+def test_what_a_person_says_on_the_review_page_hangs_it_anew(
+    room: ReadingRoom, boss: Visitor, chromium: Browser, shots: Path
+) -> None:
     stored = [instance_of(room, film) for film in FILMS]
     boss.open(f"/ohif/viewer?StudyInstanceUIDs={uid_of(SILENT)}")
     assert viewed(boss) == ["silent AP 2026", "silent lateral 2026"]
-    with room.client_of("anna") as client:
-        for film, said in zip(SILENT, ("ankle_ap", "ankle_lateral"), strict=True):
-            answer = client.put(f"/api/instances/{instance_of(room, film)}/truth", json={"label": said})
-            assert answer.status_code == 200
+    corrected = dict(zip((instance_of(room, film) for film in SILENT), ("ankle_ap", "ankle_lateral"), strict=True))
+    anna = visitor(chromium, room.url)
+    anna.sign_in("anna", "/review")
+    keys, queue = keys_of(anna.page), queue_of(anna.page)
+    for _ in queue:
+        said = corrected.get(shown(anna.page))
+        press(anna.page, keys[said] if said else [" "])
+    expect_progress(anna.page, f"{len(queue)} of {len(queue)}, {len(queue) - len(corrected)} agreed.")
+    anna.leave()
     room.follow(stored)
     boss.page.reload()
     assert viewed(boss) == ["silent lateral 2026", "silent AP 2026"]
