@@ -1,58 +1,11 @@
 """Candidates by the index: whose, which, how many; on rows as the records' process writes them."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any
-
 import pytest
-from sqlalchemy import Connection, event, insert
+from sqlalchemy import Connection, event
 
-from tests.postgresql import PostgreSql, postgresql
+from tests.index_rows import put, row
 from workers.priors.errors import AmbiguousStudy, UnknownStudy
 from workers.priors.patient_studies import MOST_OWN, MOST_PICTURES, MOST_STUDIES, also_of_others, patient_studies
-from workers.records.database import open_database
-from workers.records.schema import instances, migrate
-
-
-@pytest.fixture(scope="module")
-def postgresql_server() -> Iterator[PostgreSql]:
-    with postgresql() as server:
-        yield server
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def connection(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Connection]:
-    is_sqlite = request.param == "sqlite"
-    engine = open_database(str(tmp_path) if is_sqlite else request.getfixturevalue("postgresql_server").url)
-    with engine.connect() as connection:
-        migrate(connection)
-        with connection.begin() as transaction:
-            yield connection
-            transaction.rollback()
-    engine.dispose()
-
-
-def row(number: int, **columns: Any) -> dict[str, Any]:
-    """A knee, of a study of its own."""
-    return {
-        "instance": f"instance-{number}",
-        "series": f"series-{number}",
-        "study": f"study-{number}",
-        "patient": "anna",
-        "study_uid": f"1.2.{number}",
-        "series_uid": f"1.3.{number}",
-        "sop_instance": f"1.4.{number}",
-        "studied_at": "2026-11-28T09:00:00",
-        "modality": "CR",
-        "issuer": "",
-        "stored_at": "2026-11-28T09:00:00+00:00",
-        "updated_at": "2026-11-28T09:00:00+00:00",
-        "label": "knee_ap",
-    } | columns
-
-
-def put(connection: Connection, rows: Sequence[dict[str, Any]]) -> None:
-    connection.execute(insert(instances), rows)
 
 
 def others(connection: Connection, study: str = "1.2.0") -> list[str]:

@@ -14,11 +14,10 @@ import numpy as np
 import pytest
 import redis
 import requests
-from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy import Engine, inspect, select
 
 from mskmodel.dicom.writing import Header, write_dx
 from tests.broker import valkey
-from tests.postgresql import PostgreSql, postgresql
 from tests.servers import Orthanc, running_orthanc
 from workers.pacs import OrthancClient
 from workers.records.database import open_database
@@ -102,23 +101,6 @@ def records_orthanc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthan
 def records_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with valkey(tmp_path_factory.mktemp("valkey")) as url:
         yield url
-
-
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[PostgreSql]:
-    with postgresql() as server:
-        yield server
-
-
-@pytest.fixture
-def postgresql_place(postgresql_server: PostgreSql) -> str:
-    """A database without any table."""
-    engine = open_database(postgresql_server.url)
-    with engine.begin() as connection:
-        connection.execute(text("DROP SCHEMA public CASCADE"))
-        connection.execute(text("CREATE SCHEMA public"))
-    engine.dispose()
-    return postgresql_server.url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
