@@ -164,7 +164,7 @@ class Follower:
         issuers = self._issuers(above, anew=anew)
         for each, its in above.items():
             if its.study in issuers:
-                known[each] = Hierarchy.of(its, issuers[its.study], self._key)
+                known[each] = Hierarchy.from_orthanc(its, issuers[its.study], self._key)
         return [Row.of(each, known[each], metadata[each]) for each in held if each in known]
 
     def _known(self, instance_ids: Sequence[str]) -> dict[str, Hierarchy]:

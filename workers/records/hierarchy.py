@@ -45,7 +45,7 @@ class Hierarchy:
     """A keyed hash of who issued the patient's number; "" where nobody is named."""
 
     @classmethod
-    def of(cls, above: Above, issuer: str, key: bytes) -> Self:
+    def from_orthanc(cls, above: Above, issuer: str, key: bytes) -> Self:
         """From what Orthanc says. ``issuer``: of `issuer_hash`; ``key``: what patients are hashed with.
 
         Orthanc's identifier of a patient is a hash that anybody can make of the patient's number; ours is not.

@@ -32,21 +32,11 @@ _ROUNDING = 0.02
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-@dataclass(frozen=True)
-class Row:
+@dataclass(frozen=True, kw_only=True)
+class Row(Hierarchy):
     """One instance; its columns but `updated_at`. None where Orthanc does not say."""
 
     instance: str
-    series: str
-    study: str
-    patient: str
-    study_uid: str | None
-    series_uid: str | None
-    sop_instance: str | None
-    studied_at: str | None
-    modality: str
-    issuer: str
-    """These, from the series on, as `Hierarchy` has them."""
     stored_at: str
     """When Orthanc received it: ISO 8601, UTC, whole seconds."""
     status: str | None = None
@@ -91,7 +81,8 @@ class Row:
         truth = Truth.standing(metadata)
         said = known_key((truth.label or NONE) if truth else None)
         side = (truth.side or None) if truth else None
-        start = cls(instance, **hierarchy.__dict__, stored_at=_stored_at(metadata), side=side, truth=said, shown=said)
+        known = hierarchy.__dict__ | {"stored_at": _stored_at(metadata)}
+        start = cls(instance=instance, **known, side=side, truth=said, shown=said)
         outcome = Outcome.of(metadata)
         if outcome is None or outcome.status not in (LABELLED, NEEDS_REVIEW, SKIPPED, FAILED):
             return start

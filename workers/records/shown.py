@@ -21,7 +21,7 @@ class Shown:
     label: str
     """What a person said, else the model's label; "" where there is none."""
     side: str = ""
-    """R, L or B, as the header says it; "" for unknown."""
+    """R, L or B, by a person, else by the header; "" for unknown."""
     modality: str = ""
     by: str = ""
     """Version of the model that gave the label; "" for a person."""

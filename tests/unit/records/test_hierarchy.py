@@ -22,7 +22,7 @@ ABOVE = Above(
 
 
 def of(above: Above) -> Hierarchy:
-    return Hierarchy.of(above, "", KEY)
+    return Hierarchy.from_orthanc(above, "", KEY)
 
 
 @pytest.mark.parametrize(
