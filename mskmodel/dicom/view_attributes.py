@@ -40,8 +40,6 @@ def view_attributes(label: Label, side: str, modality: str) -> Dataset:
     if label.view:
         ds.ViewPosition = label.view_position
         ds.ViewCodeSequence = [coded(label.view_code)] if label.view_code else []
-        for view in ds.ViewCodeSequence:
-            view.ViewModifierCodeSequence = []
     if known and modality != "CR":
         ds.ImageLaterality = known
     elif known:

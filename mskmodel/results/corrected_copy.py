@@ -106,9 +106,9 @@ def _changes(label: Label, side: str, scan: Scan) -> Dataset:
         changes.pop(tag, None)
     if label.region:  # else the header's body part stays, and so does its side
         changes.update(_laterality(label.body_part in UNPAIRED, side, scan, of_image=of_image))
-    if not _is_dx(scan):  # which alone has empty sequences there (type 2)
+    if _is_dx(scan):  # which alone has an empty sequence there (type 2)
         for view in changes.get("ViewCodeSequence", ()):
-            del view.ViewModifierCodeSequence
+            view.ViewModifierCodeSequence = []
     return changes
 
 
