@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mskmodel.dicom.derived_uid import derived_uid
-from mskmodel.evidence.terms import REGION_TERMS
+from mskmodel.evidence.terms import sure_region
 from mskmodel.results.finding import CONFIRMED, CORRECTED, GIVEN, NOT_JUDGED, Finding
 from mskmodel.results.report import REPORT
 from mskmodel.tables.label_cell import NONE
@@ -19,8 +19,6 @@ from workers.records.known_values import known_claims, known_key
 
 __all__ = ["StudyFindings", "finding_of", "findings_of", "is_report", "report_series"]
 
-#: Where no label is given, a region of at least this probability is told.
-_CLEAR: Final = 0.5
 #: What an answer may rest on beside the pixels.
 _EVIDENCE: Final = ("header", "siblings")
 _UID: Final = re.compile(r"[0-9.]{1,64}")
@@ -87,7 +85,7 @@ def finding_of(instance: StudyInstance, outcome: Outcome) -> Finding | None:
         label=label,
         side=(truth.side if truth else "") or (claims.side if claims else ""),
         side_by_person=bool(truth and truth.side),
-        region="" if label else _region(outcome),
+        region=sure_region(*outcome.region) if outcome.region and not label else "",
         model_label=model_label,
         probability=_share(outcome.confidence),
         model=known_key(outcome.model) or "",
@@ -108,11 +106,6 @@ def _judged(truth: Truth | None, label: str | None, model_label: str | None) -> 
     if model_label is None:
         return GIVEN
     return CONFIRMED if label == model_label else CORRECTED
-
-
-def _region(outcome: Outcome) -> str:
-    term, probability = outcome.region or ("", 0.0)
-    return term if term in REGION_TERMS and probability >= _CLEAR else ""
 
 
 def _share(value: object) -> float | None:
