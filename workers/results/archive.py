@@ -2,12 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from workers.ledger import Ledger
-from workers.pacs import OrthancClient, OrthancError, OrthancNotFound
+from workers.pacs import OrthancClient
 from workers.results.reporting import Reported, write_report
-from workers.results.study import StudyError, find_study
+from workers.results.study import each_study
 
 __all__ = ["Reports", "all_studies", "write_reports"]
 
@@ -15,12 +15,12 @@ __all__ = ["Reports", "all_studies", "write_reports"]
 PAGE, OVERLAP = 500, 50
 
 
-@dataclass
+@dataclass(frozen=True)
 class Reports:
     """What became of the reports of some studies."""
 
-    done: list[Reported] = field(default_factory=list)
-    problems: list[tuple[str, str]] = field(default_factory=list)
+    done: list[Reported]
+    problems: list[tuple[str, str]]
     """Studies, as they were named, that have no report, and why."""
 
     @property
@@ -54,16 +54,6 @@ def write_reports(
     Raises:
         OrthancError, redis.RedisError: Orthanc or the broker is away.
     """
-    reports = Reports()
-    for number, study in enumerate(studies, 1):
-        try:
-            reports.done.append(write_report(orthanc, ledger, find_study(orthanc, study)))
-        except StudyError as error:
-            reports.problems.append((study, str(error)))
-        except OrthancNotFound:
-            reports.problems.append((study, "Orthanc does not hold it, or something of it was deleted meanwhile"))
-        except OrthancError as error:
-            orthanc.statistics()  # raises if Orthanc is away
-            reports.problems.append((study, f"Orthanc failed: {error.what}"))
-        progress(number)
-    return reports
+    done: list[Reported] = []
+    problems = each_study(orthanc, studies, lambda study: done.append(write_report(orthanc, ledger, study)), progress)
+    return Reports(done, problems)

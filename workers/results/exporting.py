@@ -12,9 +12,9 @@ from mskmodel.results.finding import NOT_JUDGED, Finding
 from mskmodel.tables.label_cell import NONE
 from workers.metadata.outcome import SKIPPED, Outcome
 from workers.metadata.truth import Truth
-from workers.pacs import OrthancClient, OrthancError, OrthancNotFound, StudyInstance, TooLarge
+from workers.pacs import OrthancClient, OrthancError, StudyInstance, TooLarge
 from workers.results.findings import finding_of, is_report
-from workers.results.study import StudyError, check_one_patient, find_study
+from workers.results.study import StudyError, check_one_patient, each_study
 
 __all__ = ["Destination", "Export", "Exported", "export"]
 
@@ -75,17 +75,9 @@ def export(
         OSError, SendError: the destination takes nothing.
     """
     result = Export()
-    for number, study in enumerate(studies, 1):
-        try:
-            _export_study(orthanc, find_study(orthanc, study), destination, labels, result)
-        except StudyError as error:
-            result.problems.append((study, str(error)))
-        except OrthancNotFound:
-            result.problems.append((study, "Orthanc does not hold it, or something of it was deleted meanwhile"))
-        except OrthancError as error:
-            orthanc.statistics()  # raises if Orthanc is away
-            result.problems.append((study, f"Orthanc failed: {error.what}"))
-        progress(number)
+    result.problems += each_study(
+        orthanc, studies, lambda study: _export_study(orthanc, study, destination, labels, result), progress
+    )
     return result
 
 
